@@ -1,0 +1,1 @@
+"""Commands of the running system, one click group or command a module; no logic."""

@@ -1,0 +1,1 @@
+"""Models that give class probabilities, and the files they are kept in. They know no policy."""

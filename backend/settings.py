@@ -1,0 +1,157 @@
+"""Settings from the environment and from secret files, read once by ``backend.bootstrap``."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingsError(Exception):
+    """A setting is missing or unsafe; the message names the variable and the way out."""
+
+
+def _without_trailing_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_without_trailing_slash)]
+
+
+class Settings(BaseSettings):
+    """Everything an admin can set. Every variable starts with ``LABELGATE_``."""
+
+    model_config = SettingsConfigDict(env_prefix="LABELGATE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path("labelgate-data"),
+        description="Folder for the SQLite database, model artifacts and secret files.",
+    )
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
+    )
+    label_studio_url: Url = Field(
+        default="http://127.0.0.1:8080", description="Address of Label Studio."
+    )
+    label_studio_token: SecretStr | None = Field(
+        default=None, description="Access token of a Label Studio admin (legacy or personal)."
+    )
+    robot_token: SecretStr | None = Field(
+        default=None,
+        description="Access token of the user that accepts labels; default: the file robot.token "
+        "in the data folder, written by `labelgate connect`.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Shared secret that webhooks must carry; default: the file webhook.secret in "
+        "the data folder, made on first use.",
+    )
+    public_url: Url | None = Field(
+        default=None,
+        description="Address under which Label Studio reaches Labelgate; default: host and port.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=9090, ge=1, le=65535, description="Port to listen on.")
+    username: str | None = Field(default=None, description="User name for basic authentication.")
+    password: SecretStr | None = Field(
+        default=None, description="Password for basic authentication."
+    )
+    web_threads: int = Field(default=8, ge=1, le=64, description="Threads of the web process.")
+    max_body_mb: int = Field(
+        default=40, ge=1, le=1024, description="Largest request body taken, in MB."
+    )
+    sync_interval_s: float = Field(
+        default=30.0, gt=0, description="Seconds between polls of Label Studio without a webhook."
+    )
+    train_timeout_s: float = Field(
+        default=3600.0, gt=0, description="A training that takes longer is ended and reported."
+    )
+
+    @property
+    def store_url(self) -> str:
+        """The database to use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'labelgate.db'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model artifacts are kept."""
+        return self.data_dir / "models"
+
+    @property
+    def own_url(self) -> str:
+        """Where Label Studio finds this server."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User name and password, or None where basic authentication is off."""
+        if self.username is None or self.password is None:
+            return None
+        return self.username, self.password.get_secret_value()
+
+    def require_safe_binding(self) -> None:
+        """Refuse to listen beyond loopback without credentials."""
+        if (self.username is None) != (self.password is None):
+            raise SettingsError(
+                "LABELGATE_USERNAME and LABELGATE_PASSWORD go together: set both or neither"
+            )
+        if self.credentials is None and self.host not in LOOPBACK:
+            raise SettingsError(
+                f"LABELGATE_HOST = {self.host!r} can be reached from outside, so credentials are "
+                "needed: set LABELGATE_USERNAME and LABELGATE_PASSWORD, or LABELGATE_HOST=127.0.0.1"
+            )
+
+    def require_label_studio_token(self) -> str:
+        """The admin token, or an error that names the variable."""
+        if self.label_studio_token is None:
+            raise SettingsError(
+                "LABELGATE_LABEL_STUDIO_TOKEN is not set: copy an access token from Label Studio "
+                "(Account & Settings > Access Token)"
+            )
+        return self.label_studio_token.get_secret_value()
+
+    def require_robot_token(self) -> str:
+        """The robot's token, or an error that says how to get one."""
+        token = _secret(self.robot_token, self.data_dir / "robot.token")
+        if token is None:
+            raise SettingsError(
+                "LABELGATE_ROBOT_TOKEN is not set and the data folder has no robot.token: "
+                "run `labelgate connect`, which makes the robot user"
+            )
+        return token
+
+    def store_robot_token(self, token: str) -> None:
+        """Keep the robot's token where only this user can read it."""
+        _write_secret(self.data_dir / "robot.token", token)
+
+    def require_webhook_secret(self) -> str:
+        """The shared secret of the webhooks; made and kept on first use."""
+        path = self.data_dir / "webhook.secret"
+        secret = _secret(self.webhook_secret, path)
+        if secret is None:
+            _write_secret(path, secrets.token_urlsafe(32))
+            secret = path.read_text(encoding="utf-8").strip()
+        return secret
+
+
+def _secret(given: SecretStr | None, path: Path) -> str | None:
+    if given is not None:
+        return given.get_secret_value()
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """Write once, readable by its owner only; a file that another process wrote first stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secret + "\n", encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)  # atomic, and fails where the file exists
+    draft.unlink()

@@ -1,0 +1,322 @@
+"""The tables. Rows never leave ``backend.store``; the rest of the system sees domain types.
+
+Times are UTC and stored as such. History is append-only: decisions, certificates, reports and job
+runs are never changed once written (a certificate is voided by a date, a run is closed once).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in, an aware UTC datetime out, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; it was UTC."""
+        del dialect
+        if value is None:
+            return None
+        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as text through orjson: the same bytes on every database, several times faster."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+        """Values to text."""
+        del dialect
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any | None:
+        """Text to values."""
+        del dialect
+        return None if value is None else orjson.loads(value)
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+
+
+class Base(DeclarativeBase):
+    """Column types from Python types, and constraint names that Alembic can find again."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: Json(),
+        list[Any]: Json(),
+        str: String(),
+        bytes: LargeBinary(),
+    }
+
+
+class ProjectRow(Base):
+    """A connected project; its id is Label Studio's own."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    label_config: Mapped[str] = mapped_column(Text)
+    policy_hash: Mapped[str] = mapped_column(ForeignKey("policies.hash"))
+    robot_id: Mapped[int]
+    ml_backend_id: Mapped[int | None]
+    webhook_id: Mapped[int | None]
+    views: Mapped[dict[str, Any]]
+    connected_at: Mapped[datetime]
+    disconnected_at: Mapped[datetime | None]
+    last_task_id: Mapped[int] = mapped_column(default=0)
+    synced_until: Mapped[datetime | None]
+
+
+class PolicyRow(Base):
+    """Every policy text that was ever in force, by the hash that decisions name."""
+
+    __tablename__ = "policies"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class TaskRow(Base):
+    """A task of Label Studio, with its data, so that all can be predicted again in bulk."""
+
+    __tablename__ = "tasks"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    human_labels: Mapped[int] = mapped_column(default=0)
+    decision_seq: Mapped[int | None] = mapped_column(BigId)
+    __table_args__ = (Index(None, "project_id", "human_labels"),)
+
+
+class AnnotationRow(Base):
+    """Who said what, when: an answer as it was last read; ``deleted_at`` once it is gone."""
+
+    __tablename__ = "annotations"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    task_id: Mapped[int] = mapped_column(BigId)
+    user_id: Mapped[int]
+    by_robot: Mapped[bool]
+    label: Mapped[str | None]
+    result: Mapped[list[Any]]
+    was_cancelled: Mapped[bool]
+    ground_truth: Mapped[bool]
+    lead_time_s: Mapped[float | None]
+    parent_prediction_id: Mapped[int | None] = mapped_column(BigId)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    first_seen_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "project_id", "task_id"),)
+
+
+class DecisionRow(Base):
+    """The ledger: one chain a project; ``hash`` covers the row and the hash before it."""
+
+    __tablename__ = "decisions"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    task_id: Mapped[int] = mapped_column(BigId)
+    outcome: Mapped[str]
+    purpose: Mapped[str]
+    tier: Mapped[str | None]
+    rule: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    label: Mapped[str | None]
+    score: Mapped[float | None]
+    threshold: Mapped[float | None]
+    draw: Mapped[float]
+    inclusion_probability: Mapped[float]
+    model_version: Mapped[str | None]
+    policy_hash: Mapped[str]
+    certificate_id: Mapped[int | None]
+    decided_at: Mapped[datetime]
+    hash: Mapped[str]
+    __table_args__ = (
+        Index(None, "project_id", "task_id"),
+        Index(None, "project_id", "model_version"),
+    )
+
+
+class DeliveryRow(Base):
+    """What a task should look like in Label Studio, and whether it does; one row a task.
+
+    ``revision`` rises whenever the wish changes, so that a delivery that was under way for an
+    older wish cannot mark the newer one as done.
+    """
+
+    __tablename__ = "deliveries"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    decision_seq: Mapped[int] = mapped_column(BigId)
+    revision: Mapped[int] = mapped_column(default=1)
+    marker: Mapped[str | None]
+    label: Mapped[str | None]
+    score: Mapped[float | None]
+    model_version: Mapped[str | None]
+    accepts: Mapped[bool]
+    overlap: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    error: Mapped[str | None] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None]
+    delivered: Mapped[dict[str, Any] | None]
+    __table_args__ = (Index(None, "project_id", "state", "next_attempt_at"),)
+
+
+class EventRow(Base):
+    """A webhook that came in: a hint, written before it is answered, handled by a job."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int | None]
+    action: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "handled_at", "project_id"),)
+
+
+class ModelRow(Base):
+    """A model version: where it comes from, how good it is, whether it serves."""
+
+    __tablename__ = "models"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    labels: Mapped[list[Any]]
+    state: Mapped[str]
+    verdict: Mapped[dict[str, Any]]
+    lineage: Mapped[dict[str, Any]]
+    trained_at: Mapped[datetime]
+    promoted_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("project_id", "number"),)
+
+
+class TrainingRequestRow(Base):
+    """A wish to retrain; at most one a project is queued and one running."""
+
+    __tablename__ = "training_requests"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    reason: Mapped[str]
+    human_labels: Mapped[int]
+    state: Mapped[str]
+    requested_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    model_version: Mapped[str | None]
+    # 1 while queued or running, null once ended: databases let null repeat, so the constraint
+    # says "one open request of a state a project" without a partial index.
+    open: Mapped[int | None]
+    __table_args__ = (
+        UniqueConstraint("project_id", "state", "open"),
+        Index(None, "project_id", "state"),
+    )
+
+
+class CertificateRow(Base):
+    """The evidence behind a threshold, for one model version; void from ``voided_at`` on."""
+
+    __tablename__ = "certificates"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    model_version: Mapped[str]
+    policy_hash: Mapped[str]
+    threshold: Mapped[float | None]
+    evidence: Mapped[dict[str, Any]]
+    certified_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    void_reason: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (Index(None, "project_id", "model_version"),)
+
+
+class ReportRow(Base):
+    """What a job measured: agreement, audit pass rate, a cycle."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    kind: Mapped[str]
+    model_version: Mapped[str | None]
+    made_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+    __table_args__ = (Index(None, "project_id", "kind", "made_at"),)
+
+
+class JobRunRow(Base):
+    """One run of one job: when, how it ended, what it said."""
+
+    __tablename__ = "job_runs"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job: Mapped[str]
+    project_id: Mapped[int | None]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    report: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (Index(None, "job", "started_at"),)

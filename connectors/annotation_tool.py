@@ -1,0 +1,134 @@
+"""What Labelgate asks of an annotation tool: Label Studio, or the tests' fake.
+
+The same contract test (``tests/contract``) runs on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class AnnotationToolError(Exception):
+    """The tool did not do what was asked; the work stays pending and may be tried again."""
+
+
+class AnnotationToolUnavailableError(AnnotationToolError):
+    """Down, slow, or answering with a server error: try again later."""
+
+
+class AnnotationToolRefusedError(AnnotationToolError):
+    """A wrong or expired token, an unknown project: a person must act; names what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project of the annotation tool; ``model_version`` is the one whose scores it shows."""
+
+    id: int
+    title: str
+    label_config: str
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One person's (or the robot's) answer to a task; ``result`` is the tool's own JSON."""
+
+    id: int
+    task_id: int
+    user_id: int
+    result: list[dict[str, Any]]
+    was_cancelled: bool
+    ground_truth: bool
+    created_at: datetime
+    updated_at: datetime
+    lead_time_s: float | None
+    parent_prediction_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task with its data and the annotations it had when it was read (empty where not asked)."""
+
+    id: int
+    data: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    annotations: tuple[Annotation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prelabel:
+    """A prediction to import: a model's answer, or a marker (no result) that fills a view."""
+
+    task_id: int
+    result: list[dict[str, Any]]
+    score: float | None
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A member of the annotation tool's organisation."""
+
+    id: int
+    email: str
+
+
+class AnnotationTool(Protocol):
+    """Reading and bulk writing, every call safe to repeat.
+
+    All methods raise ``AnnotationToolUnavailableError`` after their own retries with back-off, and
+    ``AnnotationToolRefusedError`` where trying again cannot help.
+    """
+
+    def project(self, title_or_id: str) -> Project:
+        """The project of this id, or else of exactly this title."""
+
+    def users(self) -> list[User]:
+        """All members, so that reviewers' e-mails can be matched to user ids."""
+
+    def robot_id(self) -> int:
+        """The user whose token accepts labels; its annotations are never counted as a person's."""
+
+    def tasks_after(self, project_id: int, task_id: int) -> Iterator[list[Task]]:
+        """Tasks with an id above ``task_id``, ascending, in pages, without annotations."""
+
+    def annotated_since(self, project_id: int, since: datetime | None) -> Iterator[list[Task]]:
+        """Tasks that have annotations and changed after ``since`` (None: all), with annotations."""
+
+    def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
+        """Those of ``task_ids`` that have at least one annotation, with their annotations."""
+
+    def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Those of ``task_ids`` that have at least one prediction (a marker counts)."""
+
+    def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
+        """The unlabelled tasks that a view hands out, in its order, without annotations."""
+
+    def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
+        """Import in bulk; the number that the tool says it created (it drops bad rows silently)."""
+
+    def clear_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
+        """Delete every prediction and marker of these tasks; annotations stay."""
+
+    def accept(self, project_id: int, task_ids: Sequence[int], model_version: str) -> int:
+        """Turn this version's predictions into the robot's annotations; how many were created.
+
+        A prediction that already became an annotation is not converted again.
+        """
+
+    def withdraw(self, project_id: int, task_ids: Sequence[int]) -> int:
+        """Delete the robot's annotations on these tasks, never a person's; how many were deleted."""
+
+    def set_overlap(self, task_id: int, overlap: int) -> None:
+        """How many people the tool asks for this task."""
+
+    def show_version(self, project_id: int, model_version: str) -> None:
+        """Make this version the one whose predictions the tool shows and orders by."""
+
+    def download(self, path: str) -> bytes:
+        """A file that was uploaded into the tool, by the path that stands in the task's data."""
