@@ -122,7 +122,7 @@ class AnnotationTool(Protocol):
         """
 
     def withdraw(self, project_id: int, task_ids: Sequence[int]) -> int:
-        """Delete the robot's annotations on these tasks, never a person's; how many were deleted."""
+        """Delete the robot's annotations on these tasks, never a person's; how many."""
 
     def set_overlap(self, task_id: int, overlap: int) -> None:
         """How many people the tool asks for this task."""

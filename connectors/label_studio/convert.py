@@ -1,0 +1,137 @@
+"""Label Studio's JSON <-> tasks, annotations and single-choice answers. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from connectors.annotation_tool import Annotation, Prelabel, Task
+from connectors.label_studio.labeling import Labeling
+
+# Label Studio numbers its users from 1; an annotation whose author was deleted has none.
+UNKNOWN_USER = 0
+
+Converted = TypeVar("Converted")
+
+
+class ConversionError(ValueError):
+    """JSON that is not what Label Studio sends: half an answer, or another server's."""
+
+
+def choice_result(labeling: Labeling, label: str) -> list[dict[str, Any]]:
+    """The result JSON that says ``label``; the same label always gives the same bytes.
+
+    Raises ``ValueError`` for a label that the config does not offer: Label Studio would store it
+    without a word and show an empty form.
+    """
+    if label not in labeling.labels:
+        raise ValueError(
+            f"label {label!r} is not a choice of {labeling.from_name!r}: "
+            f"{', '.join(labeling.labels)}"
+        )
+    name = f"{labeling.from_name}\0{labeling.to_name}\0{label}".encode()
+    return [
+        {
+            "id": hashlib.blake2s(name, digest_size=5).hexdigest(),
+            "from_name": labeling.from_name,
+            "to_name": labeling.to_name,
+            "type": "choices",
+            "value": {"choices": [label]},
+        }
+    ]
+
+
+def label_of(labeling: Labeling, result: list[Any]) -> str | None:
+    """The label that a result says; None where the control was not answered, or several times.
+
+    Label Studio stores any list as a result, so nothing about its shape is taken for granted.
+    """
+    answers: list[Any] = []
+    for region in result:
+        match region:
+            case {"from_name": labeling.from_name, "value": {"choices": [*choices]}}:
+                answers.extend(choices)
+    match answers:
+        case [str(label)]:
+            return label
+    return None
+
+
+def task_of(row: dict[str, Any]) -> Task:
+    """A task of ``/api/tasks`` (list or single), with annotations where the row carries them."""
+    return _converted("task", row, _task)
+
+
+def annotation_of(row: dict[str, Any], task_id: int | None = None) -> Annotation:
+    """An annotation; ``task_id`` where the row stands inside its task and does not name it."""
+    return _converted("annotation", row, lambda row: _annotation(row, task_id))
+
+
+def prelabel_row(prelabel: Prelabel) -> dict[str, Any]:
+    """A row for ``import/predictions``."""
+    return {
+        "task": prelabel.task_id,
+        "result": prelabel.result,
+        "score": prelabel.score,
+        "model_version": prelabel.model_version,
+    }
+
+
+def _task(row: dict[str, Any]) -> Task:
+    task_id = int(row["id"])
+    return Task(
+        id=task_id,
+        data=dict(row["data"]),
+        created_at=_time(row["created_at"]),
+        updated_at=_time(row["updated_at"]),
+        annotations=tuple(_annotation(each, task_id) for each in row.get("annotations") or ()),
+    )
+
+
+def _annotation(row: dict[str, Any], task_id: int | None) -> Annotation:
+    result = row["result"]
+    if not isinstance(result, list):
+        raise TypeError(f"result is {type(result).__name__}, not a list")
+    lead_time = row.get("lead_time")
+    return Annotation(
+        id=int(row["id"]),
+        task_id=int(row["task"] if task_id is None else task_id),
+        user_id=_user_id(row.get("completed_by")),
+        result=result,
+        was_cancelled=bool(row.get("was_cancelled", False)),
+        ground_truth=bool(row.get("ground_truth", False)),
+        created_at=_time(row["created_at"]),
+        updated_at=_time(row["updated_at"]),
+        lead_time_s=None if lead_time is None else float(lead_time),
+        parent_prediction_id=row.get("parent_prediction"),
+    )
+
+
+def _user_id(completed_by: Any) -> int:
+    """A number in lists and webhooks, a user object where one task is read."""
+    match completed_by:
+        case None:
+            return UNKNOWN_USER
+        case {"id": user_id}:
+            return int(user_id)
+    return int(completed_by)
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text}")
+    return time
+
+
+def _converted(
+    what: str, row: dict[str, Any], convert: Callable[[dict[str, Any]], Converted]
+) -> Converted:
+    try:
+        return convert(row)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConversionError(
+            f"not a {what} of Label Studio: {type(error).__name__}: {error}"
+        ) from error
