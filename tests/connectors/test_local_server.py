@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import RunningLabelStudio
 
 from connectors.label_studio.installation import (
     LocalLabelStudioError,
@@ -14,6 +13,7 @@ from connectors.label_studio.installation import (
     installed_version,
 )
 from connectors.label_studio.local_server import start_label_studio
+from tests.running_label_studio import RunningLabelStudio
 
 
 def _whoami(url: str, token: str) -> httpx.Response:
@@ -33,7 +33,7 @@ def test_a_missing_install_names_the_way_out(
 
 def test_a_wrong_path_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABELGATE_LABEL_STUDIO_BIN", str(tmp_path / "nothing"))
-    with pytest.raises(LocalLabelStudioError, match="LABELGATE_LABEL_STUDIO_BIN = .*nothing"):
+    with pytest.raises(LocalLabelStudioError, match=r"LABELGATE_LABEL_STUDIO_BIN = .*nothing"):
         find_executable()
 
 

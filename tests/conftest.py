@@ -1,0 +1,49 @@
+"""Shared by all tests: one running Label Studio per test run, and the folder of real data sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.label_studio.local_server import start_label_studio
+from tests.running_label_studio import RunningLabelStudio
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLabelStudio]:
+    """A real Label Studio, started once per run from the cache; stopped at the end.
+
+    A missing install is an error that says `make label-studio`, not a silent skip.
+    Tests that kill their server start one of their own with ``start_label_studio(tmp_path)``.
+    """
+    with start_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
+        yield RunningLabelStudio(url=server.url, token=server.token, version=server.version)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data sets: ``LABELGATE_DATA``, else ``../shared/data`` beside the clone.
+
+    The sets are not part of the project; without them a test is skipped, in CI it fails.
+    """
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("LABELGATE_DATA") or beside)
+    if not folder.is_dir():
+        reason = (
+            f"no data sets at {folder}: set LABELGATE_DATA to the folder that holds them "
+            "(they are not part of the project)"
+        )
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the server gets its mark: ``-m "not label_studio"`` is the quick part."""
+    for item in items:
+        if "label_studio" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.label_studio)
