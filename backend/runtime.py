@@ -16,11 +16,14 @@ from connectors.annotation_tool import AnnotationTool
 class Runtime:
     """The collaborators: settings, database sessions, the annotation tool, the clock.
 
+    ``sessions`` is for writing (on SQLite it takes the write lock at once, so that nothing fails
+    half-way), ``reads`` for reading only, which never waits for a writer.
     ``tool`` is a function because a web process must start, and answer its health check, before
     any token is set; the client is made once, on first use.
     """
 
     settings: Settings
     sessions: sessionmaker[Session]
+    reads: sessionmaker[Session]
     tool: Callable[[], AnnotationTool]
     now: Callable[[], datetime]

@@ -261,7 +261,6 @@ class TrainingRequestRow(Base):
     state: Mapped[str]
     requested_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
-    lease_until: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str | None] = mapped_column(Text)
@@ -304,6 +303,16 @@ class ReportRow(Base):
     made_at: Mapped[datetime]
     body: Mapped[dict[str, Any]]
     __table_args__ = (Index(None, "project_id", "kind", "made_at"),)
+
+
+class LeaseRow(Base):
+    """Who may do a piece of work now: one holder a name, until a time that the holder renews."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
 
 
 class JobRunRow(Base):

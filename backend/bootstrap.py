@@ -1,0 +1,50 @@
+"""The composition root: settings in, a runtime with the real things out. Nothing else chooses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+
+from connectors.label_studio.client import LabelStudioTool
+from pydantic import ValidationError
+
+from backend.runtime import Runtime
+from backend.settings import Settings, SettingsError
+from backend.store.engine import make_engine, make_sessions
+from backend.store.schema import migrate
+from connectors.annotation_tool import AnnotationTool
+
+
+def read_settings() -> Settings:
+    """The environment as settings, or one line for every variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"LABELGATE_{str(problem['loc'][0]).upper()} = {problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def build_runtime(settings: Settings) -> Runtime:
+    """Open the database at its newest schema; the client to Label Studio is made on first use."""
+    engine = make_engine(settings.store_url)
+    migrate(engine)
+    sessions, reads = make_sessions(engine)
+
+    @cache
+    def tool() -> AnnotationTool:
+        return LabelStudioTool(
+            url=settings.label_studio_url,
+            token=settings.require_label_studio_token(),
+            robot_token=settings.require_robot_token(),
+        )
+
+    return Runtime(
+        settings=settings,
+        sessions=sessions,
+        reads=reads,
+        tool=tool,
+        now=lambda: datetime.now(UTC),
+    )

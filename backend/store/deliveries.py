@@ -1,0 +1,239 @@
+"""Deliveries: what each task should look like in Label Studio, and whether it does by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.store.tables import DeliveryRow
+from backend.store.upsert import upsert
+
+PENDING, DELIVERED, LEFT_TO_PEOPLE = "pending", "delivered", "left_to_people"
+_LONGEST_WAIT_S = 600.0
+_IDS_PER_STATEMENT = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a task should look like.
+
+    ``marker`` puts it in a view (None: in none), ``label`` with ``score`` and ``model_version``
+    is the prediction to show or to accept (None: none is shown), ``accepts`` makes it the robot's
+    annotation. ``revision`` is set by the store.
+    """
+
+    task_id: int
+    decision_seq: int
+    marker: str | None
+    label: str | None
+    score: float | None
+    model_version: str | None
+    accepts: bool
+    overlap: int
+    revision: int = 0
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """What a person or a query would see of it: equal looks need no new delivery.
+
+        An accepted label stays the same whichever version and score repeated it.
+        """
+        shown = not self.accepts and self.label is not None
+        return {
+            "marker": self.marker,
+            "label": self.label,
+            "version": self.model_version if shown else None,
+            "accepts": self.accepts,
+            "overlap": self.overlap,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A wish with what was delivered for the task before (its ``look``), and the tries so far."""
+
+    wish: Wish
+    delivered: dict[str, Any] | None
+    attempts: int
+
+
+NOTHING = {"marker": None, "label": None, "version": None, "accepts": False, "overlap": 1}
+
+
+def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now: datetime) -> int:
+    """Note new wishes as pending; tasks that already look as wished are left alone. How many."""
+    known = _rows_of(session, project_id, [wish.task_id for wish in wishes])
+    rows = []
+    for wish in wishes:
+        row = known.get(wish.task_id)
+        standing = NOTHING if row is None else _standing(row)
+        if wish.look == standing and (row is None or row.state == DELIVERED):
+            continue
+        if row is not None and row.state == PENDING and _wish(row).look == wish.look:
+            continue
+        rows.append(
+            {
+                "project_id": project_id,
+                "task_id": wish.task_id,
+                "decision_seq": wish.decision_seq,
+                "revision": 1 if row is None else row.revision + 1,
+                "marker": wish.marker,
+                "label": wish.label,
+                "score": wish.score,
+                "model_version": wish.model_version,
+                "accepts": wish.accepts,
+                "overlap": wish.overlap,
+                "state": PENDING,
+                "attempts": 0,
+                "next_attempt_at": now,
+                "error": None,
+            }
+        )
+    upsert(session, DeliveryRow, rows)
+    return len(rows)
+
+
+def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:
+    """Pending deliveries whose time has come, by task."""
+    rows = session.scalars(
+        select(DeliveryRow)
+        .where(
+            DeliveryRow.project_id == project_id,
+            DeliveryRow.state == PENDING,
+            DeliveryRow.next_attempt_at <= now,
+        )
+        .order_by(DeliveryRow.task_id)
+        .limit(limit)
+    )
+    return [
+        Delivery(wish=_wish(row), delivered=row.delivered, attempts=row.attempts) for row in rows
+    ]
+
+
+def mark_delivered(
+    session: Session, project_id: int, wishes: Sequence[Wish], now: datetime
+) -> None:
+    """These wishes are fulfilled; one that was replaced meanwhile stays pending."""
+    _close(session, project_id, wishes, DELIVERED, now)
+
+
+def mark_left_to_people(
+    session: Session, project_id: int, wishes: Sequence[Wish], now: datetime
+) -> None:
+    """A person has worked on these tasks: nothing is written to them any more."""
+    _close(session, project_id, wishes, LEFT_TO_PEOPLE, now)
+
+
+def mark_failed(
+    session: Session, project_id: int, wishes: Sequence[Wish], error: str, now: datetime
+) -> None:
+    """Try again later: after 2, 4, 8, ... seconds, at most ten minutes."""
+    waits = case(
+        *(
+            (DeliveryRow.attempts == tries, now + timedelta(seconds=2.0 ** (tries + 1)))
+            for tries in range(8)
+        ),
+        else_=now + timedelta(seconds=_LONGEST_WAIT_S),
+    )
+    ids = [wish.task_id for wish in wishes]
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        session.execute(
+            update(DeliveryRow)
+            .where(
+                DeliveryRow.project_id == project_id,
+                DeliveryRow.task_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
+                DeliveryRow.state == PENDING,
+            )
+            .values(next_attempt_at=waits, attempts=DeliveryRow.attempts + 1, error=error)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def standing_labels(
+    session: Session, project_id: int, task_ids: Sequence[int]
+) -> dict[int, set[str]]:
+    """The labels that the robot may have written on these tasks: wished, or delivered before."""
+    rows = _rows_of(session, project_id, task_ids)
+    found: dict[int, set[str]] = {}
+    for task_id, row in rows.items():
+        labels = {row.label} if row.accepts else set()
+        if row.delivered and row.delivered["accepts"]:
+            labels.add(row.delivered["label"])
+        found[task_id] = {label for label in labels if label is not None}
+    return found
+
+
+def wished_markers(session: Session, project_id: int) -> dict[str, int]:
+    """How many tasks each marker's view holds or is about to hold, answered ones included."""
+    rows = session.execute(
+        select(DeliveryRow.marker, func.count())
+        .where(DeliveryRow.project_id == project_id, DeliveryRow.marker.is_not(None))
+        .group_by(DeliveryRow.marker)
+    )
+    return {marker: count for marker, count in rows if marker is not None}
+
+
+def count_by_state(session: Session, project_id: int) -> dict[str, int]:
+    """Deliveries by state."""
+    rows = session.execute(
+        select(DeliveryRow.state, func.count())
+        .where(DeliveryRow.project_id == project_id)
+        .group_by(DeliveryRow.state)
+    )
+    return dict(rows.tuples().all())
+
+
+def _rows_of(session: Session, project_id: int, task_ids: Sequence[int]) -> dict[int, DeliveryRow]:
+    found: dict[int, DeliveryRow] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.scalars(
+            select(DeliveryRow).where(
+                DeliveryRow.project_id == project_id,
+                DeliveryRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+        )
+        found.update((row.task_id, row) for row in rows)
+    return found
+
+
+def _standing(row: DeliveryRow) -> dict[str, Any]:
+    return row.delivered or NOTHING
+
+
+def _close(
+    session: Session, project_id: int, wishes: Sequence[Wish], state: str, now: datetime
+) -> None:
+    known = _rows_of(session, project_id, [wish.task_id for wish in wishes])
+    changes = [
+        {
+            "project_id": project_id,
+            "task_id": wish.task_id,
+            "state": state,
+            "delivered": wish.look,
+            "delivered_at": now,
+            "error": None,
+        }
+        for wish in wishes
+        if known[wish.task_id].revision == wish.revision
+    ]
+    if changes:
+        session.execute(update(DeliveryRow), changes)
+
+
+def _wish(row: DeliveryRow) -> Wish:
+    return Wish(
+        task_id=row.task_id,
+        decision_seq=row.decision_seq,
+        marker=row.marker,
+        label=row.label,
+        score=row.score,
+        model_version=row.model_version,
+        accepts=row.accepts,
+        overlap=row.overlap,
+        revision=row.revision,
+    )

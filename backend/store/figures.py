@@ -1,0 +1,184 @@
+"""The figures that the page and /metrics show, counted in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from backend.store.deliveries import count_by_state
+from backend.store.models import ModelVersion, champion
+from backend.store.projects import ConnectedProject
+from backend.store.reports import CYCLE, Report, reports
+from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
+from backend.store.tasks import count_human_labels
+from backend.store.training import TrainingRequest, open_requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """One view: how many tasks it holds unanswered, how many were answered, and how many wait."""
+
+    name: str
+    open: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFigures:
+    """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose"."""
+
+    project: ConnectedProject
+    tasks: int
+    human_labels: int
+    accepted: int
+    waiting: int
+    decisions: dict[str, int]
+    deliveries: dict[str, int]
+    queues: list[Queue]
+    champion: ModelVersion | None
+    cycles: list[Report]
+    training: list[TrainingRequest]
+    read_at: datetime
+
+
+def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
+    """Count everything the page shows of one project."""
+    decisions = count_decisions(session, project.id)
+    return ProjectFigures(
+        project=project,
+        tasks=_count_tasks(session, project.id),
+        human_labels=count_human_labels(session, project.id),
+        accepted=count_accepted(session, project.id),
+        waiting=_count_waiting(session, project.id),
+        decisions=decisions,
+        deliveries=count_by_state(session, project.id),
+        queues=_queues(session, project),
+        champion=champion(session, project.id),
+        cycles=reports(session, project.id, CYCLE),
+        training=open_requests(session, project.id),
+        read_at=now,
+    )
+
+
+def count_decisions(session: Session, project_id: int) -> dict[str, int]:
+    """Current decisions of existing tasks, by "outcome/purpose"."""
+    rows = session.execute(
+        select(DecisionRow.outcome, DecisionRow.purpose, func.count())
+        .join(
+            TaskRow,
+            and_(
+                TaskRow.project_id == DecisionRow.project_id,
+                TaskRow.decision_seq == DecisionRow.seq,
+            ),
+        )
+        .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None))
+        .group_by(DecisionRow.outcome, DecisionRow.purpose)
+    )
+    return {f"{outcome}/{purpose}": count for outcome, purpose, count in rows}
+
+
+def count_accepted(session: Session, project_id: int) -> int:
+    """Tasks whose label stands without a human look: accepted, not audited, not labelled since."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(DeliveryRow)
+            .join(
+                TaskRow,
+                and_(
+                    TaskRow.project_id == DeliveryRow.project_id,
+                    TaskRow.task_id == DeliveryRow.task_id,
+                ),
+            )
+            .where(
+                DeliveryRow.project_id == project_id,
+                DeliveryRow.accepts.is_(True),
+                TaskRow.human_labels == 0,
+                TaskRow.deleted_at.is_(None),
+            )
+        )
+        or 0
+    )
+
+
+def _count_tasks(session: Session, project_id: int) -> int:
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(TaskRow)
+            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
+        )
+        or 0
+    )
+
+
+def _count_waiting(session: Session, project_id: int) -> int:
+    """Unlabelled tasks that are in no view and not accepted: they wait for capacity or a model."""
+    placed = (
+        select(DeliveryRow.task_id)
+        .where(
+            DeliveryRow.project_id == project_id,
+            DeliveryRow.accepts.is_(True) | DeliveryRow.marker.is_not(None),
+        )
+        .scalar_subquery()
+    )
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(TaskRow)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.deleted_at.is_(None),
+                TaskRow.human_labels == 0,
+                TaskRow.task_id.not_in(placed),
+            )
+        )
+        or 0
+    )
+
+
+def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
+    rows = session.execute(
+        select(
+            DeliveryRow.marker,
+            func.count().filter(TaskRow.human_labels < DeliveryRow.overlap),
+            func.count().filter(TaskRow.human_labels >= DeliveryRow.overlap),
+        )
+        .join(
+            TaskRow,
+            and_(
+                TaskRow.project_id == DeliveryRow.project_id,
+                TaskRow.task_id == DeliveryRow.task_id,
+            ),
+        )
+        .where(
+            DeliveryRow.project_id == project.id,
+            DeliveryRow.marker.is_not(None),
+            TaskRow.deleted_at.is_(None),
+        )
+        .group_by(DeliveryRow.marker)
+    )
+    found = {marker: (waiting, answered) for marker, waiting, answered in rows}
+    return [
+        Queue(name=name, open=found.get(name, (0, 0))[0], answered=found.get(name, (0, 0))[1])
+        for name in project.views
+    ]
+
+
+def labels_since(session: Session, project_id: int, since: datetime) -> dict[int, int]:
+    """Human labels by user that were first seen at or after ``since``."""
+    rows = session.execute(
+        select(AnnotationRow.user_id, func.count())
+        .where(
+            AnnotationRow.project_id == project_id,
+            AnnotationRow.by_robot.is_(False),
+            AnnotationRow.was_cancelled.is_(False),
+            AnnotationRow.deleted_at.is_(None),
+            AnnotationRow.first_seen_at >= since,
+        )
+        .group_by(AnnotationRow.user_id)
+    )
+    return dict(rows.tuples().all())

@@ -1,0 +1,98 @@
+"""Model versions: every one that was trained, and which one serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from backend.store.tables import ModelRow
+
+CHAMPION, KEPT, RETIRED = "champion", "kept", "retired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A trained version. ``state`` is champion (serves), kept (not promoted) or retired.
+
+    ``verdict`` is the gate's evidence, ``lineage`` what the version was made of.
+    """
+
+    version: str
+    number: int
+    path: str
+    sha256: str
+    labels: tuple[str, ...]
+    state: str
+    verdict: dict[str, Any]
+    lineage: dict[str, Any]
+    trained_at: datetime
+    promoted_at: datetime | None
+
+
+def champion(session: Session, project_id: int) -> ModelVersion | None:
+    """The version that serves, or None before the first training."""
+    row = session.scalar(
+        select(ModelRow).where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
+    )
+    return None if row is None else _model(row)
+
+
+def all_versions(session: Session, project_id: int) -> list[ModelVersion]:
+    """Every version, oldest first."""
+    rows = session.scalars(
+        select(ModelRow).where(ModelRow.project_id == project_id).order_by(ModelRow.number)
+    )
+    return [_model(row) for row in rows]
+
+
+def next_number(session: Session, project_id: int) -> int:
+    """The number of the version that is trained next, from 1."""
+    newest = session.scalar(
+        select(func.max(ModelRow.number)).where(ModelRow.project_id == project_id)
+    )
+    return (newest or 0) + 1
+
+
+def store_version(session: Session, project_id: int, model: ModelVersion, now: datetime) -> None:
+    """Add a version; a new champion retires the old one in the same transaction."""
+    if model.state == CHAMPION:
+        session.execute(
+            update(ModelRow)
+            .where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
+            .values(state=RETIRED, retired_at=now)
+        )
+    session.add(
+        ModelRow(
+            project_id=project_id,
+            version=model.version,
+            number=model.number,
+            path=model.path,
+            sha256=model.sha256,
+            labels=list(model.labels),
+            state=model.state,
+            verdict=model.verdict,
+            lineage=model.lineage,
+            trained_at=model.trained_at,
+            promoted_at=model.promoted_at,
+        )
+    )
+    session.flush()
+
+
+def _model(row: ModelRow) -> ModelVersion:
+    return ModelVersion(
+        version=row.version,
+        number=row.number,
+        path=row.path,
+        sha256=row.sha256,
+        labels=tuple(row.labels),
+        state=row.state,
+        verdict=row.verdict,
+        lineage=row.lineage,
+        trained_at=row.trained_at,
+        promoted_at=row.promoted_at,
+    )

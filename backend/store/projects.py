@@ -1,0 +1,103 @@
+"""Connected projects and the policies that were ever in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.store.tables import PolicyRow, ProjectRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedProject:
+    """A project with the policy in force. ``views`` maps a marker's name to its view's id."""
+
+    id: int
+    title: str
+    label_config: str
+    policy_text: str
+    policy_hash: str
+    robot_id: int
+    views: dict[str, int]
+    ml_backend_id: int | None
+    webhook_id: int | None
+    previous_settings: dict[str, Any]
+    last_task_id: int
+    synced_until: datetime | None
+
+
+def active_project(session: Session, project_id: int) -> ConnectedProject | None:
+    """The connected project of this id; None where it is unknown or disconnected."""
+    row = session.get(ProjectRow, project_id)
+    if row is None or row.disconnected_at is not None:
+        return None
+    return _project(row, session.get_one(PolicyRow, row.policy_hash))
+
+
+def all_projects(session: Session) -> list[ConnectedProject]:
+    """Every connected project, by id."""
+    rows = session.execute(
+        select(ProjectRow, PolicyRow)
+        .join(PolicyRow, PolicyRow.hash == ProjectRow.policy_hash)
+        .where(ProjectRow.disconnected_at.is_(None))
+        .order_by(ProjectRow.id)
+    )
+    return [_project(project, policy) for project, policy in rows]
+
+
+def store_policy(session: Session, policy_hash: str, text: str, now: datetime) -> None:
+    """Keep a policy's text under its hash, once."""
+    if session.get(PolicyRow, policy_hash) is None:
+        session.add(PolicyRow(hash=policy_hash, text=text, created_at=now))
+        session.flush()
+
+
+def store_project(session: Session, project: ConnectedProject, now: datetime) -> None:
+    """Connect a project, or write down what a repeated connect changed; sync state is kept."""
+    row = session.get(ProjectRow, project.id)
+    if row is None:
+        row = ProjectRow(id=project.id, connected_at=now, last_task_id=0)
+        session.add(row)
+    row.title = project.title
+    row.label_config = project.label_config
+    row.policy_hash = project.policy_hash
+    row.robot_id = project.robot_id
+    row.ml_backend_id = project.ml_backend_id
+    row.webhook_id = project.webhook_id
+    row.views = {"views": project.views, "previous": project.previous_settings}
+    row.disconnected_at = None
+
+
+def store_sync_state(
+    session: Session, project_id: int, last_task_id: int, synced_until: datetime | None
+) -> None:
+    """How far the project has been read."""
+    row = session.get_one(ProjectRow, project_id)
+    row.last_task_id = max(row.last_task_id, last_task_id)
+    row.synced_until = synced_until
+
+
+def mark_disconnected(session: Session, project_id: int, now: datetime) -> None:
+    """No job and no answer for this project from now on; its history stays."""
+    session.get_one(ProjectRow, project_id).disconnected_at = now
+
+
+def _project(row: ProjectRow, policy: PolicyRow) -> ConnectedProject:
+    return ConnectedProject(
+        id=row.id,
+        title=row.title,
+        label_config=row.label_config,
+        policy_text=policy.text,
+        policy_hash=policy.hash,
+        robot_id=row.robot_id,
+        views=row.views["views"],
+        ml_backend_id=row.ml_backend_id,
+        webhook_id=row.webhook_id,
+        previous_settings=row.views["previous"],
+        last_task_id=row.last_task_id,
+        synced_until=row.synced_until,
+    )

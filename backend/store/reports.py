@@ -1,0 +1,119 @@
+"""What jobs measured, and how their runs went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.store.tables import JobRunRow, ReportRow
+
+AGREEMENT, AUDIT, CYCLE = "agreement", "audit", "cycle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A measured report; ``body`` is the JSON that the page and the commands show."""
+
+    kind: str
+    model_version: str | None
+    made_at: datetime
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """One run of a job; ``outcome`` is None while it runs, and for ever where it was killed."""
+
+    id: int
+    job: str
+    project_id: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    report: dict[str, Any] | None
+    error: str | None
+
+
+def store_report(session: Session, project_id: int, report: Report) -> None:
+    """Keep a report."""
+    session.add(
+        ReportRow(
+            project_id=project_id,
+            kind=report.kind,
+            model_version=report.model_version,
+            made_at=report.made_at,
+            body=report.body,
+        )
+    )
+
+
+def reports(session: Session, project_id: int, kind: str) -> list[Report]:
+    """All reports of a kind, oldest first."""
+    rows = session.scalars(
+        select(ReportRow)
+        .where(ReportRow.project_id == project_id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at, ReportRow.id)
+    )
+    return [_report(row) for row in rows]
+
+
+def newest_report(session: Session, project_id: int, kind: str) -> Report | None:
+    """The last report of a kind."""
+    row = session.scalar(
+        select(ReportRow)
+        .where(ReportRow.project_id == project_id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
+        .limit(1)
+    )
+    return None if row is None else _report(row)
+
+
+def open_run(session: Session, job: str, project_id: int | None, now: datetime) -> int:
+    """Note that a job has begun; its row's id."""
+    row = JobRunRow(job=job, project_id=project_id, started_at=now)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def close_run(session: Session, run_id: int, result: dict[str, Any] | str, now: datetime) -> None:
+    """Note how a job ended: with a report ("done"), or with an error's text ("failed")."""
+    failed = isinstance(result, str)
+    session.execute(
+        update(JobRunRow)
+        .where(JobRunRow.id == run_id)
+        .values(
+            ended_at=now,
+            outcome="failed" if failed else "done",
+            report=None if failed else result,
+            error=result if failed else None,
+        )
+    )
+
+
+def recent_runs(session: Session, limit: int) -> list[JobRun]:
+    """The newest runs first."""
+    rows = session.scalars(select(JobRunRow).order_by(JobRunRow.id.desc()).limit(limit))
+    return [
+        JobRun(
+            id=row.id,
+            job=row.job,
+            project_id=row.project_id,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            report=row.report,
+            error=row.error,
+        )
+        for row in rows
+    ]
+
+
+def _report(row: ReportRow) -> Report:
+    return Report(
+        kind=row.kind, model_version=row.model_version, made_at=row.made_at, body=row.body
+    )

@@ -1,0 +1,43 @@
+"""Bringing a database to the newest schema. Safe when several processes start at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 0x1ABE16A7E  # any constant: the key of PostgreSQL's advisory lock
+
+
+class SchemaError(Exception):
+    """The database is newer than this program, or cannot be migrated."""
+
+
+def migrate(engine: Engine) -> None:
+    """Upgrade to the newest revision, in one transaction that other starters wait for."""
+    with engine.begin() as connection:  # on SQLite: BEGIN IMMEDIATE, one migrator at a time
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config = _config(connection)
+        scripts = ScriptDirectory.from_config(config)
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == scripts.get_current_head():
+            return
+        if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+            raise SchemaError(
+                f"the database has schema {current!r}, which this version of Labelgate does not "
+                "know: install the version that wrote it, or a newer one"
+            )
+        command.upgrade(config, "head")
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,225 @@
+"""Tasks as they were read from Label Studio, and what people said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from backend.store.tables import AnnotationRow, TaskRow
+from backend.store.upsert import upsert
+
+_IDS_PER_STATEMENT = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTask:
+    """A task with its data."""
+
+    id: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One person's label of one task."""
+
+    task_id: int
+    user_id: int
+    label: str
+
+
+def store_tasks(
+    session: Session, project_id: int, tasks: Iterable[StoredTask], now: datetime
+) -> None:
+    """Add tasks; the data of a known task is refreshed."""
+    rows = [
+        {"project_id": project_id, "task_id": task.id, "data": task.data, "created_at": now}
+        for task in tasks
+    ]
+    upsert(session, TaskRow, rows, keep=("created_at",))
+
+
+def mark_tasks_deleted(
+    session: Session, project_id: int, task_ids: Sequence[int], now: datetime
+) -> None:
+    """Tasks that are gone from Label Studio; their history stays."""
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        session.execute(
+            update(TaskRow)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+            .values(deleted_at=now)
+        )
+
+
+def stored_tasks(session: Session, project_id: int, task_ids: Sequence[int]) -> list[StoredTask]:
+    """These tasks with their data, by id; unknown ids are left out."""
+    found: list[StoredTask] = []
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(TaskRow.task_id, TaskRow.data)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+            .order_by(TaskRow.task_id)
+        )
+        found.extend(StoredTask(id=row.task_id, data=row.data) for row in rows)
+    return found
+
+
+def task_ids(session: Session, project_id: int) -> list[int]:
+    """All task ids that are not deleted, ascending."""
+    return list(
+        session.scalars(
+            select(TaskRow.task_id)
+            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
+            .order_by(TaskRow.task_id)
+        )
+    )
+
+
+def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
+    """Tasks that no person has labelled, ascending."""
+    return list(
+        session.scalars(
+            select(TaskRow.task_id)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.deleted_at.is_(None),
+                TaskRow.human_labels == 0,
+            )
+            .order_by(TaskRow.task_id)
+        )
+    )
+
+
+def store_annotations(
+    session: Session,
+    project_id: int,
+    task_ids: Sequence[int],
+    rows: Sequence[dict[str, Any]],
+    now: datetime,
+) -> int:
+    """Replace what is known of these tasks' annotations; the number of new human answers.
+
+    ``rows`` are all annotations that the tasks have now (keys as ``AnnotationRow``, without
+    ``project_id``, ``first_seen_at`` and ``deleted_at``). One that is not among them any more is
+    marked deleted. Human labels are counted anew.
+    """
+    known = {
+        annotation_id
+        for start in range(0, len(task_ids), _IDS_PER_STATEMENT)
+        for annotation_id in session.scalars(
+            select(AnnotationRow.annotation_id).where(
+                AnnotationRow.project_id == project_id,
+                AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                AnnotationRow.deleted_at.is_(None),
+            )
+        )
+    }
+    present = {row["annotation_id"] for row in rows}
+    upsert(
+        session,
+        AnnotationRow,
+        [
+            {"project_id": project_id, "first_seen_at": now, "deleted_at": None, **row}
+            for row in rows
+        ],
+        keep=("first_seen_at",),
+    )
+    mark_annotations_deleted(session, project_id, sorted(known - present), now)
+    recount(session, project_id, task_ids)
+    return sum(
+        1
+        for row in rows
+        if row["annotation_id"] not in known and not row["by_robot"] and not row["was_cancelled"]
+    )
+
+
+def mark_annotations_deleted(
+    session: Session, project_id: int, annotation_ids: Sequence[int], now: datetime
+) -> list[int]:
+    """Annotations that are gone from Label Studio; the tasks they belonged to, counted anew."""
+    touched: set[int] = set()
+    for start in range(0, len(annotation_ids), _IDS_PER_STATEMENT):
+        chosen = (
+            AnnotationRow.project_id == project_id,
+            AnnotationRow.annotation_id.in_(annotation_ids[start : start + _IDS_PER_STATEMENT]),
+            AnnotationRow.deleted_at.is_(None),
+        )
+        touched.update(session.scalars(select(AnnotationRow.task_id).where(*chosen)))
+        session.execute(update(AnnotationRow).where(*chosen).values(deleted_at=now))
+    recount(session, project_id, sorted(touched))
+    return sorted(touched)
+
+
+def recount(session: Session, project_id: int, task_ids: Sequence[int]) -> None:
+    """Count the human labels of these tasks anew."""
+    counted = (
+        select(func.count())
+        .select_from(AnnotationRow)
+        .where(*_human(), AnnotationRow.project_id == TaskRow.project_id)
+        .where(AnnotationRow.task_id == TaskRow.task_id)
+        .scalar_subquery()
+    )
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        session.execute(
+            update(TaskRow)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+            .values(human_labels=counted)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def human_votes(session: Session, project_id: int) -> list[Vote]:
+    """Every standing human label, each person's newest one a task, oldest first."""
+    rows = session.execute(
+        select(AnnotationRow.task_id, AnnotationRow.user_id, AnnotationRow.label)
+        .where(AnnotationRow.project_id == project_id, *_human())
+        .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
+    )
+    newest: dict[tuple[int, int], Vote] = {}
+    for task_id, user_id, label in rows:
+        if label is not None:
+            newest[task_id, user_id] = Vote(task_id=task_id, user_id=user_id, label=label)
+    return list(newest.values())
+
+
+def answers(votes: Iterable[Vote]) -> dict[int, str]:
+    """One label a task: the most frequent, ties to the one that was given first."""
+    by_task: dict[int, Counter[str]] = {}
+    for vote in votes:
+        by_task.setdefault(vote.task_id, Counter())[vote.label] += 1
+    return {task_id: counts.most_common(1)[0][0] for task_id, counts in by_task.items()}
+
+
+def count_human_labels(session: Session, project_id: int) -> int:
+    """Every human look so far: labels that people gave and that still stand."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(AnnotationRow)
+            .where(AnnotationRow.project_id == project_id, *_human())
+        )
+        or 0
+    )
+
+
+def _human() -> tuple[Any, ...]:
+    return (
+        AnnotationRow.by_robot.is_(False),
+        AnnotationRow.was_cancelled.is_(False),
+        AnnotationRow.deleted_at.is_(None),
+    )
