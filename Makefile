@@ -1,0 +1,65 @@
+# A fresh machine needs Python 3.11 or newer, git and make. Start with `make demo` or `make test`.
+# ARGS reaches the command: make demo ARGS="--exit --json out.json", make test ARGS="-k policy".
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# 3.11 to 3.13 first: all locked packages come ready-made for them. Found once, when first needed.
+PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	if $$$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$$$name; break; fi; done))$(if $(PYTHON),$(PYTHON),$(error Labelgate needs Python 3.11 \
+	or newer, and none was found: install one, or name it with `make PYTHON=/path/to/python3.12 ...`))
+
+BIN := .venv/bin
+
+.PHONY: help demo test check lint fix serve label-studio lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
+
+demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio of its own
+	@$(BIN)/labelgate demo $(ARGS)
+
+test: .venv/ready label-studio ## all tests, those against a real Label Studio included
+	@$(BIN)/pytest $(ARGS)
+
+check: lint ## format, lint, types, layers, and the tests that need no Label Studio
+	@$(BIN)/pytest -m "not label_studio" $(ARGS)
+
+lint: .venv/ready
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: .venv/ready ## format, and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+serve: .venv/ready ## Labelgate's web server and scheduler, set by LABELGATE_... variables
+	@$(BIN)/labelgate serve $(ARGS)
+
+label-studio: ## Label Studio in the user's cache, for demo and test
+	@$(PYTHON) requirements/install.py label-studio
+
+.venv/ready: requirements/runtime.txt requirements/dev.txt pyproject.toml requirements/install.py
+	@$(PYTHON) requirements/install.py labelgate
+	@touch $@
+
+# uv keeps what is pinned: ARGS="--upgrade" takes the newest, ARGS="--upgrade-package flask" one.
+LOCKING = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(ARGS)
+lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
+	@$(LOCKING) requirements/runtime.in --output-file requirements/runtime.txt
+	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
+	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
+
+.venv-lock/bin/uv:
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install -qq uv
+
+clean: ## everything that was made here; Label Studio's cache stays
+	@rm -rf .venv .venv.lock .venv-lock dist build .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
