@@ -1,0 +1,172 @@
+"""What must hold between the fields of a policy, each rule on its own.
+
+The rules read the document as YAML gave it (defaults filled in) and skip whatever is malformed,
+because wrong types are reported elsewhere and all problems are wanted at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies.problems import Path, at, dotted, nearest
+from policies.stakes import floors_of
+
+# The views that exist beside those of the tiers.
+RESERVED_TIERS = ("Audit", "Control")
+# More than this leaves too little for training and routing.
+MOST_HELD_BACK = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One broken rule: where, what is wrong, and the way out where there is one."""
+
+    path: Path
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{dotted(self.path)} {self.message}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+def issues_of(document: Mapping[str, Any]) -> list[Issue]:
+    """Every rule of this module that the document breaks."""
+    return [issue for rule in _RULES for issue in rule(document)]
+
+
+def _number(document: Mapping[str, Any], *path: str) -> float | None:
+    value = at(document, path)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _items(document: Mapping[str, Any], key: str) -> list[Any]:
+    value = document.get(key)
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _tier_names(document: Mapping[str, Any]) -> dict[int, str]:
+    names = ((index, at(tier, ("name",))) for index, tier in enumerate(_items(document, "tiers")))
+    return {index: name for index, name in names if isinstance(name, str)}
+
+
+def _unique_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    first: dict[str, int] = {}
+    reserved = {name.lower() for name in RESERVED_TIERS}
+    for index, name in _tier_names(document).items():
+        path = ("tiers", index, "name")
+        if name.lower() in reserved:
+            views = " and ".join(RESERVED_TIERS)
+            yield Issue(path, f"is reserved: {views} are views of their own", "take another name")
+        elif name.lower() in first:
+            other = dotted(("tiers", first[name.lower()], "name"))
+            yield Issue(path, f"is the name of {other} too", "each tier needs a name of its own")
+        first.setdefault(name.lower(), index)
+
+
+def _unique_reviewers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    for index, tier in enumerate(_items(document, "tiers")):
+        seen: set[str] = set()
+        reviewers = at(tier, ("reviewers",))
+        for place, reviewer in enumerate(reviewers if isinstance(reviewers, (list, tuple)) else ()):
+            if not isinstance(reviewer, str):
+                continue
+            if reviewer.lower() in seen:
+                yield Issue(("tiers", index, "reviewers", place), "stands twice in this tier")
+            seen.add(reviewer.lower())
+
+
+def _known_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    names = tuple(_tier_names(document).values())
+    routes = [("routes", index, "tier") for index in range(len(_items(document, "routes")))]
+    slices = [(key, "tier") for key in ("control", "holdout", "audit")]
+    for path in (*routes, *slices):
+        name = at(document, path)
+        if isinstance(name, str) and names and name not in names:
+            hint = nearest(name, names) or f"the tiers are {', '.join(names)}"
+            yield Issue(path, "is not a tier", hint)
+
+
+def _one_comparison(document: Mapping[str, Any]) -> Iterator[Issue]:
+    for index, route in enumerate(_items(document, "routes")):
+        if at(route, ("kind",)) != "task_field":
+            continue
+        given = [key for key in ("equals", "in") if at(route, (key,)) is not None]
+        if len(given) != 1:
+            found = "has both" if given else "has neither"
+            yield Issue(("routes", index), f"needs one of 'equals' and 'in', and {found}")
+
+
+def _not_flat(document: Mapping[str, Any]) -> Iterator[Issue]:
+    floors = floors_of(document.get("stakes"))
+    tiers = _items(document, "tiers")
+    if floors and tiers and len(tiers) < floors.tiers:
+        yield Issue(
+            ("tiers",),
+            f"is a flat pool of one tier: {document['stakes']} stakes need at least "
+            f"{floors.tiers}, so that experts check and adjudicate",
+            "add a more expert tier at the end",
+        )
+
+
+def _score_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
+    floors = floors_of(document.get("stakes"))
+    floor = _number(document, "auto_accept", "floor")
+    if floors and floor is not None and 0 <= floor < floors.score:
+        yield Issue(
+            ("auto_accept", "floor"),
+            f"is under the score floor of {floors.score:.2f} for {document['stakes']} stakes: "
+            "no label with a lower score may be accepted without a person",
+            f"use {floors.score:.2f} or more, or leave it out",
+        )
+
+
+def _audit_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
+    floors = floors_of(document.get("stakes"))
+    share = _number(document, "audit", "share")
+    if floors and share is not None and 0 <= share < floors.audit_share:
+        yield Issue(
+            ("audit", "share"),
+            f"is under the audit floor of {floors.audit_share:.2f} for {document['stakes']} "
+            "stakes: accepts that nobody looks at cannot be defended",
+            f"use {floors.audit_share:.2f} or more",
+        )
+
+
+def _room_for_training(document: Mapping[str, Any]) -> Iterator[Issue]:
+    control, holdout = _number(document, "control", "share"), _number(document, "holdout", "share")
+    if control is None or holdout is None or max(control, holdout) > 1:
+        return
+    if control + holdout > MOST_HELD_BACK:
+        yield Issue(
+            ("control", "share"),
+            f"and holdout.share make {control + holdout:.2f} of all tasks: at most "
+            f"{MOST_HELD_BACK:.2f} may be held back, the rest is routed and trained on",
+        )
+
+
+def _enough_reviewers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    overlap, share = at(document, ("agreement", "overlap")), _number(document, "agreement", "share")
+    tiers = [at(tier, ("reviewers",)) for tier in _items(document, "tiers")]
+    most = max((len(people) for people in tiers if isinstance(people, (list, tuple))), default=0)
+    if isinstance(overlap, int) and share != 0 and most and overlap > most:
+        yield Issue(
+            ("agreement", "overlap"),
+            f"asks for {overlap} answers to a task, but no tier has more than {most} reviewers",
+            "add reviewers to a tier, lower the overlap or set agreement.share to 0",
+        )
+
+
+_RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
+    _unique_tiers,
+    _unique_reviewers,
+    _known_tiers,
+    _one_comparison,
+    _not_flat,
+    _score_floor,
+    _audit_floor,
+    _room_for_training,
+    _enough_reviewers,
+)

@@ -1,0 +1,130 @@
+"""Decisions in columns: what the engine writes, and how everybody else reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.domain import (
+    BoolArray,
+    Candidates,
+    Decision,
+    FloatArray,
+    IntArray,
+    ObjectArray,
+    Outcome,
+    Purpose,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """One decision a candidate, in the candidates' order; rows come out as ``Decision``.
+
+    ``scores`` and ``thresholds`` hold NaN where a row has None.
+    """
+
+    task_ids: IntArray
+    outcomes: ObjectArray
+    purposes: ObjectArray
+    tiers: ObjectArray
+    rules: ObjectArray
+    reasons: ObjectArray
+    labels: ObjectArray
+    scores: FloatArray
+    thresholds: FloatArray
+    draws: FloatArray
+    inclusion_probabilities: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.task_ids)
+
+    def __getitem__(self, place: int) -> Decision:
+        return next(self._rows(slice(place, place + 1 or None)))
+
+    def __iter__(self) -> Iterator[Decision]:
+        return self._rows(slice(None))
+
+    def _rows(self, part: slice) -> Iterator[Decision]:
+        # tolist() turns numpy's scalars into Python's, which JSON and databases take.
+        columns = [getattr(self, name)[part].tolist() for name in _COLUMNS]
+        if not columns[0] and part != slice(None):
+            raise IndexError(f"there are {len(self)} decisions")
+        for row in zip(*columns, strict=True):
+            values = dict(zip(_ROW_NAMES, row, strict=True))
+            for name in ("score", "threshold"):
+                values[name] = values[name] if np.isfinite(values[name]) else None
+            yield Decision(**values)
+
+
+_COLUMNS = tuple(Decisions.__dataclass_fields__)
+_ROW_NAMES = tuple(
+    "inclusion_probability" if name == "inclusion_probabilities" else name.removesuffix("s")
+    for name in _COLUMNS
+)
+
+
+def _filled(n: int, value: object) -> ObjectArray:
+    column = np.empty(n, object)
+    column.fill(value)  # np.full would turn members of a StrEnum into plain text
+    return column
+
+
+class Draft:
+    """Decisions in the making. ``open`` marks the tasks that no rule has settled yet."""
+
+    def __init__(self, candidates: Candidates, slice_draws: FloatArray) -> None:
+        n = len(candidates)
+        self.candidates = candidates
+        self.open: BoolArray = np.ones(n, bool)
+        self.outcomes = _filled(n, Outcome.REVIEW)
+        self.purposes = _filled(n, Purpose.ROUTED)
+        self.tiers = np.full(n, None, object)
+        self.rules = np.full(n, "", object)
+        self.reasons = np.full(n, "", object)
+        self.thresholds = np.full(n, np.nan)
+        self.draws = slice_draws.copy()
+        self.inclusion_probabilities = np.ones(n)
+
+    def settle(
+        self,
+        mask: BoolArray,
+        *,
+        tier: str | None,
+        rule: str | Sequence[str],
+        reason: str | Sequence[str],
+    ) -> None:
+        """Close the tasks of ``mask``; ``rule`` and ``reason`` are for all, or one for each."""
+        self.tiers[mask] = tier
+        self.rules[mask] = rule
+        self.reasons[mask] = reason
+        self.open &= ~mask
+
+    def draw_purpose(
+        self, mask: BoolArray, purpose: Purpose, draws: FloatArray, share: float
+    ) -> BoolArray:
+        """Give ``purpose`` to the tasks of ``mask`` drawn under ``share``; returns which."""
+        picked = mask & (draws < share)
+        self.purposes[picked] = purpose
+        self.draws[mask] = draws[mask]
+        self.inclusion_probabilities[mask] = 1 - share
+        self.inclusion_probabilities[picked] = share
+        return picked
+
+    def finished(self) -> Decisions:
+        """The decisions, all columns frozen in their present state."""
+        return Decisions(
+            task_ids=self.candidates.task_ids,
+            outcomes=self.outcomes,
+            purposes=self.purposes,
+            tiers=self.tiers,
+            rules=self.rules,
+            reasons=self.reasons,
+            labels=self.candidates.labels,
+            scores=self.candidates.scores,
+            thresholds=self.thresholds,
+            draws=self.draws,
+            inclusion_probabilities=self.inclusion_probabilities,
+        )

@@ -1,0 +1,222 @@
+"""The heart: candidates and a policy in, a decision with its reason for every task out.
+
+Vectorised over whole columns. Every step settles the tasks it applies to and leaves the others to
+the next one, so the order of the steps in ``decide`` is the order of the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+
+from policies.decisions import Decisions, Draft
+from policies.domain import (
+    BoolArray,
+    Candidates,
+    Certificate,
+    IntArray,
+    ObjectArray,
+    Outcome,
+    Purpose,
+)
+from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
+from policies.schema import AutoAccept, Policy, PredictedLabel
+
+NO_MODEL = "no model yet"
+
+
+def decide(
+    policy: Policy,
+    candidates: Candidates,
+    certificate: Certificate | None = None,
+    *,
+    model_version: str | None = None,
+) -> Decisions:
+    """What the policy says of each candidate: total, deterministic, one by one or all at once.
+
+    Slices come first, then tasks without an answer, then routes (the first match wins), then
+    auto-accept. ``model_version`` is that of the candidates' answers; ValueError where the
+    certificate was made for another, or where a field that the policy names is not in
+    ``candidates.fields``.
+
+    ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
+    rule applies to.
+    """
+    if certificate is not None and certificate.model_version != model_version:
+        raise ValueError(
+            f"the certificate is for model version {certificate.model_version!r}, the predictions "
+            f"are of {model_version!r}: certify that version first"
+        )
+    draft = Draft(candidates, draws(policy.salt, SLICE, candidates.task_ids))
+    _slices(draft, policy)
+    _unanswered(draft, policy)
+    _routes(draft, policy)
+    if isinstance(policy.auto_accept, AutoAccept):
+        _auto_accept(draft, policy, policy.auto_accept, certificate)
+    else:
+        reason = "the policy lets a person confirm every label"
+        _to_first_tier(draft, draft.open, policy, "auto_accept_never", reason)
+    _agreement(draft, policy)
+    return draft.finished()
+
+
+def _slices(draft: Draft, policy: Policy) -> None:
+    for purpose, spec, chosen in (
+        (Purpose.CONTROL, policy.control, draft.draws < policy.control.share),
+        (Purpose.HOLDOUT, policy.holdout, draft.draws >= 1 - policy.holdout.share),
+    ):
+        mask = chosen & draft.open
+        reason = f"drawn for the {purpose.value} slice ({spec.share:.1%} of all tasks)"
+        draft.settle(mask, tier=spec.tier, rule=purpose.value, reason=reason)
+        draft.purposes[mask] = purpose
+        draft.inclusion_probabilities[mask] = spec.share
+
+
+def _unanswered(draft: Draft, policy: Policy) -> None:
+    labels, scores = draft.candidates.labels, draft.candidates.scores
+    unlabelled = draft.open & _is_none(labels)
+    problems = [problem or NO_MODEL for problem in draft.candidates.problems[unlabelled]]
+    rules = ["no_model" if problem == NO_MODEL else "problem" for problem in problems]
+    draft.settle(unlabelled, tier=policy.tiers[0].name, rule=rules, reason=problems)
+    unusable = draft.open & ~((scores >= 0) & (scores <= 1))  # NaN is neither
+    reasons = [f"the prediction's score {score:g} is not in 0..1" for score in scores[unusable]]
+    draft.settle(unusable, tier=policy.tiers[0].name, rule="problem", reason=reasons)
+
+
+def _routes(draft: Draft, policy: Policy) -> None:
+    candidates = draft.candidates
+    missing = [field for field in policy.fields_used() if field not in candidates.fields]
+    if missing:
+        raise ValueError(f"the policy's routes look at task fields not given: {missing}")
+    labels = _Column(candidates.labels)
+    fields = {name: _Column(candidates.fields[name]) for name in policy.fields_used()}
+    for index, route in enumerate(policy.routes):
+        if isinstance(route, PredictedLabel):
+            matches = labels.among(route.labels)
+            named = f"the predicted label is one of {_listed(route.labels)}"
+        else:
+            matches = fields[route.field].among(route.values)
+            named = f"the task's {route.field} is one of {_listed(route.values)}"
+        rule = f"routes[{index}]"
+        draft.settle(matches & draft.open, tier=route.tier, rule=rule, reason=named)
+
+
+def _auto_accept(
+    draft: Draft, policy: Policy, promise: AutoAccept, certificate: Certificate | None
+) -> None:
+    never = draft.open & _Column(draft.candidates.labels).among(promise.never)
+    reason = f"the predicted label is one that is never accepted: {_listed(promise.never)}"
+    _to_first_tier(draft, never, policy, "never_label", reason)
+    if certificate is None or certificate.threshold is None or not _covers(certificate, promise):
+        _to_first_tier(
+            draft, draft.open, policy, "no_certificate", _why_uncertified(promise, certificate)
+        )
+        return
+    threshold = max(certificate.threshold, promise.floor)
+    source = "certified threshold" if threshold == certificate.threshold else "policy's floor"
+    draft.thresholds[draft.open] = threshold
+    scores = draft.candidates.scores
+    below = draft.open & (scores < threshold)
+    reasons = [f"score {_below(score, threshold, source)}" for score in scores[below].tolist()]
+    _to_first_tier(draft, below, policy, "below_threshold", reasons)
+    _accept(draft, policy, f"the {source} {threshold:.3f}")
+
+
+def _accept(draft: Draft, policy: Policy, threshold: str) -> None:
+    accepted = draft.open.copy()
+    scores = draft.candidates.scores[accepted].tolist()
+    reasons = [f"score {score:.3f} reaches {threshold}" for score in scores]
+    draft.settle(accepted, tier=None, rule="auto_accept", reason=reasons)
+    draft.outcomes[accepted] = Outcome.ACCEPT
+    audited = draft.draw_purpose(
+        accepted,
+        Purpose.AUDIT,
+        draws(policy.salt, AUDIT, draft.candidates.task_ids),
+        policy.audit.share,
+    )
+    draft.tiers[audited] = policy.audit.tier
+    draft.reasons[audited] += f"; drawn for audit ({policy.audit.share:.1%} of accepts)"
+
+
+def _agreement(draft: Draft, policy: Policy) -> None:
+    overlap = policy.agreement.overlap
+    enough = [tier.name for tier in policy.tiers if len(tier.reviewers) >= overlap]
+    routed = (draft.outcomes == Outcome.REVIEW) & (draft.purposes == Purpose.ROUTED)
+    eligible = routed & _Column(draft.tiers).among(enough)
+    if policy.agreement.share == 0:
+        return
+    picked = draft.draw_purpose(
+        eligible,
+        Purpose.AGREEMENT,
+        draws(policy.salt, AGREEMENT, draft.candidates.task_ids),
+        policy.agreement.share,
+    )
+    draft.reasons[picked] += f"; drawn for agreement: {overlap} people answer"
+
+
+def _to_first_tier(
+    draft: Draft, mask: BoolArray, policy: Policy, rule: str, reason: str | list[str]
+) -> None:
+    draft.settle(mask.copy(), tier=policy.tiers[0].name, rule=rule, reason=reason)
+
+
+def _covers(certificate: Certificate, promise: AutoAccept) -> bool:
+    """A certificate for a stricter promise holds for a laxer one, never the other way round."""
+    return (
+        certificate.max_error_rate <= promise.max_error_rate
+        and certificate.confidence >= promise.confidence
+    )
+
+
+def _why_uncertified(promise: AutoAccept, certificate: Certificate | None) -> str:
+    wanted = f"{promise.max_error_rate:.1%} errors at {promise.confidence:.1%} confidence"
+    if certificate is None:
+        return f"no threshold is certified yet for {wanted}"
+    if not _covers(certificate, promise):
+        proved = f"{certificate.max_error_rate:.1%} at {certificate.confidence:.1%}"
+        return f"the certificate is for {proved}, the policy now asks for {wanted}"
+    more = certificate.labels_needed
+    forecast = f"; about {more} more are needed" if more is not None else ""
+    answers = certificate.control_answers
+    return f"{answers} control answers certify no threshold for {wanted}{forecast}"
+
+
+def _below(score: float, threshold: float, source: str) -> str:
+    digits = 3 if f"{score:.3f}" != f"{threshold:.3f}" else 9
+    return f"{score:.{digits}f} is below the {source} {threshold:.{digits}f}"
+
+
+class _Column:
+    """Values as codes, so that each of many rules costs one look-up a task."""
+
+    def __init__(self, values: ObjectArray) -> None:
+        self._codes: dict[Hashable, int] = {None: 0}
+        codes = self._codes
+        keys = (value if type(value) is str else _key(value) for value in values.tolist())
+        self._places: IntArray = np.fromiter(
+            (codes.setdefault(key, len(codes)) for key in keys), np.int64, len(values)
+        )
+
+    def among(self, wanted: Iterable[str | bool | float]) -> BoolArray:
+        """Which tasks have one of the wanted values."""
+        table = np.zeros(len(self._codes), bool)
+        table[[self._codes.get(_key(value), 0) for value in wanted]] = True
+        table[0] = False
+        found: BoolArray = table[self._places]
+        return found
+
+
+def _key(value: object) -> Hashable:
+    """What equality means for a task's data: true is not 1; a list or mapping equals nothing."""
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    return value if isinstance(value, (str, int, float)) else None
+
+
+def _is_none(values: ObjectArray) -> BoolArray:
+    return np.fromiter((value is None for value in values.tolist()), bool, len(values))
+
+
+def _listed(values: Iterable[str | bool | float]) -> str:
+    return ", ".join(repr(value) for value in values)

@@ -1,0 +1,47 @@
+"""Intervals for shares: the one place where a count becomes an ``Estimate``."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import beta, norm
+
+from policies.domain import Estimate
+
+UNKNOWN = Estimate(value=None, low=None, high=None, n=0)
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """A share with its two-sided Wilson score interval (Wilson 1927); undefined for n = 0.
+
+    >>> estimate = wilson(9, 10)
+    >>> round(estimate.low, 3), round(estimate.high, 3)
+    (0.596, 0.982)
+    """
+    _check(successes, n)
+    if n == 0:
+        return UNKNOWN
+    share = successes / n
+    z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return Estimate(value=share, low=low, high=high, n=n)
+
+
+def exact_upper(errors: int, n: int, confidence: float) -> float:
+    """The one-sided Clopper-Pearson upper bound of an error rate; 1.0 where nothing was seen."""
+    _check(errors, n)
+    return 1.0 if errors == n else float(beta.ppf(confidence, errors + 1, n - errors))
+
+
+def exact_lower(errors: int, n: int, confidence: float) -> float:
+    """The one-sided Clopper-Pearson lower bound of an error rate; 0.0 where nothing was seen."""
+    _check(errors, n)
+    return 0.0 if errors == 0 else float(beta.ppf(1 - confidence, errors, n - errors + 1))
+
+
+def _check(successes: int, n: int) -> None:
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} of {n} is no share: 0 <= successes <= n must hold")

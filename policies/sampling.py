@@ -1,0 +1,37 @@
+"""Reproducible draws: who is in the control slice, the holdout, an audit, an agreement check.
+
+A draw depends on the policy's salt, the stream and the task's id alone. Not on the policy's hash:
+then every edit of a policy would move tasks between training and holdout (see ADR 0005).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.domain import FloatArray, IntArray
+
+# One stream decides control and holdout together, so that no task is in both.
+SLICE, AUDIT, AGREEMENT = "slice", "audit", "agreement"
+
+
+def draws(salt: str, stream: str, task_ids: IntArray) -> FloatArray:
+    """One number in [0, 1) for each task id, the same whenever and wherever it is asked for.
+
+    SplitMix64's finaliser (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+    generators") over the id, once more over the result combined with the stream's 64-bit key, so
+    that neighbouring ids and different streams are independent. Any integer is a valid id.
+    """
+    digest = hashlib.sha256(f"{len(salt)}:{salt}:{stream}".encode()).digest()
+    key = np.uint64(int.from_bytes(digest[:8], "big"))
+    mixed = _mix(_mix(np.asarray(task_ids, dtype=np.int64).view(np.uint64)) ^ key)
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    values = values + np.uint64(0x9E3779B97F4A7C15)  # arrays wrap around silently, as meant
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

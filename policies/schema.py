@@ -1,0 +1,244 @@
+"""The shape of a policy file: strict, closed to unknown keys, frozen once read.
+
+Field types and ranges are said here; what holds between fields is said in
+``policies.consistency``. A ``Policy`` that exists has passed both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from policies.consistency import issues_of
+from policies.domain import Stakes
+from policies.stakes import floors_of
+
+# The type of the one error that stands for all of policies.consistency; loading lists them singly.
+INCONSISTENT = "inconsistent"
+
+
+def _scalar(value: Any) -> Any:
+    """One error for a value that is no scalar, instead of one for each branch of the union."""
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise PydanticCustomError("scalar_type", "must be text, a number, true or false")
+    return value
+
+
+def _title_or_id(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise PydanticCustomError("project_type", "must be a project's title or its number")
+    if value == "" or (isinstance(value, int) and value < 1):
+        raise PydanticCustomError("project_type", "must be a project's title or its number")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+# strict=False: YAML gives a list where the frozen model keeps a tuple.
+Labels = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]
+Share = Annotated[float, Field(ge=0, le=1)]
+SliceShare = Annotated[float, Field(ge=0.05, le=0.5)]
+# Filled in by ``with_defaults``, so that a policy in memory always names its tier.
+TOP_TIER = Field(default="", description="Who answers; default: the top tier.")
+
+
+class Section(BaseModel):
+    """What all parts of a policy share: nothing is converted, ignored or changed later."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=False
+    )
+
+
+class TierSpec(Section):
+    """A group of reviewers with one expertise and one price."""
+
+    name: Annotated[str, Field(pattern=r"^\S(.{0,48}\S)?$")]
+    reviewers: Annotated[tuple[Email, ...], Field(strict=False, min_length=1)] = Field(
+        description="E-mail addresses, as in Label Studio."
+    )
+    cost_per_label: Annotated[float, Field(ge=0)]
+    daily_capacity: Annotated[int, Field(ge=1)] = Field(
+        description="Labels that the whole tier can give in a day."
+    )
+
+
+class PredictedLabel(Section):
+    """Sends tasks to a tier by the label that the model predicts."""
+
+    kind: Literal["predicted_label"]
+    labels: Labels = Field(alias="in")
+    tier: Text
+
+
+class TaskField(Section):
+    """Sends tasks to a tier by a field of their data; exactly one of ``equals`` and ``in``."""
+
+    kind: Literal["task_field"]
+    field: Text
+    equals: Scalar | None = None
+    one_of: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None, alias="in"
+    )
+    tier: Text
+
+    @property
+    def values(self) -> tuple[str | bool | float, ...]:
+        """The values that match, however the file wrote them."""
+        if self.one_of is not None:
+            return self.one_of
+        return () if self.equals is None else (self.equals,)
+
+
+Route = Annotated[PredictedLabel | TaskField, Field(discriminator="kind")]
+
+
+class AutoAccept(Section):
+    """The promise: with this confidence, no more than this share of the accepts is wrong."""
+
+    max_error_rate: Annotated[float, Field(gt=0, lt=0.5)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    floor: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.70,
+        description="No score under it is accepted, whatever is certified; default: by stakes.",
+    )
+    never: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+        default=(), description="Labels that always go to people."
+    )
+
+
+def _accept_form(value: Any) -> str:
+    return "(never)" if isinstance(value, str) else "(rule)"
+
+
+class SliceSpec(Section):
+    """A random share of all tasks that people label blind, whatever the model says."""
+
+    share: SliceShare = 0.10
+    tier: str = TOP_TIER
+
+
+class Audit(Section):
+    """The share of accepts that gets a blind second look before it becomes a label."""
+
+    share: Share = Field(default=0.05, description="Default: by stakes.")
+    tier: str = TOP_TIER
+
+
+class Agreement(Section):
+    """The share of routed tasks that several people of the tier answer, to see if they agree."""
+
+    share: Share = 0.10
+    overlap: Annotated[int, Field(ge=2, le=10)] = 2
+    minimum_alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Retrain(Section):
+    """When the model is trained again: new human labels, and the least for the first model."""
+
+    after_annotations: Annotated[int, Field(ge=1)] = 100
+    minimum_labels: Annotated[int, Field(ge=1)] = 50
+
+
+class Policy(Section):
+    """The rules for one Label Studio project.
+
+    ``salt`` fixes every random choice: changing it reshuffles control, holdout, audit and
+    agreement, which mixes training data with the holdout; leave it unless a project starts anew.
+    ``tiers`` stand from the least to the most expert.
+    """
+
+    project: Annotated[str | int, BeforeValidator(_title_or_id)] = Field(
+        description="Title or number of the Label Studio project."
+    )
+    stakes: Annotated[Stakes, Field(strict=False)]
+    salt: Text = "labelgate"
+    tiers: Annotated[tuple[TierSpec, ...], Field(strict=False, min_length=1)]
+    routes: Annotated[tuple[Route, ...], Field(strict=False)] = ()
+    auto_accept: Annotated[
+        Annotated[AutoAccept, Tag("(rule)")] | Annotated[Literal["never"], Tag("(never)")],
+        Discriminator(_accept_form),
+    ]
+    control: SliceSpec = SliceSpec()
+    holdout: SliceSpec = SliceSpec()
+    audit: Audit = Audit()
+    agreement: Agreement = Agreement()
+    retrain: Retrain = Retrain()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, data: Any) -> Any:
+        return with_defaults(data)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        issues = issues_of(self.model_dump(by_alias=True, exclude_none=True))
+        if issues:
+            raise PydanticCustomError(
+                INCONSISTENT, "{issues}", {"issues": "; ".join(map(str, issues))}
+            )
+        return self
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers' names, least expert first."""
+        return tuple(tier.name for tier in self.tiers)
+
+    def tier(self, name: str) -> TierSpec:
+        """The tier of that name; KeyError where there is none."""
+        for tier in self.tiers:
+            if tier.name == name:
+                return tier
+        raise KeyError(f"no tier {name!r}; the policy has {', '.join(self.tier_names)}")
+
+    def order(self, name: str) -> int:
+        """How expert a tier is: 0 for the least."""
+        return self.tiers.index(self.tier(name))
+
+    def fields_used(self) -> tuple[str, ...]:
+        """The task fields that routes look at, each once: what ``Candidates.fields`` must hold."""
+        fields = (route.field for route in self.routes if isinstance(route, TaskField))
+        return tuple(dict.fromkeys(fields))
+
+
+def with_defaults(document: Any) -> Any:
+    """A copy with every default that depends on stakes or tiers written out.
+
+    Takes the document as YAML gave it, malformed parts included, and leaves those as they are.
+    """
+    if not isinstance(document, Mapping):
+        return document
+    tiers = [tier for tier in _list(document.get("tiers")) if isinstance(tier, Mapping)]
+    top = {"tier": tiers[-1]["name"]} if tiers and "name" in tiers[-1] else {}
+    floors = floors_of(document.get("stakes"))
+    most_reviewers = max((len(_list(tier.get("reviewers"))) for tier in tiers), default=0)
+    defaults: dict[str, dict[str, Any]] = {
+        "control": {"share": 0.10} | top,
+        "holdout": {"share": 0.10} | top,
+        "audit": top | ({"share": floors.default_audit_share} if floors else {}),
+        # Nobody can agree with himself: without a second reviewer the default is off.
+        "agreement": {"overlap": 2, "share": 0.0 if tiers and most_reviewers < 2 else 0.10},
+        "auto_accept": {"floor": floors.score} if floors else {},
+    }
+    filled = dict(document)
+    for key, values in defaults.items():
+        section = filled.get(key, None if key == "auto_accept" else {})
+        if isinstance(section, Mapping):
+            filled[key] = {**values, **section}
+    return filled
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
