@@ -1,0 +1,42 @@
+"""``labelgate serve``: web server and scheduler on one machine, started and stopped together."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from backend.bootstrap import read_settings
+from backend.settings import SettingsError
+from backend.supervision import Program, Supervisor
+
+
+@click.command()
+def serve() -> None:
+    """Run the web server and the scheduler until stopped (Ctrl-C or SIGTERM)."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    try:
+        settings = read_settings()
+        settings.require_safe_binding()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+    supervisor = Supervisor([_program("web"), _program("scheduler")])
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        supervisor.stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    click.echo(f"Labelgate: {settings.own_url}   Label Studio: {settings.label_studio_url}")
+    code = supervisor.run()
+    if code:
+        sys.exit(code)
+
+
+def _program(name: str) -> Program:
+    command = (sys.executable, "-m", "backend.commands.attached", name)
+    return Program(name=name, command=command)

@@ -1,0 +1,31 @@
+"""``labelgate web``: the HTTP server in this process."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from backend.app import create_app
+from backend.bootstrap import build_runtime, read_settings
+from backend.settings import SettingsError
+from backend.store.schema import SchemaError
+from backend.web import server
+
+
+@click.command()
+def web() -> None:
+    """Answer Label Studio: the ML backend, its webhooks, and the page for people."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    try:
+        settings = read_settings()
+        settings.require_safe_binding()
+        listener = server.listen(settings.host, settings.port)
+        runtime = build_runtime(settings)
+    except (SettingsError, SchemaError) as error:
+        raise click.ClickException(str(error)) from error
+    # The workers are forked from this process: they must open connections of their own.
+    runtime.sessions.kw["bind"].dispose()
+    settings.require_webhook_secret()  # made now, so that `labelgate connect` can hand it on
+    click.echo(f"Labelgate listens on {settings.own_url}")
+    server.run(create_app(runtime), listener, settings.web_threads)

@@ -1,0 +1,165 @@
+"""What ``/predict`` answers from: everything of a project that is needed, in memory, unchangeable.
+
+A request takes one snapshot and works with it to its end, so that no answer mixes two versions.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import OperationalError
+
+from backend.predictors import artifacts
+from backend.predictors.protocol import Predictor
+from backend.runtime import Runtime
+from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.models import ModelVersion, champion
+from backend.store.projects import ConnectedProject, active_project
+from connectors.label_studio.labeling import Labeling, parse_labeling
+from policies.engine import NO_MODEL
+from policies.loading import parse_policy
+from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
+
+MAX_AGE = timedelta(seconds=1)
+
+
+class ProjectNotConnectedError(Exception):
+    """The project is unknown here, or was disconnected; the message says what to run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A project as it stood at one moment; ``predictor`` is None before the first training."""
+
+    project: ConnectedProject
+    policy: Policy
+    labeling: Labeling
+    model: ModelVersion | None
+    predictor: Predictor | None
+    certificate: StoredCertificate | None
+
+    @property
+    def model_version(self) -> str:
+        """The one version string of ``/setup`` and ``/predict``.
+
+        Before the first training it is a text that no stored prediction ever carries.
+        """
+        return NO_MODEL if self.model is None else self.model.version
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    snapshot: Snapshot
+    checked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Fingerprint:
+    """What the database says now; cheap to read, and enough to see what changed."""
+
+    project: ConnectedProject
+    model: ModelVersion | None
+    certificate: StoredCertificate | None
+
+
+class Snapshots:
+    """The snapshots of all projects; looks for changes at most once a second. Thread-safe."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._entries: dict[int, _Entry] = {}
+        self._refreshing = threading.Lock()
+
+    def get(self, project_id: int) -> Snapshot:
+        """The project's snapshot, about a second old at most.
+
+        While one thread looks for changes, or the database does not answer, the others go on with
+        the snapshot that is there. Raises ``ProjectNotConnectedError``; where there is no snapshot
+        yet also ``OperationalError`` (database), ``ArtifactError`` and ``LabelingError``.
+        """
+        entry = self._entries.get(project_id)
+        now = self._runtime.now()
+        # abs: a clock that was set back must not freeze the snapshot.
+        if entry is not None and abs(now - entry.checked_at) < MAX_AGE:
+            return entry.snapshot
+        if entry is None:
+            with self._refreshing:
+                return self._refresh(project_id, now)
+        if not self._refreshing.acquire(blocking=False):
+            return entry.snapshot
+        try:
+            return self._refresh(project_id, now)
+        finally:
+            self._refreshing.release()
+
+    def _refresh(self, project_id: int, now: datetime) -> Snapshot:
+        entry = self._entries.get(project_id)
+        if entry is not None and abs(now - entry.checked_at) < MAX_AGE:
+            return entry.snapshot  # another thread was faster
+        old = None if entry is None else entry.snapshot
+        try:
+            snapshot = _updated(old, self._fingerprint(project_id), self._runtime)
+        except ProjectNotConnectedError:
+            self._entries.pop(project_id, None)
+            raise
+        except (OperationalError, artifacts.ArtifactError) as error:
+            if old is None:
+                raise
+            logger.warning("serving.stale project=%d error=%s", project_id, error)
+            snapshot = old
+        self._entries[project_id] = _Entry(snapshot, now)
+        return snapshot
+
+    def _fingerprint(self, project_id: int) -> _Fingerprint:
+        with self._runtime.reads() as session:
+            project = active_project(session, project_id)
+            if project is None:
+                raise ProjectNotConnectedError(
+                    f"project {project_id} is not connected: run "
+                    f"`labelgate connect --project {project_id} --policy FILE`"
+                )
+            model = champion(session, project_id)
+            certificate = None
+            if model is not None:
+                certificate = valid_certificate(
+                    session, project_id, model.version, project.policy_hash
+                )
+        return _Fingerprint(project, model, certificate)
+
+
+def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
+    """A snapshot of what the database says; what did not change is taken from the old one."""
+    project, model = now.project, now.model
+    if old is not None and old.project.policy_hash == project.policy_hash:
+        policy = old.policy
+    else:
+        policy = parse_policy(project.policy_text)
+    predictor: Predictor | None = None
+    if model is not None:
+        if old is not None and old.model is not None and _same_artifact(old.model, model):
+            predictor = old.predictor
+        else:
+            predictor = artifacts.load(
+                runtime.settings.models_dir,
+                artifacts.Artifact(path=model.path, sha256=model.sha256),
+                model.version,
+                model.labels,
+            )
+            logger.info("serving.model project=%d version=%s", project.id, model.version)
+    return Snapshot(
+        project=project,
+        policy=policy,
+        labeling=parse_labeling(project.label_config),
+        model=model,
+        predictor=predictor,
+        certificate=now.certificate,
+    )
+
+
+def _same_artifact(one: ModelVersion, other: ModelVersion) -> bool:
+    return one.version == other.version and one.sha256 == other.sha256

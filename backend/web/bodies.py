@@ -1,0 +1,69 @@
+"""Request bodies: JSON whatever the content type says, and the project that it names."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+from flask import request
+
+from backend.web.errors import RequestError
+
+_PROJECT = re.compile(r"([0-9]{1,10})(\.[0-9]{1,20})?")  # "ID.CREATED", as Label Studio names it
+LARGEST_PROJECT_ID = 2**31 - 1  # of Label Studio's own column
+
+
+def json_object() -> dict[str, Any]:
+    """The body as a JSON object. Raises ``RequestError`` (400) where it is none."""
+    body = request.get_data(cache=False)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        value = _with_lone_surrogates(body, error)
+    if not isinstance(value, dict):
+        raise RequestError(
+            400, "wrong_type", f"the body must be a JSON object, not {type(value).__name__}"
+        )
+    return value
+
+
+def project_id(value: object) -> int:
+    """Label Studio's project id from "2.1795344018", "2" or 2. Raises ``RequestError`` (400)."""
+    if value is None:
+        raise RequestError(400, "missing_field", "project is missing: send the project's id")
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    match = _PROJECT.fullmatch(text)
+    if match is None or int(match[1]) > LARGEST_PROJECT_ID:
+        raise RequestError(
+            400, "wrong_type", f"project = {text[:40]!r} is no project id: send one like 2"
+        )
+    return int(match[1])
+
+
+def optional_text(body: dict[str, Any], field: str) -> str | None:
+    """A text or nothing. Raises ``RequestError`` (400) on any other type."""
+    value = body.get(field)
+    if value is not None and not isinstance(value, str):
+        raise RequestError(400, "wrong_type", f"{field} must be a text, not {type(value).__name__}")
+    return value
+
+
+def _with_lone_surrogates(body: bytes, error: orjson.JSONDecodeError) -> Any:
+    r"""JSON in which half a character pair (``"\ud83d"``) stands.
+
+    Label Studio stores such texts and sends them on, and the strict parser refuses the whole batch
+    for one of them; ``backend.predictors.inputs`` knows how to read them.
+    """
+    refusal = RequestError(400, "malformed_json", f"the body is no JSON: {error}")
+    if rb"\ud" not in body.lower():
+        raise refusal
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise refusal from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

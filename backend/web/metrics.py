@@ -1,0 +1,160 @@
+"""Prometheus figures: counters of this process, and gauges read from the store when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from backend.answers import Answers
+from backend.runtime import Runtime
+from backend.store.events import count_open
+from backend.store.figures import ProjectFigures, project_figures
+from backend.store.projects import all_projects
+from backend.store.reports import JobRun, recent_runs
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+_RUNS_READ = 200  # newest job runs among which each job's last is looked for
+
+# Names of Label Studio's webhooks; any other is counted as "other", so that a sender cannot make
+# new time series at will.
+_ACTIONS = frozenset(
+    {
+        "ANNOTATION_CREATED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "TASKS_CREATED",
+        "TASKS_DELETED",
+        "PROJECT_UPDATED",
+        "START_TRAINING",
+    }
+)
+
+
+class Metrics:
+    """What this process counts, in a registry of its own; the store's figures join on a scrape."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Histogram(
+            "labelgate_http_request_seconds",
+            "Time to answer a request.",
+            ["method", "route", "status"],
+            registry=self.registry,
+            # Label Studio's limits stand among the bounds: 1 s (webhook, health), 3 s, 100 s.
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10, 30, 100),
+        )
+        self.events = Counter(
+            "labelgate_webhook_events", "Webhooks stored.", ["action"], registry=self.registry
+        )
+        self._tasks = Counter(
+            "labelgate_predict_tasks",
+            "Tasks of /predict by answer: predicted, blind (empty on purpose), problem, no_answer.",
+            ["answer"],
+            registry=self.registry,
+        )
+        self.registry.register(_StoreCollector(runtime))
+
+    def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Add one answered request; paths and methods that are not ours share one series."""
+        method = method if method in _METHODS else "other"
+        self._requests.labels(method, route or "(none)", status).observe(seconds)
+
+    def count(self, answers: Answers) -> None:
+        """Add one answered batch."""
+        problems = len(answers.problems)
+        rest = len(answers.results) - answers.predicted - answers.blind - problems
+        for answer, number in (
+            ("predicted", answers.predicted),
+            ("blind", answers.blind),
+            ("problem", problems),
+            ("no_answer", rest),
+        ):
+            if number:
+                self._tasks.labels(answer).inc(number)
+
+
+def action_name(action: str) -> str:
+    """The label under which a webhook is counted."""
+    return action if action in _ACTIONS else "other"
+
+
+class _StoreCollector(Collector):
+    """Gauges of every connected project, read in one transaction."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the names come with the figures, and registering must not ask the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read and render."""
+        now = self._runtime.now()
+        with self._runtime.reads() as session:
+            figures = [project_figures(session, each, now) for each in all_projects(session)]
+            runs = recent_runs(session, _RUNS_READ)
+            waiting = count_open(session)
+        events = GaugeMetricFamily("labelgate_open_events", "Webhooks that no job has handled.")
+        events.add_metric([], waiting)
+        yield events
+        yield from _project_gauges(figures)
+        yield from _run_gauges(runs, now.timestamp())
+
+
+def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+    counts = GaugeMetricFamily("labelgate_tasks", "Tasks by state.", labels=["project", "state"])
+    decisions = GaugeMetricFamily(
+        "labelgate_decisions", "Decisions in force.", labels=["project", "outcome", "purpose"]
+    )
+    deliveries = GaugeMetricFamily(
+        "labelgate_deliveries", "Deliveries by state.", labels=["project", "state"]
+    )
+    queues = GaugeMetricFamily(
+        "labelgate_queue_tasks", "Tasks in a view.", labels=["project", "queue", "state"]
+    )
+    champions = GaugeMetricFamily(
+        "labelgate_model_info", "The version that serves.", labels=["project", "version"]
+    )
+    for each in figures:
+        project = str(each.project.id)
+        for state, number in (
+            ("all", each.tasks),
+            ("labelled", each.human_labels),
+            ("accepted", each.accepted),
+            ("waiting", each.waiting),
+        ):
+            counts.add_metric([project, state], number)
+        for name, number in each.decisions.items():
+            decisions.add_metric([project, *name.split("/", 1)], number)
+        for state, number in each.deliveries.items():
+            deliveries.add_metric([project, state], number)
+        for queue in each.queues:
+            queues.add_metric([project, queue.name, "open"], queue.open)
+            queues.add_metric([project, queue.name, "answered"], queue.answered)
+        if each.champion is not None:
+            champions.add_metric([project, each.champion.version], 1)
+    yield from (counts, decisions, deliveries, queues, champions)
+
+
+def _run_gauges(runs: list[JobRun], now: float) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "labelgate_job_age_seconds", "Since a job's last run began.", labels=["job"]
+    )
+    success = GaugeMetricFamily(
+        "labelgate_job_success", "1 where a job's last ended run went well.", labels=["job"]
+    )
+    seen: set[str] = set()
+    judged: set[str] = set()
+    for run in runs:  # newest first
+        if run.job not in seen:
+            seen.add(run.job)
+            age.add_metric([run.job], now - run.started_at.timestamp())
+        if run.job not in judged and run.outcome is not None:
+            judged.add(run.job)
+            success.add_metric([run.job], 0 if run.outcome == "failed" else 1)
+    yield from (age, success)
