@@ -1,0 +1,163 @@
+"""Task data -> what a model can read. A bad task is a problem of its own, never of the batch."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+from urllib.parse import unquote
+
+from backend.predictors.images import ImageError, read_image
+from backend.predictors.protocol import ModelInput
+from connectors.annotation_tool import AnnotationToolRefusedError
+from connectors.label_studio.labeling import InputKind, Labeling
+
+MAX_CHARACTERS = 1_000_000
+
+Download = Callable[[str], bytes]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# One uploaded file, as Label Studio writes it into task data.
+_UPLOADED_FILE = re.compile(r"/data/upload/\d+/([^/?#\\]+)")
+# Every branch ends at the next "<" and never looks back (*+), so time grows linearly; the standard
+# library's HTMLParser (3.11) is quadratic: 100,000 characters of "<!--" take it 5 s.
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>|<[!?/][^<>]*+>")
+# No character has so high a number, and int() refuses to read one of more than 4,300 digits.
+_IMPOSSIBLE_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
+_UNREAD_ELEMENTS = frozenset({"script", "style"})
+
+
+class _UnreadableError(ValueError):
+    """This task's data cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One entry per task: either a value that a model can read, or the problem that forbids it."""
+
+    values: list[ModelInput | None]
+    problems: list[str | None]
+
+
+def read_inputs(
+    labeling: Labeling, data: Sequence[Mapping[str, Any]], download: Download
+) -> Inputs:
+    """Read what the project's labelled object shows, task by task.
+
+    A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
+    as an array of pixels (``backend.predictors.images``). Nothing is ever fetched but files that
+    were uploaded to Label Studio, through ``download``: other addresses are a problem.
+
+    Problems are safe to print and to send as JSON.
+
+    Raises
+        AnnotationToolUnavailableError: Label Studio is down, which is no fault of a task.
+    """
+    values: list[ModelInput | None] = []
+    problems: list[str | None] = []
+    for task_data in data:
+        try:
+            value = _read(labeling, task_data, download)
+        except (_UnreadableError, ImageError, AnnotationToolRefusedError) as error:
+            values.append(None)
+            problems.append(_printable(str(error)))
+        else:
+            values.append(value)
+            problems.append(None)
+    return Inputs(values=values, problems=problems)
+
+
+def _read(labeling: Labeling, task_data: Mapping[str, Any], download: Download) -> ModelInput:
+    key = labeling.data_key
+    if key not in task_data:
+        present = ", ".join(map(repr, sorted(map(str, task_data))[:20])) or "no keys at all"
+        raise _UnreadableError(f"the task's data has no key {key!r} (it has: {present})")
+    value = task_data[key]
+    match labeling.input_kind:
+        case InputKind.TEXT:
+            return _readable(_text(key, value), key)
+        case InputKind.HYPERTEXT:
+            return _readable(_without_tags(_text(key, value)), key)
+        case InputKind.IMAGE:
+            return read_image(_image_bytes(key, value, download))
+        case _:
+            assert_never(labeling.input_kind)
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise _UnreadableError(f"data[{key!r}] must be a text, not {_type_name(value)}")
+    if len(value) > MAX_CHARACTERS:
+        raise _UnreadableError(
+            f"data[{key!r}] has {len(value):,} characters; at most {MAX_CHARACTERS:,} are read"
+        )
+    return value
+
+
+def _readable(text: str, key: str) -> str:
+    """The text in valid Unicode; one without any character to see is a problem, not a guess."""
+    if not text.strip("\0 \t\r\n"):
+        raise _UnreadableError(f"data[{key!r}] is an empty text")
+    return text if text.isascii() else _printable(text)
+
+
+def _printable(text: str) -> str:
+    """Lone surrogates, which no encoder takes, become the replacement character."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _without_tags(text: str) -> str:
+    """What a browser would show, near enough for a bag of words: no tags, scripts or styles."""
+    shown: list[str] = []
+    position, unread = 0, ""
+    for tag in _TAG.finditer(text):
+        if not unread:
+            shown.append(text[position : tag.start()])
+        position = tag.end()
+        closing, name = tag[1], (tag[2] or "").lower()
+        if unread:
+            unread = "" if closing and name == unread else unread
+        elif not closing and name in _UNREAD_ELEMENTS:
+            unread = name
+    if not unread:
+        shown.append(text[position:])
+    return html.unescape(_IMPOSSIBLE_REFERENCE.sub(" ", " ".join(shown)))
+
+
+def _image_bytes(key: str, value: Any, download: Download) -> bytes:
+    if not isinstance(value, str):
+        raise _UnreadableError(f"data[{key!r}] must be an image address, not {_type_name(value)}")
+    if value[:5].lower() == "data:":
+        return _data_uri_bytes(key, value)
+    uploaded = _UPLOADED_FILE.fullmatch(value)
+    # An encoded "/" or ".." would lead the download, which carries a token, somewhere else.
+    name = unquote(uploaded[1]) if uploaded else ""
+    if name in {"", ".", ".."} or "/" in name or "\\" in name:
+        raise _UnreadableError(
+            f"data[{key!r}]: only data URIs and files uploaded to Label Studio are read, "
+            f"not {value[:100]!r}"
+        )
+    return download(value)
+
+
+def _data_uri_bytes(key: str, value: str) -> bytes:
+    header, comma, payload = value.partition(",")
+    if not comma or not header.lower().endswith(";base64"):
+        raise _UnreadableError(
+            f"data[{key!r}]: a data URI must read data:image/png;base64,..., not {header[:60]!r}"
+        )
+    try:
+        return base64.b64decode("".join(payload.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _UnreadableError(f"data[{key!r}]: the data URI is not base64 ({error})") from error
+
+
+def _type_name(value: Any) -> str:
+    names = {type(None): "null", bool: "a truth value", list: "a list", dict: "an object"}
+    return names.get(type(value), f"a {type(value).__name__}")
