@@ -23,15 +23,15 @@ def load_policy(path: FilePath) -> Policy:
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)  # never more of a huge file than shows that it is one
-        return parse_policy(raw.decode("utf-8"), path.name)
+        return parse_policy(raw.decode("utf-8"), str(path))
     except OSError as error:
-        raise _whole_file(path.name, f"cannot be read: {error.strerror}") from error
+        raise _whole_file(str(path), f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         if len(raw) > LARGEST_FILE:
-            raise _whole_file(path.name, "is larger than 1 MB") from error
+            raise _whole_file(str(path), "is larger than 1 MB") from error
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"is not UTF-8 text: byte {raw[error.start]:#04x}"
-        raise _whole_file(path.name, message, line=line, hint="save it as UTF-8") from error
+        raise _whole_file(str(path), message, line=line, hint="save it as UTF-8") from error
 
 
 def parse_policy(text: str, source: str = "policy.yaml") -> Policy:

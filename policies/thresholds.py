@@ -75,25 +75,26 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     firsts = np.unique(np.linspace(0, len(thresholds), starts, endpoint=False).astype(np.int64))
     best = _last_certified(p_values <= budget, firsts)
     n, k = (int(answers[best]), int(errors[best])) if best is not None else (0, 0)
-    level = 1 - budget
+    needed = _labels_needed(errors, answers, len(scores), max_error_rate, budget)
     return Certificate(
         model_version=model_version,
         max_error_rate=max_error_rate,
         confidence=confidence,
         threshold=None if best is None else float(thresholds[best]),
         accepted_share=n / len(scores) if n else 0.0,
-        error=Estimate(
-            value=k / n, low=exact_lower(k, n, level), high=exact_upper(k, n, level), n=n
-        )
-        if n
-        else UNKNOWN,
+        error=_error_rate(k, n, 1 - budget),
         errors=k,
         control_answers=len(scores),
-        grid=tuple(float(threshold) for threshold in thresholds),
-        labels_needed=None
-        if best is not None
-        else _labels_needed(errors, answers, len(scores), max_error_rate, budget),
+        grid=tuple(thresholds.tolist()),
+        labels_needed=needed if best is None else None,
     )
+
+
+def _error_rate(errors: int, n: int, level: float) -> Estimate:
+    if n == 0:
+        return UNKNOWN
+    low, high = exact_lower(errors, n, level), exact_upper(errors, n, level)
+    return Estimate(value=errors / n, low=low, high=high, n=n)
 
 
 def _last_certified(passed: BoolArray, firsts: IntArray) -> int | None:

@@ -1,0 +1,50 @@
+"""``labelgate policy``: what can be said of a policy file without any server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from policies.loading import PolicyError, load_policy, policy_hash
+from policies.schema import Policy
+
+
+@click.group()
+def policy() -> None:
+    """Check the rules of a project before they decide anything."""
+
+
+@policy.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_context
+def check(context: click.Context, files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Report every problem of each FILE at once; exit with 1 where there is any."""
+    reports = [_report(file, as_json=as_json) for file in files]
+    if as_json:
+        click.echo(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2))
+    context.exit(0 if all(report["valid"] for report in reports) else 1)
+
+
+def _report(file: Path, *, as_json: bool) -> dict[str, Any]:
+    try:
+        checked = load_policy(file)
+    except PolicyError as error:
+        if not as_json:
+            click.echo(str(error), err=True)
+        problems = [problem.as_json() for problem in error.problems]
+        return {"file": str(file), "valid": False, "policy_hash": None, "problems": problems}
+    digest = policy_hash(checked)
+    if not as_json:
+        click.echo(f"{file}  is fine: {_summary(checked)}, hash {digest[:12]}")
+    return {"file": str(file), "valid": True, "policy_hash": digest, "problems": []}
+
+
+def _summary(checked: Policy) -> str:
+    tiers = ", ".join(checked.tier_names)
+    return f"{checked.stakes} stakes, tiers {tiers}, {len(checked.routes)} routes"
