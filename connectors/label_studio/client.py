@@ -1,0 +1,254 @@
+"""The annotation tool of production: Label Studio 1.23 through its bulk routes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from connectors.annotation_tool import (
+    AnnotationToolRefusedError,
+    AnnotationToolUnavailableError,
+    Prelabel,
+    Project,
+    Task,
+    User,
+)
+from connectors.label_studio import queries
+from connectors.label_studio.connection import Connection, NotFoundError
+from connectors.label_studio.convert import prelabel_row
+from connectors.label_studio.task_lists import listed, pages_by_id, rows_of, unlabelled_in_view
+
+Item = TypeVar("Item")
+
+WRITE_CHUNK = 1000  # tasks in one bulk action: a second or so, far below any proxy's timeout
+ID_CHUNK = 500  # ids in one address: under 6 kB, below the 8 kB that web servers allow
+# A task counts as answered by a skip as well, which Label Studio counts apart.
+ANSWERED = (
+    (queries.any_of("total_annotations"),),
+    (queries.none_of("total_annotations"), queries.any_of("cancelled_annotations")),
+)
+
+
+class LabelStudioTool:
+    """``AnnotationTool`` on a Label Studio server.
+
+    ``token`` is an admin's and does everything but accept; ``robot_token`` is the robot user's, so
+    that accepted labels carry its name. Both may be legacy or personal access tokens.
+    """
+
+    def __init__(
+        self, url: str, token: str, robot_token: str | None = None, *, timeout_s: float = 120.0
+    ) -> None:
+        self._admin = Connection(
+            url, token, setting="LABELGATE_LABEL_STUDIO_TOKEN", timeout_s=timeout_s
+        )
+        self._robot = (
+            Connection(url, robot_token, setting="LABELGATE_ROBOT_TOKEN", timeout_s=timeout_s)
+            if robot_token
+            else None
+        )
+        self._projects_with_annotator_choice: set[int] = set()
+
+    def project(self, title_or_id: str) -> Project:
+        """The project of this id, or else of exactly this title."""
+        if title_or_id.isdecimal():
+            try:
+                return _project(self._admin.get(f"/api/projects/{int(title_or_id)}/"))
+            except NotFoundError:
+                pass  # a title may be a number
+        rows = list(listed(self._admin, "/api/projects/", {"include": "id,title"}))
+        ids = [row["id"] for row in rows if row["title"] == title_or_id]
+        if len(ids) == 1:
+            return _project(self._admin.get(f"/api/projects/{ids[0]}/"))
+        if ids:
+            raise AnnotationToolRefusedError(
+                f"{len(ids)} projects of Label Studio at {self._admin.url} are titled "
+                f"{title_or_id!r}; give the id: {', '.join(map(str, ids))}"
+            )
+        raise AnnotationToolRefusedError(_unknown_project(title_or_id, rows, self._admin.url))
+
+    def users(self) -> list[User]:
+        """All members of the organisation."""
+        rows = self._admin.get("/api/users/")
+        return [User(id=row["id"], email=row["email"]) for row in rows_of(rows, "users")]
+
+    def robot_id(self) -> int:
+        """The user of the robot's token; asked once."""
+        return self._robot_id
+
+    def tasks_after(self, project_id: int, task_id: int) -> Iterator[list[Task]]:
+        """Tasks with an id above ``task_id``, ascending, in pages, without annotations."""
+        return pages_by_id(self._admin, project_id, after=task_id)
+
+    def annotated_since(self, project_id: int, since: datetime | None) -> Iterator[list[Task]]:
+        """Tasks that have annotations and changed after ``since``, with annotations."""
+        changed = () if since is None else (queries.updated_after(since.astimezone(UTC)),)
+        for answered in ANSWERED:
+            yield from pages_by_id(
+                self._admin, project_id, (*changed, *answered), with_annotations=True
+            )
+
+    def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
+        """Those of ``task_ids`` that have at least one annotation, with their annotations."""
+        return [
+            task
+            for chunk in _chunks(task_ids, ID_CHUNK)
+            for answered in ANSWERED
+            for page in pages_by_id(
+                self._admin, project_id, (queries.id_among(chunk), *answered), with_annotations=True
+            )
+            for task in page
+        ]
+
+    def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Those of ``task_ids`` that have at least one prediction; a marker counts."""
+        return [
+            task.id
+            for chunk in _chunks(task_ids, ID_CHUNK)
+            for page in pages_by_id(
+                self._admin,
+                project_id,
+                (queries.id_among(chunk), queries.any_of("total_predictions")),
+            )
+            for task in page
+        ]
+
+    def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
+        """The unlabelled tasks that a view hands out, in its order, without annotations."""
+        return unlabelled_in_view(self._admin, project_id, view_id)
+
+    def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
+        """Import in bulk; the number that Label Studio says it created.
+
+        After ``AnnotationToolUnavailableError`` an unknown part has been imported: importing the
+        same again would double it, so look first.
+        """
+        path = f"/api/projects/{project_id}/import/predictions"
+        return sum(
+            _count(
+                self._admin.once("POST", path, [prelabel_row(each) for each in chunk]), "created"
+            )
+            for chunk in _chunks(prelabels, WRITE_CHUNK)
+        )
+
+    def clear_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
+        """Delete every prediction and marker of these tasks; annotations stay."""
+        for chunk in _chunks(task_ids, WRITE_CHUNK):
+            path = _action("delete_tasks_predictions", project_id)
+            self._admin.repeatable("POST", path, queries.selected(chunk))
+
+    def accept(self, project_id: int, task_ids: Sequence[int], model_version: str) -> int:
+        """Turn this version's predictions into the robot's annotations; how many were created."""
+        path = _action("predictions_to_annotations", project_id)
+        created = 0
+        for chunk in _chunks(task_ids, WRITE_CHUNK):
+            body = queries.selected(chunk) | {"model_version": model_version}
+            answer = self._as_robot.once("POST", path, body)
+            match = re.fullmatch(r"Created (\d+) annotations", str(answer.get("detail")))
+            if match is None:
+                raise AnnotationToolUnavailableError(
+                    f"Label Studio did not say how many annotations it created: {answer!r:.200}"
+                )
+            created += int(match[1])
+        return created
+
+    def withdraw(self, project_id: int, task_ids: Sequence[int]) -> int:
+        """Delete the robot's annotations on these tasks, never a person's; how many were deleted.
+
+        One action deletes by annotator (ADR 0006). A server that did not know the parameter would
+        delete everybody's work, so the action's own form is asked first whether it offers it.
+        """
+        if not task_ids:
+            return 0
+        if project_id not in self._projects_with_annotator_choice:
+            self._require_annotator_choice(project_id)
+            self._projects_with_annotator_choice.add(project_id)
+        path = _action("delete_tasks_annotations", project_id)
+        robot = {"annotator": str(self.robot_id())}
+        return sum(
+            _count(
+                self._admin.repeatable("POST", path, queries.selected(chunk) | robot),
+                "processed_items",
+            )
+            for chunk in _chunks(task_ids, WRITE_CHUNK)
+        )
+
+    def set_overlap(self, task_id: int, overlap: int) -> None:
+        """How many people the tool asks for this task."""
+        self._admin.repeatable("PATCH", f"/api/tasks/{task_id}/", {"overlap": overlap})
+
+    def show_version(self, project_id: int, model_version: str) -> None:
+        """Make this version the one whose predictions are shown and ordered by.
+
+        Refused while no prediction of this version has been imported.
+        """
+        body = {"model_version": model_version}
+        self._admin.repeatable("PATCH", f"/api/projects/{project_id}/", body)
+
+    def download(self, path: str) -> bytes:
+        """A file that was uploaded into Label Studio, by the path in the task's data."""
+        return self._admin.download(path)
+
+    @property
+    def _as_robot(self) -> Connection:
+        if self._robot is None:
+            raise AnnotationToolRefusedError(
+                "LABELGATE_ROBOT_TOKEN is not set: `labelgate connect` makes the robot user"
+            )
+        return self._robot
+
+    @cached_property
+    def _robot_id(self) -> int:
+        return _count(self._as_robot.get("/api/current-user/whoami"), "id")
+
+    def _require_annotator_choice(self, project_id: int) -> None:
+        form = self._admin.get(
+            "/api/dm/actions/delete_tasks_annotations/form/", {"project": project_id}
+        )
+        names = [field.get("name") for column in form or () for field in column.get("fields", ())]
+        if "annotator" not in names:
+            raise AnnotationToolRefusedError(
+                f"Label Studio at {self._admin.url} cannot delete the annotations of one user "
+                "alone: it is older than 1.23; update it, so that no person's work is at risk"
+            )
+
+
+def _project(row: dict[str, Any]) -> Project:
+    return Project(
+        id=row["id"],
+        title=row["title"],
+        label_config=row["label_config"],
+        model_version=row["model_version"] or "",
+    )
+
+
+def _unknown_project(wanted: str, rows: Sequence[dict[str, Any]], url: str) -> str:
+    near = difflib.get_close_matches(wanted, [row["title"] for row in rows], n=5, cutoff=0.4)
+    listed = [row for row in rows if row["title"] in near] or rows[:5]
+    known = ", ".join(f"{row['title']!r} (id {row['id']})" for row in listed)
+    return (
+        f"no project of Label Studio at {url} has the title or id {wanted!r}; "
+        f"{'nearest' if near else 'there are'}: {known or 'none at all'}"
+    )
+
+
+def _count(answer: Any, field: str) -> int:
+    value = answer.get(field) if isinstance(answer, dict) else None
+    if not isinstance(value, int):
+        raise AnnotationToolUnavailableError(
+            f"Label Studio's answer lacks the number {field!r}: {answer!r:.200}"
+        )
+    return value
+
+
+def _action(name: str, project_id: int) -> str:
+    return f"/api/dm/actions?id={name}&project={project_id}"
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

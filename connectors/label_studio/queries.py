@@ -1,0 +1,91 @@
+"""What the task list of Label Studio 1.23 is asked: filters, columns, views. Pure.
+
+Stored views may only hold filters that the Data Manager's page can draw: a stored ``in_list`` of
+ids kills the page for the whole project, so ids stand in API queries alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+Filter = dict[str, Any]
+
+# ``include`` trims the rows, and the annotations inside them as well: 2.5 times faster.
+TASK_COLUMNS = ("id", "data", "created_at", "updated_at", "is_labeled")
+ANNOTATION_COLUMNS = (
+    "annotations",
+    "result",
+    "completed_by",
+    "was_cancelled",
+    "ground_truth",
+    "lead_time",
+    "parent_prediction",
+)
+BY_ID = ("tasks:id",)
+BY_SCORE = ("tasks:predictions_score",)
+
+
+def id_above(task_id: int) -> Filter:
+    """Tasks with a greater id: pages by key neither skip nor repeat when tasks come and go."""
+    return _filter("id", "greater", "Number", task_id)
+
+
+def id_among(task_ids: Sequence[int]) -> Filter:
+    """Tasks of this list; for API queries only."""
+    return _filter("id", "in_list", "List", list(task_ids))
+
+
+def updated_after(time: datetime) -> Filter:
+    """Tasks that changed after this time; every write of an annotation or prediction counts."""
+    return _filter("updated_at", "greater", "Datetime", time.isoformat().replace("+00:00", "Z"))
+
+
+def any_of(counter: str) -> Filter:
+    """Tasks whose ``total_annotations``, ``total_predictions``, ... is above zero."""
+    return _filter(counter, "greater", "Number", 0)
+
+
+def none_of(counter: str) -> Filter:
+    """Tasks whose counter is zero."""
+    return _filter(counter, "equal", "Number", 0)
+
+
+def unlabelled() -> Filter:
+    """Tasks that still want answers."""
+    return _filter("is_labeled", "equal", "Boolean", value=False)
+
+
+def has_version(model_version: str) -> Filter:
+    """Tasks with a prediction, or marker, of this model version."""
+    return _filter("predictions_model_versions", "contains", "List", [model_version])
+
+
+def query(filters: Sequence[Filter], ordering: Sequence[str] = BY_ID) -> str:
+    """The ``query`` parameter: all filters must hold."""
+    return orjson.dumps(
+        {"filters": {"conjunction": "and", "items": list(filters)}, "ordering": list(ordering)}
+    ).decode()
+
+
+def marker_view(title: str, marker: str) -> dict[str, Any]:
+    """The stored data of a tab that shows the tasks with this marker, least certain first."""
+    return {
+        "title": title,
+        "type": "list",
+        "target": "tasks",
+        "filters": {"conjunction": "and", "items": [has_version(marker)]},
+        "ordering": list(BY_SCORE),
+    }
+
+
+def selected(task_ids: Sequence[int]) -> dict[str, Any]:
+    """The selection that a bulk action works on."""
+    return {"selectedItems": {"all": False, "included": list(task_ids)}}
+
+
+def _filter(column: str, operator: str, kind: str, value: Any) -> Filter:
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
