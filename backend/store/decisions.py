@@ -193,6 +193,75 @@ def current_decisions(
         yield _entry(row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDecision:
+    """What placing a task needs to know of its current decision."""
+
+    seq: int
+    task_id: int
+    outcome: Outcome
+    purpose: Purpose
+    tier: str | None
+    label: str | None
+    score: float | None
+    draw: float
+    model_version: str | None
+
+
+def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
+    """The current decisions of all tasks that no person has labelled, by task."""
+    rows = session.execute(
+        select(
+            DecisionRow.seq,
+            DecisionRow.task_id,
+            DecisionRow.outcome,
+            DecisionRow.purpose,
+            DecisionRow.tier,
+            DecisionRow.label,
+            DecisionRow.score,
+            DecisionRow.draw,
+            DecisionRow.model_version,
+        )
+        .join(
+            TaskRow,
+            and_(
+                TaskRow.project_id == DecisionRow.project_id,
+                TaskRow.decision_seq == DecisionRow.seq,
+            ),
+        )
+        .where(
+            DecisionRow.project_id == project_id,
+            TaskRow.deleted_at.is_(None),
+            TaskRow.human_labels == 0,
+        )
+        .order_by(DecisionRow.task_id)
+    )
+    return [
+        OpenDecision(
+            seq=row.seq,
+            task_id=row.task_id,
+            outcome=Outcome(row.outcome),
+            purpose=Purpose(row.purpose),
+            tier=row.tier,
+            label=row.label,
+            score=row.score,
+            draw=row.draw,
+            model_version=row.model_version,
+        )
+        for row in rows
+    ]
+
+
+def newest_seq(session: Session, project_id: int) -> int:
+    """The number of the ledger's last entry, 0 where it is empty."""
+    return (
+        session.scalar(
+            select(func.max(DecisionRow.seq)).where(DecisionRow.project_id == project_id)
+        )
+        or 0
+    )
+
+
 def _rows(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
     columns = list(DecisionRow.__table__.columns)
     result = session.execute(

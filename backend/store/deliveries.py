@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import DeliveryRow
+from backend.store.tables import DeliveryRow, TaskRow
 from backend.store.upsert import upsert
 
 PENDING, DELIVERED, LEFT_TO_PEOPLE = "pending", "delivered", "left_to_people"
@@ -152,6 +152,26 @@ def mark_failed(
             .values(next_attempt_at=waits, attempts=DeliveryRow.attempts + 1, error=error)
             .execution_options(synchronize_session=False)
         )
+
+
+def reopen_overtaken(session: Session, project_id: int, now: datetime) -> None:
+    """A person has labelled a task that the robot had: the robot's annotation must go."""
+    labelled = select(TaskRow.task_id).where(
+        TaskRow.project_id == project_id, TaskRow.human_labels > 0
+    )
+    session.execute(
+        update(DeliveryRow)
+        .where(
+            DeliveryRow.project_id == project_id,
+            DeliveryRow.state == DELIVERED,
+            DeliveryRow.accepts.is_(True),
+            DeliveryRow.task_id.in_(labelled),
+        )
+        .values(
+            state=PENDING, revision=DeliveryRow.revision + 1, attempts=0, next_attempt_at=now
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def standing_labels(

@@ -81,6 +81,16 @@ def store_sync_state(
     row.synced_until = synced_until
 
 
+def placed_for(session: Session, project_id: int) -> str | None:
+    """What the last placing of tasks into queues went by; see ``backend.queueing``."""
+    return session.get_one(ProjectRow, project_id).placed_for
+
+
+def store_placed_for(session: Session, project_id: int, grounds: str) -> None:
+    """Note what tasks were placed by."""
+    session.get_one(ProjectRow, project_id).placed_for = grounds
+
+
 def mark_disconnected(session: Session, project_id: int, now: datetime) -> None:
     """No job and no answer for this project from now on; its history stays."""
     session.get_one(ProjectRow, project_id).disconnected_at = now

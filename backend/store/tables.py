@@ -108,6 +108,7 @@ class ProjectRow(Base):
     disconnected_at: Mapped[datetime | None]
     last_task_id: Mapped[int] = mapped_column(default=0)
     synced_until: Mapped[datetime | None]
+    placed_for: Mapped[str | None]
 
 
 class PolicyRow(Base):

@@ -1,4 +1,4 @@
-"""The first schema
+"""The first schema.
 
 Revision: 0001
 Revises: nothing
@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_task_id", sa.Integer(), nullable=False),
         sa.Column("synced_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("placed_for", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["policy_hash"], ["policies.hash"], name=op.f("fk_projects_policy_hash")
         ),

@@ -1,0 +1,91 @@
+"""Use case: certify a model version's threshold on the blind control slice.
+
+One certificate a version and policy, made as soon as there are enough control answers to prove
+anything: looking again and again at growing data until it passes would break the promise.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from backend.champion import Champion, predict_tasks
+from backend.runtime import Runtime
+from backend.slices import labelled_slices
+from backend.store.certificates import StoredCertificate, store_certificate
+from backend.store.projects import ConnectedProject
+from backend.store.tasks import unlabelled_task_ids
+from policies.schema import AutoAccept, Policy
+from policies.thresholds import STARTS, certify, grid_from_scores
+
+logger = logging.getLogger(__name__)
+
+_POOL_SAMPLE = 5_000
+
+
+def certify_version(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    serving: Champion,
+) -> StoredCertificate | None:
+    """Certify the champion and keep the certificate; None where it is too early, or never asked.
+
+    The thresholds to test are quantiles of the champion's scores of tasks that nobody has
+    labelled, so that no control answer has a say in what is tested on it.
+    """
+    rule = policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return None
+    with runtime.reads() as session:
+        control = labelled_slices(session, project, policy).control
+        pool = unlabelled_task_ids(session, project.id)
+    if len(control) < least_answers(rule):
+        return None
+    pool_scores = predict_tasks(runtime, project, policy, serving.predictor, sample(pool)).scores
+    candidates = predict_tasks(runtime, project, policy, serving.predictor, sorted(control))
+    answered = ~np.isnan(candidates.scores)
+    scores = candidates.scores[answered]
+    truth = np.array([control[int(i)] for i in candidates.task_ids[answered]], dtype=np.object_)
+    grid = grid_from_scores(
+        pool_scores[~np.isnan(pool_scores)],
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        n_labelled=len(scores),
+        floor=rule.floor,
+    )
+    certificate = certify(
+        scores,
+        np.asarray(candidates.labels[answered] != truth, dtype=np.bool_),
+        grid=grid,
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        model_version=serving.model.version,
+    )
+    with runtime.sessions.begin() as session:
+        stored = store_certificate(
+            session, project.id, certificate, project.policy_hash, runtime.now()
+        )
+    logger.info(
+        "threshold.certified project=%d version=%s threshold=%s answers=%d errors=%d",
+        project.id,
+        certificate.model_version,
+        certificate.threshold,
+        certificate.control_answers,
+        certificate.errors,
+    )
+    return stored
+
+
+def sample(ids: Sequence[int]) -> Sequence[int]:
+    """Every k-th id, so that at most ``_POOL_SAMPLE`` are left; enough to place a grid."""
+    return ids[:: max(1, math.ceil(len(ids) / _POOL_SAMPLE))]
+
+
+def least_answers(rule: AutoAccept) -> int:
+    """Control answers below which not even a faultless model could be certified."""
+    budget = (1 - rule.confidence) / STARTS
+    return math.ceil(math.log(budget) / math.log1p(-rule.max_error_rate))

@@ -1,0 +1,239 @@
+"""Use case: make tasks in Label Studio look as the decisions wish.
+
+Every pass reads what is there, decides the difference and applies it in bulk, so a crash, a lost
+answer or a second pass at any point loses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend.runtime import Runtime
+from backend.store.deliveries import (
+    Delivery,
+    Wish,
+    due_deliveries,
+    mark_delivered,
+    mark_failed,
+    mark_left_to_people,
+)
+from backend.store.projects import ConnectedProject
+from connectors.annotation_tool import (
+    AnnotationTool,
+    AnnotationToolError,
+    Prelabel,
+)
+from connectors.label_studio.convert import choice_result, label_of
+from connectors.label_studio.labeling import Labeling, parse_labeling
+
+CHUNK = 1_000
+CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
+
+
+def marker(view: str) -> str:
+    """The model version of the empty predictions that put tasks into a view."""
+    return f"labelgate: {view}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actual:
+    """How the tasks of a chunk look in Label Studio now.
+
+    ``robot_labels`` has the labels that the robot's standing annotations say, a list a task;
+    ``touched`` are tasks that a person has worked on, ``edited`` those among them where the
+    person changed the robot's own annotation, ``predicted`` those with predictions.
+    """
+
+    robot_labels: Mapping[int, list[str | None]]
+    touched: frozenset[int]
+    edited: frozenset[int]
+    predicted: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPlan:
+    """The difference between wish and reality, as bulk calls in the order they are made.
+
+    ``left`` are wishes that a person's work has overtaken, ``settled`` those fulfilled already,
+    ``stale`` those whose label the labelling config no longer offers.
+    """
+
+    withdraw: list[int]
+    clear: list[int]
+    prelabels: list[Prelabel]
+    accept: dict[str, list[int]]
+    overlaps: dict[int, int]
+    left: list[Wish]
+    settled: list[Wish]
+    stale: list[Wish]
+    working: list[Wish]
+
+
+def deliver(runtime: Runtime, project: ConnectedProject, limit: int = CHUNK) -> dict[str, int]:
+    """Deliver what is due, chunk by chunk; how many were delivered, left to people and failed.
+
+    Raises the tool's error after noting it on every delivery of the chunk, so that the job run
+    says why and the work is tried again later.
+    """
+    totals = {"delivered": 0, "left_to_people": 0, "failed": 0}
+    while True:
+        with runtime.reads() as session:
+            due = due_deliveries(session, project.id, runtime.now(), limit)
+        if not due:
+            return totals
+        for name, count in _deliver_chunk(runtime, project, due).items():
+            totals[name] += count
+
+
+def _deliver_chunk(
+    runtime: Runtime, project: ConnectedProject, due: Sequence[Delivery]
+) -> dict[str, int]:
+    labeling = parse_labeling(project.label_config)
+    wishes = [delivery.wish for delivery in due]
+    try:
+        actual = gather_actual(runtime.tool(), project, labeling, due)
+        plan = plan_delivery(due, actual, labeling)
+        missing = _apply(runtime.tool(), project, plan)
+    except AnnotationToolError as error:
+        with runtime.sessions.begin() as session:
+            mark_failed(session, project.id, wishes, str(error), runtime.now())
+        raise
+    done = [w for w in (*plan.settled, *plan.working) if w.task_id not in missing]
+    dropped = [w for w in plan.working if w.task_id in missing]
+    now = runtime.now()
+    with runtime.sessions.begin() as session:
+        mark_delivered(session, project.id, done, now)
+        mark_left_to_people(session, project.id, plan.left, now)
+        mark_failed(session, project.id, dropped, "Label Studio took the batch without it", now)
+        mark_failed(session, project.id, plan.stale, "the label left the labelling config", now)
+    return {
+        "delivered": len(done),
+        "left_to_people": len(plan.left),
+        "failed": len(dropped) + len(plan.stale),
+    }
+
+
+def gather_actual(
+    tool: AnnotationTool,
+    project: ConnectedProject,
+    labeling: Labeling,
+    due: Sequence[Delivery],
+) -> Actual:
+    """Read how the tasks look: two filtered queries, empty for tasks that nobody has touched."""
+    ids = [delivery.wish.task_id for delivery in due]
+    written = {delivery.wish.task_id: _written_labels(delivery) for delivery in due}
+    robot_labels: dict[int, list[str | None]] = {}
+    touched: set[int] = set()
+    edited: set[int] = set()
+    for task in tool.annotated_among(project.id, ids):
+        for annotation in task.annotations:
+            label = label_of(labeling, annotation.result)
+            by_robot = annotation.user_id == project.robot_id
+            if by_robot and label in written[task.id]:
+                robot_labels.setdefault(task.id, []).append(label)
+            elif not annotation.was_cancelled:
+                # The robot's annotation can be changed in place by a person; then it says what
+                # the robot never wrote, and is a person's word.
+                touched.add(task.id)
+                edited.update([task.id] if by_robot else [])
+    return Actual(
+        robot_labels=robot_labels,
+        touched=frozenset(touched),
+        edited=frozenset(edited),
+        predicted=frozenset(tool.predicted_among(project.id, ids)),
+    )
+
+
+def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -> DeliveryPlan:
+    """The difference between what is wished and what is there; pure."""
+    plan = DeliveryPlan(
+        withdraw=[],
+        clear=[],
+        prelabels=[],
+        accept=defaultdict(list),
+        overlaps={},
+        left=[],
+        settled=[],
+        stale=[],
+        working=[],
+    )
+    for delivery in due:
+        wish = delivery.wish
+        standing = actual.robot_labels.get(wish.task_id, [])
+        if wish.task_id in actual.touched:
+            # A person's word stands; the robot's own, if any, is taken back.
+            plan.left.append(wish)
+            if standing and wish.task_id not in actual.edited:
+                plan.withdraw.append(wish.task_id)
+            continue
+        if wish.label is not None and wish.label not in labeling.labels:
+            plan.stale.append(wish)
+            continue
+        if wish.accepts and standing == [wish.label]:
+            plan.settled.append(wish)
+            continue
+        plan.working.append(wish)
+        if standing:
+            plan.withdraw.append(wish.task_id)
+        if wish.task_id in actual.predicted:
+            plan.clear.append(wish.task_id)
+        plan.prelabels.extend(prelabels_of(wish, labeling))
+        if wish.accepts and wish.model_version is not None:
+            plan.accept[wish.model_version].append(wish.task_id)
+        if wish.overlap != (delivery.delivered or {"overlap": 1})["overlap"]:
+            plan.overlaps[wish.task_id] = wish.overlap
+    return plan
+
+
+def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
+    """The predictions to import for a wish: the model's answer, the marker, both or neither."""
+    prelabels = []
+    if wish.label is not None and wish.model_version is not None:
+        prelabels.append(
+            Prelabel(
+                task_id=wish.task_id,
+                result=choice_result(labeling, wish.label),
+                score=wish.score,
+                model_version=wish.model_version,
+            )
+        )
+    if wish.marker is not None:
+        prelabels.append(
+            Prelabel(task_id=wish.task_id, result=[], score=None, model_version=marker(wish.marker))
+        )
+    return prelabels
+
+
+def _apply(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) -> set[int]:
+    """Make the bulk calls; the task ids that Label Studio dropped without a word."""
+    if plan.withdraw:
+        tool.withdraw(project.id, plan.withdraw)
+    if plan.clear:
+        tool.clear_predictions(project.id, plan.clear)
+    missing: set[int] = set()
+    if plan.prelabels:
+        created = tool.import_predictions(project.id, plan.prelabels)
+        if created != len(plan.prelabels):
+            wanted = {prelabel.task_id for prelabel in plan.prelabels}
+            missing = wanted - set(tool.predicted_among(project.id, sorted(wanted)))
+            if not missing:  # some task got one of its two predictions: which one is unknown
+                missing = wanted
+    for version, task_ids in plan.accept.items():
+        there = [task_id for task_id in task_ids if task_id not in missing]
+        if there and tool.accept(project.id, there, version) != len(there):
+            accepted = {task.id for task in tool.annotated_among(project.id, there)}
+            missing.update(set(there) - accepted)
+    for task_id, overlap in plan.overlaps.items():
+        tool.set_overlap(task_id, overlap)
+    return missing
+
+
+def _written_labels(delivery: Delivery) -> set[Any]:
+    """The labels that the robot may have written on a task, now or at an earlier delivery."""
+    labels = {delivery.wish.label} if delivery.wish.accepts else set()
+    if delivery.delivered and delivery.delivered["accepts"]:
+        labels.add(delivery.delivered["label"])
+    return labels

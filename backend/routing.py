@@ -1,0 +1,79 @@
+"""Use case: decide every task that needs it: new ones, and all open ones when grounds change.
+
+Grounds are the model version, the policy and the certificate. The queue is alive: whenever one of
+them changes, every task that no person has labelled is decided again, earlier accepts included.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.candidates import part_of
+from backend.certification import certify_version
+from backend.champion import CHUNK, Champion, load_champion, predict_tasks
+from backend.runtime import Runtime
+from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.decisions import Grounds, append_decisions, undecided_task_ids
+from backend.store.projects import ConnectedProject
+from policies.domain import Candidates, Outcome
+from policies.engine import decide
+from policies.loading import parse_policy
+from policies.schema import Policy
+
+
+def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
+    """Predict, certify where the version has no certificate yet, decide, append to the ledger.
+
+    Returns how many tasks were decided and how many of those accepted. What it means for Label
+    Studio is worked out from the ledger by ``backend.queueing``, so a crash between the two loses
+    nothing.
+    """
+    policy = parse_policy(project.policy_text)
+    serving = load_champion(runtime, project.id)
+    certificate = _certificate(runtime, project, serving)
+    if certificate is None and serving is not None:
+        certificate = certify_version(runtime, project, policy, serving)
+    grounds = Grounds(
+        model_version=None if serving is None else serving.model.version,
+        policy_hash=project.policy_hash,
+        certificate_id=None if certificate is None else certificate.id,
+    )
+    with runtime.reads() as session:
+        ids = undecided_task_ids(session, project.id, grounds)
+    if not ids:
+        return {"decided": 0, "accepted": 0}
+    predictor = None if serving is None else serving.predictor
+    candidates = predict_tasks(runtime, project, policy, predictor, ids)
+    return _decide(runtime, project, policy, candidates, (grounds, certificate))
+
+
+def _certificate(
+    runtime: Runtime, project: ConnectedProject, serving: Champion | None
+) -> StoredCertificate | None:
+    if serving is None:
+        return None
+    with runtime.reads() as session:
+        return valid_certificate(session, project.id, serving.model.version, project.policy_hash)
+
+
+def _decide(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    candidates: Candidates,
+    rests_on: tuple[Grounds, StoredCertificate | None],
+) -> dict[str, int]:
+    grounds, stored = rests_on
+    certificate = None if stored is None else stored.certificate
+    accepted = 0
+    for start in range(0, len(candidates), CHUNK):
+        decisions = decide(
+            policy,
+            part_of(candidates, slice(start, start + CHUNK)),
+            certificate,
+            model_version=grounds.model_version,
+        )
+        with runtime.sessions.begin() as session:
+            append_decisions(session, project.id, list(decisions), grounds, runtime.now())
+        accepted += int(np.count_nonzero(decisions.outcomes == Outcome.ACCEPT))
+    return {"decided": len(candidates), "accepted": accepted}

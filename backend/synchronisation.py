@@ -1,0 +1,164 @@
+"""Use case: read from Label Studio what is new: tasks, answers, deletions.
+
+Webhooks are hints; polling is the truth. Tasks only grow in id, so new ones are read after the
+highest known id; answers are read by the time their task changed, on Label Studio's own clock,
+with an overlap that covers requests under way; what is read twice is stored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.runtime import Runtime
+from backend.store.deliveries import reopen_overtaken, standing_labels
+from backend.store.events import close_events, open_events
+from backend.store.projects import ConnectedProject, store_project, store_sync_state
+from backend.store.tasks import (
+    StoredTask,
+    count_human_labels,
+    mark_annotations_deleted,
+    mark_tasks_deleted,
+    store_annotations,
+    store_tasks,
+)
+from backend.store.training import request_training
+from connectors.annotation_tool import Annotation, Task
+from connectors.label_studio.convert import label_of
+from connectors.label_studio.labeling import Labeling, parse_labeling
+
+# How long a request of Label Studio may hold back a change that it has already dated.
+OVERLAP = timedelta(seconds=15)
+
+
+def synchronise(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
+    """Read what changed since the last time; how many tasks and new human answers came.
+
+    Each page is stored in a transaction of its own together with how far it reaches, so an
+    interruption costs one page at most. Events are closed last: a crash handles them again.
+    """
+    with runtime.reads() as session:
+        newest_event, events = open_events(session, project.id)
+    project = _refresh_config(runtime, project)
+    totals = {
+        "tasks": _read_new_tasks(runtime, project),
+        "answers": _read_answers(runtime, project),
+    }
+    with runtime.sessions.begin() as session:
+        _apply_deletions(session, project, events, runtime.now())
+        _request_training(session, project, events, runtime.now())
+        close_events(session, project.id, newest_event, runtime.now())
+    return totals
+
+
+def _refresh_config(runtime: Runtime, project: ConnectedProject) -> ConnectedProject:
+    seen = runtime.tool().project(str(project.id))
+    if (seen.label_config, seen.title) == (project.label_config, project.title):
+        return project
+    parse_labeling(seen.label_config)  # a config without a supported control is an error here
+    changed = replace(project, label_config=seen.label_config, title=seen.title)
+    with runtime.sessions.begin() as session:
+        store_project(session, changed, runtime.now())
+    return changed
+
+
+def _read_new_tasks(runtime: Runtime, project: ConnectedProject) -> int:
+    count = 0
+    for page in runtime.tool().tasks_after(project.id, project.last_task_id):
+        with runtime.sessions.begin() as session:
+            store_tasks(session, project.id, _stored(page), runtime.now())
+            newest = max(task.id for task in page)
+            store_sync_state(session, project.id, newest, project.synced_until)
+        count += len(page)
+    return count
+
+
+def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
+    labeling = parse_labeling(project.label_config)
+    until = project.synced_until
+    since = None if until is None else until - OVERLAP
+    count = 0
+    for page in runtime.tool().annotated_since(project.id, since):
+        with runtime.sessions.begin() as session:
+            count += _store_answers(session, project, labeling, page, runtime.now())
+        newest = max(task.updated_at for task in page)
+        until = newest if until is None else max(until, newest)
+    with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
+        reopen_overtaken(session, project.id, runtime.now())
+        store_sync_state(session, project.id, 0, until)
+    return count
+
+
+def _store_answers(
+    session: Session,
+    project: ConnectedProject,
+    labeling: Labeling,
+    page: Sequence[Task],
+    now: datetime,
+) -> int:
+    ids = [task.id for task in page]
+    store_tasks(session, project.id, _stored(page), now)
+    robot_labels = standing_labels(session, project.id, ids)
+    rows = [
+        _annotation_row(annotation, labeling, project.robot_id, robot_labels.get(task.id, set()))
+        for task in page
+        for annotation in task.annotations
+    ]
+    return store_annotations(session, project.id, ids, rows, now)
+
+
+def _annotation_row(
+    annotation: Annotation, labeling: Labeling, robot_id: int, robot_labels: set[str]
+) -> dict[str, Any]:
+    label = label_of(labeling, annotation.result)
+    return {
+        "annotation_id": annotation.id,
+        "task_id": annotation.task_id,
+        "user_id": annotation.user_id,
+        # A person can change the robot's annotation in place: then it is that person's word.
+        "by_robot": annotation.user_id == robot_id and label in robot_labels,
+        "label": label,
+        "result": annotation.result,
+        "was_cancelled": annotation.was_cancelled,
+        "ground_truth": annotation.ground_truth,
+        "lead_time_s": annotation.lead_time_s,
+        "parent_prediction_id": annotation.parent_prediction_id,
+        "created_at": annotation.created_at,
+        "updated_at": annotation.updated_at,
+    }
+
+
+def _apply_deletions(
+    session: Session,
+    project: ConnectedProject,
+    events: Iterable[tuple[str, dict[str, Any]]],
+    now: datetime,
+) -> None:
+    annotations: list[int] = []
+    tasks: list[int] = []
+    for action, detail in events:
+        if action == "ANNOTATIONS_DELETED":
+            annotations.extend(detail.get("annotation_ids", []))
+        if action == "TASKS_DELETED":
+            tasks.extend(detail.get("task_ids", []))
+    mark_annotations_deleted(session, project.id, annotations, now)
+    mark_tasks_deleted(session, project.id, tasks, now)
+
+
+def _request_training(
+    session: Session,
+    project: ConnectedProject,
+    events: Iterable[tuple[str, dict[str, Any]]],
+    now: datetime,
+) -> None:
+    if any(action == "START_TRAINING" for action, _ in events):
+        labels = count_human_labels(session, project.id)
+        request_training(session, project.id, "asked for in Label Studio", labels, now)
+
+
+def _stored(tasks: Iterable[Task]) -> list[StoredTask]:
+    return [StoredTask(id=task.id, data=task.data) for task in tasks]
