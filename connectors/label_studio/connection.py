@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 import orjson
@@ -97,15 +97,21 @@ class Connection:
     def download(self, path: str) -> bytes:
         """A file below Label Studio's own address; ``path`` as it stands in a task's data."""
         address = urljoin(f"{self.url}/", path)
-        base, wanted = urlsplit(self.url), urlsplit(address)
-        if (base.scheme, base.netloc) != (wanted.scheme, wanted.netloc) or not wanted.path[
-            len(base.path) :
-        ].startswith(FILE_PATHS):
+        if not self._is_file(address):
             raise AnnotationToolRefusedError(
                 f"{path[:200]!r} is not a file of Label Studio at {self.url}; only uploaded files "
                 f"and files behind a task ({', '.join(FILE_PATHS)}) are fetched"
             )
         return self._patiently(lambda: self._file(address), AnnotationToolUnavailableError)
+
+    def _is_file(self, address: str) -> bool:
+        base, wanted = urlsplit(self.url), urlsplit(address)
+        plain = unquote(wanted.path)  # an encoded ".." is one to the web server before Label Studio
+        return (
+            (base.scheme, base.netloc) == (wanted.scheme, wanted.netloc)
+            and plain.removeprefix(base.path).startswith(FILE_PATHS)
+            and ".." not in plain.replace("\\", "/").split("/")
+        )
 
     def _patiently(self, request: Callable[[], Answer], again_after: type[Exception]) -> Answer:
         attempts = Retrying(
@@ -137,6 +143,9 @@ class Connection:
             with self._http.stream("GET", address, headers=self._headers()) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
+                    # 1.23.2 stumbles over an upload that was deleted, where it means 404.
+                    if b"object has no attribute 'has_permission'" in response.content:
+                        raise NotFoundError(f"no such file: {urlsplit(address).path}")
                     self._answer(response, f"GET {urlsplit(address).path}")
                 chunks = bytearray()
                 for chunk in response.iter_bytes():
