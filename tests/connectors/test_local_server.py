@@ -65,6 +65,16 @@ def test_the_session_server_is_ours(label_studio: RunningLabelStudio) -> None:
     assert answer.json()["email"] == "admin@example.com"
 
 
+def test_users_and_projects_of_the_session_server_are_new(
+    label_studio: RunningLabelStudio,
+) -> None:
+    first, token = label_studio.new_user("ann")
+    second, _ = label_studio.new_user("ann")
+    assert first != second
+    assert _whoami(label_studio.url, token).json()["id"] == first
+    assert label_studio.project("pair", "<View/>") != label_studio.project("pair", "<View/>")
+
+
 @pytest.mark.label_studio
 def test_data_survives_a_kill_and_a_restart_on_the_same_port(tmp_path: Path) -> None:
     with start_label_studio(tmp_path) as first:
