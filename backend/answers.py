@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from backend.predictors.inputs import Download, read_inputs
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.candidates import candidates_of
+from backend.predictors.inputs import Download
+from backend.predictors.protocol import Predictor
 from backend.serving import Snapshot
 from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import Labeling
-from policies.domain import Candidates, ObjectArray, Purpose
+from policies.domain import Purpose
 from policies.engine import decide
-from policies.schema import Policy
 
 _LARGEST_ID = 2**63 - 1  # ids are kept in 64 bits
 
@@ -68,9 +66,8 @@ def answer(
     if snapshot.predictor is None or not readable.indices:
         return Answers(results=results, problems=problems, predicted=0, blind=0)
 
-    candidates = predicted_candidates(
-        snapshot.policy, labeling, snapshot.predictor, (readable.task_ids, readable.data), download
-    )
+    rows = (readable.task_ids, readable.data)
+    candidates = candidates_of(snapshot.policy, labeling, snapshot.predictor, rows, download)
     certificate = None if snapshot.certificate is None else snapshot.certificate.certificate
     decisions = decide(
         snapshot.policy, candidates, certificate, model_version=snapshot.model_version
@@ -91,7 +88,7 @@ def answer(
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
         elif purpose is not Purpose.ROUTED:
             blind += 1
-        elif label in made:
+        else:
             results[index] = {
                 "result": made[label],
                 "score": score,
@@ -99,40 +96,6 @@ def answer(
             }
             predicted += 1
     return Answers(results=results, problems=problems, predicted=predicted, blind=blind)
-
-
-def predicted_candidates(
-    policy: Policy,
-    labeling: Labeling,
-    predictor: Predictor,
-    tasks: tuple[Sequence[int], Sequence[dict[str, Any]]],
-    download: Download,
-) -> Candidates:
-    """Tasks as (ids, data) with the model's answers, in the form that the policy decides on.
-
-    The label is the most probable class, the score its calibrated probability.
-    """
-    task_ids, data = tasks
-    inputs = read_inputs(labeling, data, download)
-    values: list[ModelInput] = [value for value in inputs.values if value is not None]
-    good = np.array([value is not None for value in inputs.values], dtype=np.bool_)
-    labels = np.full(len(data), None, dtype=np.object_)
-    scores = np.full(len(data), np.nan)
-    if values:
-        probabilities = predictor.probabilities(values)
-        best = probabilities.argmax(axis=1)
-        labels[good] = np.array(predictor.labels, dtype=np.object_)[best]
-        scores[good] = probabilities[np.arange(len(values)), best]
-    return Candidates(
-        task_ids=np.array(task_ids, dtype=np.int64),
-        labels=labels,
-        scores=scores,
-        problems=_column(inputs.problems),
-        fields={
-            field: _column([task_data.get(field) for task_data in data])
-            for field in policy.fields_used()
-        },
-    )
 
 
 def _readable(tasks: Sequence[Any]) -> tuple[_Readable, list[TaskProblem]]:
@@ -161,10 +124,3 @@ def _results_by_label(labeling: Labeling, predictor: Predictor) -> dict[str, lis
     """The result JSON of every label that the model knows and the config offers."""
     known = set(predictor.labels)
     return {label: choice_result(labeling, label) for label in labeling.labels if label in known}
-
-
-def _column(values: Sequence[Any]) -> ObjectArray:
-    """An object array of one dimension, whatever the values are (a list would add a second)."""
-    column = np.empty(len(values), dtype=np.object_)
-    column[:] = values
-    return column
