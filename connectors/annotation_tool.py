@@ -35,7 +35,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One person's (or the robot's) answer to a task; ``result`` is the tool's own JSON."""
+    """One person's (or the robot's) answer to a task; ``result`` is the tool's own JSON.
+
+    ``updated_by`` is who changed it last, None where nobody did: an answer of the robot that a
+    person corrected or confirmed still has the robot as ``user_id``, and is that person's work.
+    """
 
     id: int
     task_id: int
@@ -47,6 +51,7 @@ class Annotation:
     updated_at: datetime
     lead_time_s: float | None
     parent_prediction_id: int | None
+    updated_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def _annotation(row: dict[str, Any], task_id: int | None) -> Annotation:
     return Annotation(
         id=int(row["id"]),
         task_id=int(row["task"] if task_id is None else task_id),
-        user_id=_user_id(row.get("completed_by")),
+        user_id=_user_id(row.get("completed_by")) or UNKNOWN_USER,
         result=result,
         was_cancelled=bool(row.get("was_cancelled", False)),
         ground_truth=bool(row.get("ground_truth", False)),
@@ -106,17 +106,18 @@ def _annotation(row: dict[str, Any], task_id: int | None) -> Annotation:
         updated_at=_time(row["updated_at"]),
         lead_time_s=None if lead_time is None else float(lead_time),
         parent_prediction_id=row.get("parent_prediction"),
+        updated_by=_user_id(row.get("updated_by")),
     )
 
 
-def _user_id(completed_by: Any) -> int:
+def _user_id(user: Any) -> int | None:
     """A number in lists and webhooks, a user object where one task is read."""
-    match completed_by:
+    match user:
         case None:
-            return UNKNOWN_USER
+            return None
         case {"id": user_id}:
             return int(user_id)
-    return int(completed_by)
+    return int(user)
 
 
 def _time(text: str) -> datetime:

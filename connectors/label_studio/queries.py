@@ -20,6 +20,7 @@ ANNOTATION_COLUMNS = (
     "annotations",
     "result",
     "completed_by",
+    "updated_by",
     "was_cancelled",
     "ground_truth",
     "lead_time",
@@ -60,8 +61,13 @@ def unlabelled() -> Filter:
 
 
 def has_version(model_version: str) -> Filter:
-    """Tasks with a prediction, or marker, of this model version."""
+    """Tasks with a prediction, or marker, whose model version contains this text."""
     return _filter("predictions_model_versions", "contains", "List", [model_version])
+
+
+def lacks_versions(model_versions: Sequence[str]) -> Filter:
+    """Tasks without a prediction whose model version contains one of these texts."""
+    return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))
 
 
 def query(filters: Sequence[Filter], ordering: Sequence[str] = BY_ID) -> str:
@@ -71,13 +77,23 @@ def query(filters: Sequence[Filter], ordering: Sequence[str] = BY_ID) -> str:
     ).decode()
 
 
-def marker_view(title: str, marker: str) -> dict[str, Any]:
-    """The stored data of a tab that shows the tasks with this marker, least certain first."""
+def marker_view(title: str, marker: str, other_markers: Sequence[str]) -> dict[str, Any]:
+    """The stored data of a tab that shows the tasks with this marker, least certain first.
+
+    Label Studio compares by ``LIKE '%marker%'``: markers that contain this one ("labelgate:
+    senior_ml" for "labelgate: senior") would fill this tab too, and are taken out by name.
+    """
+    filters = [has_version(marker)]
+    longer = [
+        other for other in other_markers if other != marker and marker.lower() in other.lower()
+    ]
+    if longer:
+        filters.append(lacks_versions(longer))
     return {
         "title": title,
         "type": "list",
         "target": "tasks",
-        "filters": {"conjunction": "and", "items": [has_version(marker)]},
+        "filters": {"conjunction": "and", "items": filters},
         "ordering": list(BY_SCORE),
     }
 
