@@ -13,7 +13,7 @@ PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 
 
 BIN := .venv/bin
 
-.PHONY: help demo test check lint fix serve label-studio lock clean
+.PHONY: help demo test check lint fix serve label-studio docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -39,6 +39,9 @@ fix: .venv/ready ## format, and mend what ruff can mend
 
 serve: .venv/ready ## Labelgate's web server and scheduler, set by LABELGATE_... variables
 	@$(BIN)/labelgate serve $(ARGS)
+
+docs: .venv/ready ## docs/settings.md and docs/commands.md from the code
+	@$(BIN)/python docs/reference.py
 
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from backend.settings import Settings
+from docs import reference
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = list(reference.commands())
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_every_setting_says_what_it_means(name: str) -> None:
+    assert Settings.model_fields[name].description, f"{name} has no description"
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[path for path, _ in COMMANDS])
+def test_every_command_and_option_has_help(path: str, command: click.Command) -> None:
+    assert command.help, f"`{path}` has no help"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"`{path}`: {parameter.name} has no help"
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    for page, text in (
+        ("settings.md", reference.settings_page()),
+        ("commands.md", reference.commands_page()),
+    ):
+        written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert written == text, f"docs/{page} is not up to date: run `make docs`"
+
+
+def test_the_first_screen_of_the_readme_shows_exactly_two_commands() -> None:
+    first_screen = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[0].splitlines()
+    assert len(first_screen) < 30
+    shown = [line.strip() for line in first_screen if line.startswith("    ")]
+    assert shown == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "label-studio.txt"])
+def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
+    text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+    for address in ("://", "--index-url", "--extra-index-url", "--find-links"):
+        assert address not in text
+    pins = [line for line in text.splitlines() if line[:1].isalnum()]
+    assert pins
+    for pin in pins:
+        assert "==" in pin, f"{lock}: {pin}"
+        assert pin.endswith("\\"), f"{lock}: no hash follows {pin}"
