@@ -28,6 +28,7 @@ from connectors.annotation_tool import (
 )
 from connectors.label_studio.convert import choice_result, label_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
+from connectors.label_studio.provisioning import MARKER
 
 CHUNK = 1_000
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
@@ -35,7 +36,7 @@ CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
 
 def marker(view: str) -> str:
     """The model version of the empty predictions that put tasks into a view."""
-    return f"labelgate: {view}"
+    return MARKER.format(view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ first (up to half of it), then the tasks whose label is worth most. The rest wai
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 import numpy as np
 
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.store.decisions import OpenDecision, newest_seq, open_decisions
 from backend.store.deliveries import Wish, store_wishes
@@ -23,8 +23,6 @@ from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
 from policies.queue import order_queue
 from policies.schema import Policy
-
-logger = logging.getLogger(__name__)
 
 _SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
 
@@ -43,7 +41,8 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
             return {"changed": 0, "waiting": 0}
         decisions = open_decisions(session, project.id)
         labels_today = labels_since(session, project.id, today)
-    capacity = _capacity_left(runtime, policy, labels_today)
+    given = labels_by_tier(labels_today, tier_members(runtime, policy))
+    capacity = {tier.name: tier.daily_capacity - given[tier.name] for tier in policy.tiers}
     wishes = wishes_of(policy, decisions, capacity)
     with runtime.sessions.begin() as session:
         changed = store_wishes(session, project.id, wishes, now)
@@ -77,23 +76,6 @@ def days_queue(decisions: Sequence[OpenDecision], capacity: int) -> list[OpenDec
     first = min(len(slices), max((capacity + 1) // 2, capacity - len(routed)))
     places = order_queue(scores, draw, capacity - first)
     return slices[:first] + [routed[place] for place in places]
-
-
-def _capacity_left(
-    runtime: Runtime, policy: Policy, labels_today: Mapping[int, int]
-) -> dict[str, int]:
-    ids = {user.email.lower(): user.id for user in runtime.tool().users()}
-    left: dict[str, int] = {}
-    counted: set[int] = set()
-    for tier in policy.tiers:
-        members = {ids[email.lower()] for email in tier.reviewers if email.lower() in ids}
-        unknown = [email for email in tier.reviewers if email.lower() not in ids]
-        if unknown:
-            logger.warning("policy.unknown_reviewers tier=%s emails=%s", tier.name, unknown)
-        given = sum(labels_today.get(user, 0) for user in members - counted)
-        counted |= members  # who is in two tiers counts for the first
-        left[tier.name] = tier.daily_capacity - given
-    return left
 
 
 def _wish(policy: Policy, decision: OpenDecision, queued: bool) -> Wish:  # noqa: FBT001  # one fact

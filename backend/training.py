@@ -31,6 +31,7 @@ from backend.store.tasks import count_human_labels, stored_tasks
 from backend.store.training import (
     TrainingRequest,
     end_training,
+    give_back,
     labels_at_last_request,
     request_training,
     start_training,
@@ -102,6 +103,10 @@ def train(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         )
         try:
             return _train(attempt)
+        except (SystemExit, KeyboardInterrupt):
+            with runtime.sessions.begin() as session:
+                give_back(session, request.id)
+            raise
         except (TrainingError, AnnotationToolError, artifacts.ArtifactError) as error:
             with runtime.sessions.begin() as session:
                 lease.require(session)

@@ -167,9 +167,7 @@ def reopen_overtaken(session: Session, project_id: int, now: datetime) -> None:
             DeliveryRow.accepts.is_(True),
             DeliveryRow.task_id.in_(labelled),
         )
-        .values(
-            state=PENDING, revision=DeliveryRow.revision + 1, attempts=0, next_attempt_at=now
-        )
+        .values(state=PENDING, revision=DeliveryRow.revision + 1, attempts=0, next_attempt_at=now)
         .execution_options(synchronize_session=False)
     )
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import JobRunRow, ReportRow
+from backend.store.tables import EventRow, JobRunRow, ReportRow
 
 AGREEMENT, AUDIT, CYCLE = "agreement", "audit", "cycle"
 
@@ -111,6 +111,12 @@ def recent_runs(session: Session, limit: int) -> list[JobRun]:
         )
         for row in rows
     ]
+
+
+def forget_before(session: Session, time: datetime) -> None:
+    """Delete job runs that began, and events that were handled, before this time."""
+    session.execute(delete(JobRunRow).where(JobRunRow.started_at < time))
+    session.execute(delete(EventRow).where(EventRow.handled_at < time))
 
 
 def _report(row: ReportRow) -> Report:

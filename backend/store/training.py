@@ -90,6 +90,11 @@ def end_training(
     row.model_version = model_version
 
 
+def give_back(session: Session, request_id: int) -> None:
+    """An attempt that was told to stop does not count; the request stays to be taken up again."""
+    session.get_one(TrainingRequestRow, request_id).attempts -= 1
+
+
 def open_requests(session: Session, project_id: int) -> list[TrainingRequest]:
     """What is queued or running."""
     rows = session.scalars(

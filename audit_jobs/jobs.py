@@ -1,0 +1,44 @@
+"""The jobs by name: plain functions of the runtime and a project, each run by hand too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from audit_jobs import agreement, audit, cycle, retrain
+from backend.delivery import deliver
+from backend.queueing import place
+from backend.routing import route
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject
+from backend.synchronisation import synchronise
+from backend.training import request_if_due
+
+Job = Callable[[Runtime, ConnectedProject], Mapping[str, Any]]
+
+
+def _sync(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
+    found = synchronise(runtime, project)
+    return {**found, "training_requested": request_if_due(runtime, project)}
+
+
+def _route(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
+    return {**route(runtime, project), **place(runtime, project)}
+
+
+JOBS: Mapping[str, Job] = MappingProxyType(
+    {
+        "sync": _sync,
+        "route": _route,
+        "deliver": deliver,
+        "agreement": agreement.run,
+        "audit": audit.run,
+        "cycle": cycle.run,
+        "retrain": retrain.run,
+    }
+)
+
+# What the scheduler runs whenever something changed, in this order; retrain has a thread of its
+# own, because it takes minutes and the queue must go on.
+ROUND = ("sync", "route", "deliver", "agreement", "audit", "cycle")

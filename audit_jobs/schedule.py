@@ -1,0 +1,86 @@
+"""When jobs run. The only module that knows APScheduler; one process, one scheduler."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+from audit_jobs.jobs import ROUND
+from audit_jobs.running import JobFailedError, run_job
+from backend.runtime import Runtime
+from backend.store.events import open_projects
+from backend.store.projects import ConnectedProject, all_projects
+from backend.store.reports import forget_before
+from backend.store.training import open_requests
+
+logger = logging.getLogger(__name__)
+
+WATCH_S = 1.0
+FAILED_ROUND_PAUSE_S = 5.0
+RETENTION = timedelta(days=30)
+
+
+def build_scheduler(runtime: Runtime) -> BlockingScheduler:
+    """A scheduler that is ready to start: rounds, retrainings, and forgetting old job runs."""
+    scheduler = BlockingScheduler(
+        timezone="UTC",
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    watch = Watch(runtime)
+    scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
+    scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
+    scheduler.add_job(forget, "interval", hours=24, id="forget", args=[runtime])
+    return scheduler
+
+
+class Watch:
+    """Runs a project's round when a webhook came, a model was trained, or a while has passed."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._looked_at: dict[int, float] = {}
+
+    def run_due_rounds(self) -> None:
+        """One look at every project."""
+        runtime = self._runtime
+        with runtime.reads() as session:
+            projects = all_projects(session)
+            hinted = open_projects(session)
+        for project in projects:
+            since = time.monotonic() - self._looked_at.get(project.id, float("-inf"))
+            if project.id in hinted or since >= runtime.settings.sync_interval_s:
+                self._looked_at[project.id] = time.monotonic()
+                if not run_round(runtime, project):
+                    # The webhooks are still open: without a pause a Label Studio that is down
+                    # would be asked every second.
+                    time.sleep(FAILED_ROUND_PAUSE_S)
+
+    def retrain(self) -> None:
+        """Carry out the training requests that wait, one project after the other."""
+        with self._runtime.reads() as session:
+            waiting = [p for p in all_projects(session) if open_requests(session, p.id)]
+        for project in waiting:
+            try:
+                run_job(self._runtime, "retrain", project)
+            except JobFailedError as error:
+                logger.warning("retrain.failed project=%d error=%s", project.id, error)
+            self._looked_at.pop(project.id, None)  # a new version decides everything again
+
+
+def run_round(runtime: Runtime, project: ConnectedProject) -> bool:
+    """The jobs of a round in their order, up to the first that fails; whether all went well."""
+    for name in ROUND:
+        try:
+            run_job(runtime, name, project)
+        except JobFailedError:
+            return False  # logged, and in the job's row; the next round tries again
+    return True
+
+
+def forget(runtime: Runtime) -> None:
+    """Delete job runs and handled events that nobody will ask for any more."""
+    with runtime.sessions.begin() as session:
+        forget_before(session, runtime.now() - RETENTION)

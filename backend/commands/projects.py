@@ -1,0 +1,109 @@
+"""``labelgate connect``, ``disconnect``, ``train`` and ``ledger``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+import orjson
+
+from backend.bootstrap import build_runtime, read_settings
+from backend.commands.errors import clear_errors
+from backend.connecting import connect_project, disconnect_project
+from backend.runtime import Runtime
+from backend.store.decisions import verify_ledger
+from backend.store.projects import ConnectedProject, active_project, all_projects
+from backend.store.tasks import count_human_labels
+from backend.store.training import request_training
+from backend.training import train as train_project
+
+
+@click.command()
+@click.option("--project", required=True, help="Title or number of the Label Studio project.")
+@click.option(
+    "--policy",
+    "policy_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The policy's YAML file.",
+)
+@clear_errors
+def connect(project: str, policy_file: Path) -> None:
+    """Set a project up: ML backend, webhook, views. Run it again after changing the policy.
+
+    Labelgate must be running (`labelgate serve`), because Label Studio asks it at once.
+    """
+    runtime = build_runtime(read_settings())
+    connected = connect_project(runtime, project, policy_file)
+    click.echo(
+        f"{connected.title!r} (number {connected.id}) is connected under policy "
+        f"{connected.policy_hash[:12]}; views: {', '.join(connected.views)}"
+    )
+
+
+@click.command()
+@click.option("--project", required=True, help="Title or number of the Label Studio project.")
+@clear_errors
+def disconnect(project: str) -> None:
+    """Take away all that connect set up; what people labelled stays."""
+    runtime = build_runtime(read_settings())
+    project_id = disconnect_project(runtime, project)
+    click.echo(f"project {project_id} is disconnected")
+
+
+@click.command()
+@click.option("--project", required=True, help="Number of the connected project.", type=int)
+@click.option("--queued", is_flag=True, help="Only carry out a request that is queued already.")
+@clear_errors
+def train(project: int, *, queued: bool) -> None:
+    """Train the project's model now, in this process."""
+    signal.signal(signal.SIGTERM, _end)  # an orderly end gives the request back
+    runtime = build_runtime(read_settings())
+    connected = _connected(runtime, project)
+    if not queued:
+        with runtime.sessions.begin() as session:
+            labels = count_human_labels(session, project)
+            request_training(session, project, "asked for by command", labels, runtime.now())
+    report = train_project(runtime, connected)
+    click.echo(orjson.dumps(report))
+
+
+@click.group()
+def ledger() -> None:
+    """The append-only record of every decision."""
+
+
+@ledger.command()
+@click.option("--project", type=int, help="Number of one project; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@clear_errors
+def verify(project: int | None, *, as_json: bool) -> None:
+    """Prove that no entry was changed, removed or slipped in; exit with 1 where one was."""
+    runtime = build_runtime(read_settings())
+    with runtime.reads() as session:
+        known = [p.id for p in all_projects(session)] if project is None else [project]
+        checks = [verify_ledger(session, project_id) for project_id in known]
+    if as_json:
+        click.echo(orjson.dumps(checks))
+    for check in () if as_json else checks:
+        if check.broken_seq is None:
+            said = f"{check.entries} entries hold, head {check.head[:16]}"
+        else:
+            said = f"entry {check.broken_seq} is broken: {check.why}"
+        click.echo(f"project {check.project_id}: {said}")
+    sys.exit(1 if any(check.broken_seq is not None for check in checks) else 0)
+
+
+def _connected(runtime: Runtime, project_id: int) -> ConnectedProject:
+    with runtime.reads() as session:
+        connected = active_project(session, project_id)
+    if connected is None:
+        raise click.ClickException(f"project {project_id} is not connected: see labelgate connect")
+    return connected
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(143)

@@ -1,0 +1,38 @@
+"""Who belongs to which tier: the policy's e-mail addresses as Label Studio's user ids."""
+
+from __future__ import annotations
+
+import logging
+
+from backend.runtime import Runtime
+from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
+
+
+def tier_members(runtime: Runtime, policy: Policy) -> dict[str, set[int]]:
+    """User ids by tier; a reviewer of two tiers counts for the less expert one.
+
+    Addresses that Label Studio does not know are logged and left out: they may still be invited.
+    """
+    ids = {user.email.lower(): user.id for user in runtime.tool().users()}
+    members: dict[str, set[int]] = {}
+    seen: set[int] = set()
+    for tier in policy.tiers:
+        known = {ids[email.lower()] for email in tier.reviewers if email.lower() in ids}
+        unknown = sorted(email for email in tier.reviewers if email.lower() not in ids)
+        if unknown:
+            logger.warning("policy.unknown_reviewers tier=%s emails=%s", tier.name, unknown)
+        members[tier.name] = known - seen
+        seen |= known
+    return members
+
+
+def labels_by_tier(labels_by_user: dict[int, int], members: dict[str, set[int]]) -> dict[str, int]:
+    """Labels that each tier gave; users outside every tier count for the least expert one."""
+    first = next(iter(members))
+    tier_of = {user: tier for tier, users in members.items() for user in users}
+    given = dict.fromkeys(members, 0)
+    for user, count in labels_by_user.items():
+        given[tier_of.get(user, first)] += count
+    return given
