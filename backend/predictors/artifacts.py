@@ -50,7 +50,8 @@ def save(folder: Path, project_id: int, version: str, model: FittedModel) -> Art
             "pipeline": model.pipeline,
             "labels": list(model.labels),
             "inverse_temperature": model.inverse_temperature,
-        }
+        },
+        compression=zipfile.ZIP_DEFLATED,
     )
     sha256 = hashlib.sha256(content).hexdigest()
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]

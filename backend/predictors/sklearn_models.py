@@ -129,11 +129,17 @@ def _fitted(
         case _:
             assert_never(input_kind)
     try:
-        return pipeline.fit(features, codes)
+        fitted = pipeline.fit(features, codes)
     except ValueError as error:
         if "empty vocabulary" in str(error):
             raise TrainingError("no word stands in any of the labelled texts") from error
         raise
+    if input_kind is not InputKind.IMAGE:
+        # Plain integers: a file holds numpy's own one by one, which takes a minute and 58 MB
+        # instead of 2 s and 2 MB for 64,000 terms.
+        words = fitted["words"]
+        words.vocabulary_ = {term: int(column) for term, column in words.vocabulary_.items()}
+    return fitted
 
 
 def _text_pipeline(seed: int) -> Pipeline:
@@ -174,7 +180,10 @@ def _calibrated(
     decisions: list[FloatArray] = []
     truths: list[IntArray] = []
     for training, held_out in _folds(codes, seed):
-        pipeline = _fitted(input_kind, _rows(features, training), codes[training], seed)
+        try:
+            pipeline = _fitted(input_kind, _rows(features, training), codes[training], seed)
+        except TrainingError:  # every word stands in the held-out rows; the whole may still do
+            continue
         decisions.append(logits(pipeline.decision_function(_rows(features, held_out))))
         truths.append(codes[held_out])
     if not decisions:
