@@ -1,0 +1,346 @@
+"""What every annotation tool must do: one test body, on the fake and on the real Label Studio."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pytest
+
+from connectors.annotation_tool import (
+    AnnotationTool,
+    AnnotationToolRefusedError,
+    Prelabel,
+    Task,
+)
+from connectors.label_studio import queries
+from connectors.label_studio.client import LabelStudioTool
+from connectors.label_studio.connection import Connection
+from connectors.label_studio.convert import choice_result, label_of
+from connectors.label_studio.labeling import parse_labeling
+from tests.fakes.annotation_tool import FakeAnnotationTool
+from tests.fakes.label_studio_server import FakeServer
+from tests.running_label_studio import RunningLabelStudio
+
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="label" toName="text">'
+    '<Choice value="A"/><Choice value="B"/></Choices></View>'
+)
+LABELING = parse_labeling(CONFIG)
+
+
+class World(Protocol):
+    """A tool, a project of its own in it, and a person who works there."""
+
+    tool: AnnotationTool
+    project_id: int
+    title: str
+    person: int
+
+    def add_tasks(self, texts: Sequence[str]) -> list[int]: ...
+    def add_view(self, name: str) -> int: ...
+    def submit(self, task_id: int, label: str) -> None: ...
+    def skip(self, task_id: int) -> None: ...
+    def edit(self, annotation_id: int, label: str) -> None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        ticks = (datetime(2026, 3, 1, tzinfo=UTC) + timedelta(milliseconds=n) for n in range(10**6))
+        self.server = FakeServer(clock=lambda: next(ticks))
+        self.tool: AnnotationTool = FakeAnnotationTool(server=self.server, page_size=2)
+        self.title = "contract"
+        self.project_id = self.server.add_project(self.title, CONFIG)
+        self.server.add_project("another", CONFIG)
+        self.person = self.server.add_user("person@example.com")
+
+    def add_tasks(self, texts: Sequence[str]) -> list[int]:
+        return self.server.add_tasks(self.project_id, [{"text": text} for text in texts])
+
+    def add_view(self, name: str) -> int:
+        return self.server.add_view(self.project_id, name)
+
+    def submit(self, task_id: int, label: str) -> None:
+        self.server.submit(self.person, task_id, label)
+
+    def skip(self, task_id: int) -> None:
+        self.server.skip(self.person, task_id)
+
+    def edit(self, annotation_id: int, label: str) -> None:
+        self.server.edit(self.person, annotation_id, label)
+
+
+@dataclass(slots=True, kw_only=True)
+class RealServer:
+    """What the tests of this module share: the robot and one person."""
+
+    server: RunningLabelStudio
+    robot_token: str = field(repr=False)
+    person: int
+    person_token: str = field(repr=False)
+
+
+class RealWorld:
+    def __init__(self, real: RealServer) -> None:
+        server = real.server
+        self.tool: AnnotationTool = LabelStudioTool(server.url, server.token, real.robot_token)
+        self.title = f"contract {secrets.token_hex(4)}"
+        self.person = real.person
+        self.admin = Connection(server.url, server.token, setting="ADMIN")
+        self._as_person = Connection(server.url, real.person_token, setting="PERSON")
+        body = {"title": self.title, "label_config": CONFIG}
+        self.project_id: int = self.admin.once("POST", "/api/projects/", body)["id"]
+
+    def add_tasks(self, texts: Sequence[str]) -> list[int]:
+        path = f"/api/projects/{self.project_id}/import?return_task_ids=1"
+        ids: list[int] = self.admin.once("POST", path, [{"text": text} for text in texts])[
+            "task_ids"
+        ]
+        return ids
+
+    def add_view(self, name: str) -> int:
+        data = queries.marker_view(name, f"labelgate: {name}", [])
+        body = {"project": self.project_id, "data": data}
+        view_id: int = self.admin.once("POST", "/api/dm/views/", body)["id"]
+        return view_id
+
+    def submit(self, task_id: int, label: str) -> None:
+        self._answer(task_id, {"result": choice_result(LABELING, label)})
+
+    def skip(self, task_id: int) -> None:
+        self._answer(task_id, {"result": [], "was_cancelled": True})
+
+    def edit(self, annotation_id: int, label: str) -> None:
+        body = {"result": choice_result(LABELING, label)}
+        self._as_person.repeatable("PATCH", f"/api/annotations/{annotation_id}/", body)
+
+    def _answer(self, task_id: int, body: dict[str, Any]) -> None:
+        self._as_person.once("POST", f"/api/tasks/{task_id}/annotations/", body)
+
+    def save_draft(self, task_id: int) -> int:
+        body = {"result": choice_result(LABELING, "A"), "lead_time": 1}
+        draft_id: int = self._as_person.once("POST", f"/api/tasks/{task_id}/drafts/", body)["id"]
+        return draft_id
+
+
+@pytest.fixture(scope="module")
+def real_server(label_studio: RunningLabelStudio) -> RealServer:
+    _, robot_token = label_studio.new_user("contract-robot")
+    person, person_token = label_studio.new_user("contract-person")
+    return RealServer(
+        server=label_studio, robot_token=robot_token, person=person, person_token=person_token
+    )
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.label_studio)])
+def world(request: pytest.FixtureRequest) -> World:
+    if request.param == "fake":
+        return FakeWorld()
+    return RealWorld(request.getfixturevalue("real_server"))
+
+
+def prelabels(task_ids: Sequence[int], version: str, label: str = "A") -> list[Prelabel]:
+    return [
+        Prelabel(
+            task_id=task_id,
+            result=choice_result(LABELING, label),
+            score=0.9 - position / 100,
+            model_version=version,
+        )
+        for position, task_id in enumerate(task_ids)
+    ]
+
+
+def markers(task_ids: Sequence[int], name: str) -> list[Prelabel]:
+    return [
+        Prelabel(task_id=task_id, result=[], score=None, model_version=f"labelgate: {name}")
+        for task_id in task_ids
+    ]
+
+
+def flat(pages: Iterator[list[Task]]) -> list[Task]:
+    return [task for page in pages for task in page]
+
+
+def labels(tasks: Sequence[Task]) -> dict[int, list[tuple[int, str | None]]]:
+    return {
+        task.id: [(each.user_id, label_of(LABELING, each.result)) for each in task.annotations]
+        for task in tasks
+    }
+
+
+def test_a_project_is_found_by_id_or_title_and_an_unknown_one_names_the_near_ones(
+    world: World,
+) -> None:
+    by_title = world.tool.project(world.title)
+    assert by_title == world.tool.project(str(world.project_id))
+    assert (by_title.id, by_title.label_config) == (world.project_id, CONFIG)
+    assert by_title.model_version == ""
+    with pytest.raises(AnnotationToolRefusedError, match=world.title):
+        world.tool.project(world.title[:-1])
+
+
+def test_users_have_ids_and_the_robot_is_one_of_them(world: World) -> None:
+    users = {user.id: user.email for user in world.tool.users()}
+    assert "@" in users[world.tool.robot_id()]
+    assert world.person in users
+    assert world.tool.robot_id() != world.person
+
+
+def test_tasks_come_once_in_order_and_only_those_after(world: World) -> None:
+    ids = world.add_tasks(["one", "two", "three", "four", "five"])
+    found = flat(world.tool.tasks_after(world.project_id, 0))
+    assert [task.id for task in found] == ids
+    assert [task.data for task in found][:2] == [{"text": "one"}, {"text": "two"}]
+    assert all(task.created_at.tzinfo and task.annotations == () for task in found)
+    assert [task.id for task in flat(world.tool.tasks_after(world.project_id, ids[2]))] == ids[3:]
+    assert flat(world.tool.tasks_after(world.project_id, ids[-1])) == []
+
+
+def test_answers_and_skips_are_read_with_who_said_what(world: World) -> None:
+    ids = world.add_tasks(["one", "two", "three"])
+    assert flat(world.tool.annotated_since(world.project_id, None)) == []
+    world.submit(ids[0], "B")
+    world.skip(ids[2])
+    found = flat(world.tool.annotated_since(world.project_id, None))
+    assert labels(found) == {ids[0]: [(world.person, "B")], ids[2]: [(world.person, None)]}
+    (answer,) = next(task for task in found if task.id == ids[0]).annotations
+    assert not answer.was_cancelled
+    assert answer.updated_by == world.person
+    (skip,) = next(task for task in found if task.id == ids[2]).annotations
+    assert skip.was_cancelled
+    assert labels(world.tool.annotated_among(world.project_id, ids)) == labels(found)
+    assert world.tool.annotated_among(world.project_id, [ids[1]]) == []
+    assert world.tool.annotated_among(world.project_id, []) == []
+
+
+def test_only_what_changed_since_is_read_again(world: World) -> None:
+    ids = world.add_tasks(["one", "two"])
+    world.submit(ids[0], "A")
+    (first,) = flat(world.tool.annotated_since(world.project_id, None))
+    assert flat(world.tool.annotated_since(world.project_id, first.updated_at)) == []
+    world.submit(ids[1], "A")
+    since = flat(world.tool.annotated_since(world.project_id, first.updated_at))
+    assert [task.id for task in since] == [ids[1]]
+    world.edit(first.annotations[0].id, "B")
+    changed = labels(flat(world.tool.annotated_since(world.project_id, first.updated_at)))
+    assert changed[ids[0]] == [(world.person, "B")]
+
+
+def test_import_counts_what_was_taken_and_drops_bad_rows(world: World) -> None:
+    ids = world.add_tasks(["one", "two", "three"])
+    rows = prelabels([*ids[:2], 999_999_999], "m-1")
+    assert world.tool.import_predictions(world.project_id, rows) == 2
+    assert world.tool.import_predictions(world.project_id, []) == 0
+    assert world.tool.predicted_among(world.project_id, ids) == ids[:2]
+    world.tool.clear_predictions(world.project_id, [ids[0]])
+    assert world.tool.predicted_among(world.project_id, ids) == [ids[1]]
+    world.tool.clear_predictions(world.project_id, ids)
+    world.tool.clear_predictions(world.project_id, [])
+    assert world.tool.predicted_among(world.project_id, ids) == []
+    assert world.tool.predicted_among(world.project_id, []) == []
+
+
+def test_accepting_makes_the_robots_annotations_once_and_leaves_markers_alone(
+    world: World,
+) -> None:
+    ids = world.add_tasks(["one", "two", "three"])
+    world.tool.import_predictions(
+        world.project_id,
+        prelabels(ids, "m-1") + prelabels(ids, "m-2", "B") + markers(ids, "senior"),
+    )
+    assert world.tool.accept(world.project_id, ids[:2], "m-1") == 2
+    assert world.tool.accept(world.project_id, ids[:2], "m-1") == 0
+    assert world.tool.accept(world.project_id, [], "m-1") == 0
+    robot = world.tool.robot_id()
+    found = world.tool.annotated_among(world.project_id, ids)
+    assert labels(found) == {ids[0]: [(robot, "A")], ids[1]: [(robot, "A")]}
+    assert all(each.parent_prediction_id for task in found for each in task.annotations)
+    assert all(each.updated_by is None for task in found for each in task.annotations)
+
+
+def test_annotations_outlive_the_predictions_they_came_from(world: World) -> None:
+    ids = world.add_tasks(["one"])
+    world.tool.import_predictions(world.project_id, prelabels(ids, "m-1"))
+    world.tool.accept(world.project_id, ids, "m-1")
+    world.tool.clear_predictions(world.project_id, ids)
+    (task,) = world.tool.annotated_among(world.project_id, ids)
+    assert [each.parent_prediction_id for each in task.annotations] == [None]
+
+
+def test_withdrawing_takes_the_robots_annotations_and_never_a_persons(world: World) -> None:
+    ids = world.add_tasks(["both", "robot", "person"])
+    world.tool.import_predictions(world.project_id, prelabels(ids[:2], "m-1"))
+    world.tool.accept(world.project_id, ids[:2], "m-1")
+    world.submit(ids[0], "B")
+    world.submit(ids[2], "B")
+    assert world.tool.withdraw(world.project_id, ids) == 2
+    assert world.tool.withdraw(world.project_id, ids) == 0
+    assert world.tool.withdraw(world.project_id, []) == 0
+    assert labels(world.tool.annotated_among(world.project_id, ids)) == {
+        ids[0]: [(world.person, "B")],
+        ids[2]: [(world.person, "B")],
+    }
+
+
+def test_a_person_who_corrects_the_robot_is_named(world: World) -> None:
+    ids = world.add_tasks(["one"])
+    world.tool.import_predictions(world.project_id, prelabels(ids, "m-1"))
+    world.tool.accept(world.project_id, ids, "m-1")
+    (task,) = world.tool.annotated_among(world.project_id, ids)
+    world.edit(task.annotations[0].id, "B")
+    (task,) = world.tool.annotated_among(world.project_id, ids)
+    assert labels([task]) == {ids[0]: [(world.tool.robot_id(), "B")]}
+    assert task.annotations[0].updated_by == world.person
+
+
+def test_a_view_hands_out_its_unlabelled_tasks_least_certain_first(world: World) -> None:
+    ids = world.add_tasks(["one", "two", "three", "four", "other"])
+    view = world.add_view("senior")
+    assert world.tool.tasks_in_view(world.project_id, view) == []
+    scored = ids[:3]  # descending scores; the fourth task has none and comes last
+    world.tool.import_predictions(
+        world.project_id, prelabels(scored, "m-1") + markers(ids[:4], "senior")
+    )
+    world.tool.show_version(world.project_id, "m-1")
+    assert world.tool.project(world.title).model_version == "m-1"
+    order = [task.id for task in world.tool.tasks_in_view(world.project_id, view)]
+    assert order == [ids[2], ids[1], ids[0], ids[3]]
+    world.submit(ids[1], "A")
+    order = [task.id for task in world.tool.tasks_in_view(world.project_id, view)]
+    assert order == [ids[2], ids[0], ids[3]]
+
+
+def test_overlap_keeps_a_task_in_its_view_until_enough_people_answered(world: World) -> None:
+    ids = world.add_tasks(["one"])
+    view = world.add_view("senior")
+    world.tool.import_predictions(world.project_id, markers(ids, "senior"))
+    world.tool.set_overlap(ids[0], 2)
+    world.submit(ids[0], "A")
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == ids
+    world.submit(ids[0], "A")
+    assert world.tool.tasks_in_view(world.project_id, view) == []
+
+
+def test_a_version_without_predictions_cannot_be_shown(world: World) -> None:
+    with pytest.raises(AnnotationToolRefusedError, match="exist"):
+        world.tool.show_version(world.project_id, "never-imported")
+
+
+def test_a_file_that_is_not_there_is_refused(world: World) -> None:
+    with pytest.raises(AnnotationToolRefusedError, match=r"nothing\.png"):
+        world.tool.download("/data/upload/1/nothing.png")
+
+
+@pytest.mark.label_studio
+def test_withdrawing_leaves_a_persons_draft(real_server: RealServer) -> None:
+    world = RealWorld(real_server)
+    ids = world.add_tasks(["one"])
+    world.tool.import_predictions(world.project_id, prelabels(ids, "m-1"))
+    world.tool.accept(world.project_id, ids, "m-1")
+    draft_id = world.save_draft(ids[0])
+    assert world.tool.withdraw(world.project_id, ids) == 1
+    assert world.admin.get(f"/api/drafts/{draft_id}/")["user"]
