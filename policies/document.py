@@ -88,7 +88,7 @@ def read_document(text: str, source: str) -> Document:
         raise _refused(source, mark.line + 1 if mark else 1, message) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"holds the character {error.character!r}, which YAML does not allow"
+        message = f"holds the character {text[error.position]!r}, which YAML does not allow"
         raise _refused(source, line, message) from error
     if node is None:
         raise _refused(source, 1, "is empty", "start from a preset in policies/presets")

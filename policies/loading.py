@@ -20,18 +20,20 @@ __all__ = ["PolicyError", "Problem", "dump_policy", "load_policy", "parse_policy
 
 def load_policy(path: FilePath) -> Policy:
     """Read a policy file; PolicyError names every problem, a missing or unreadable file too."""
+    source = str(path)
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)  # never more of a huge file than shows that it is one
-        return parse_policy(raw.decode("utf-8"), str(path))
     except OSError as error:
-        raise _whole_file(str(path), f"cannot be read: {error.strerror}") from error
+        raise _whole_file(source, f"cannot be read: {error.strerror}") from error
+    if len(raw) > LARGEST_FILE:
+        raise _whole_file(source, "is larger than 1 MB", hint="a policy is a short file")
+    try:
+        return parse_policy(raw.decode("utf-8"), source)
     except UnicodeDecodeError as error:
-        if len(raw) > LARGEST_FILE:
-            raise _whole_file(str(path), "is larger than 1 MB") from error
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"is not UTF-8 text: byte {raw[error.start]:#04x}"
-        raise _whole_file(str(path), message, line=line, hint="save it as UTF-8") from error
+        raise _whole_file(source, message, line=line, hint="save it as UTF-8") from error
 
 
 def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
@@ -94,5 +96,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    # PyYAML folds the rarer line breaks of text in single quotes; escapes keep them.
+    style = None if value.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _text)
 for _tag, _pattern, _first in PLAIN_WORDS:
     _Dumper.add_implicit_resolver(_tag, _pattern, _first)

@@ -18,6 +18,8 @@ from scipy.stats import binom
 from policies.domain import BoolArray, Certificate, Estimate, FloatArray, IntArray
 from policies.intervals import UNKNOWN, exact_lower, exact_upper
 
+# Walks that share the error budget (statistics: 4 are robust against a confident-error bump).
+STARTS = 4
 # Fewer answers than this say too little about an error rate to forecast from it.
 _LEAST_TO_FORECAST = 20
 _MOST_TO_FORECAST = 1_000_000
@@ -34,16 +36,17 @@ def grid_from_scores(  # noqa: PLR0913 - the promise, the data and the size, all
 ) -> tuple[float, ...]:
     """Thresholds to test, strictest first: quantiles of scores whose labels nobody has seen.
 
-    The strictest leaves about twice the control answers that the test needs when none is wrong,
-    the loosest is the lowest score not under ``floor``. Without any such score: an empty grid.
+    The strictest leaves about twice the control answers that the test needs when none is wrong
+    (half of the scores not under ``floor`` where there are fewer answers), the loosest is the
+    lowest score not under ``floor``. Without any such score: an empty grid.
     """
     scores = np.sort(_finite(unlabelled_scores, "unlabelled_scores"))[::-1]
     eligible = int(np.count_nonzero(scores >= floor))
     if eligible == 0:
         return ()
     needed = 2 * math.ceil(math.log(1 - confidence) / math.log1p(-max_error_rate))
-    strictest = min(eligible / len(scores), needed / max(n_labelled, 1))
-    shares = np.linspace(strictest, eligible / len(scores), size)
+    loosest = eligible / len(scores)
+    shares = np.linspace(min(loosest / 2, needed / max(n_labelled, 1)), loosest, size)
     ranks = np.clip(np.ceil(shares * len(scores)).astype(np.int64), 1, eligible) - 1
     return tuple(float(score) for score in dict.fromkeys(scores[ranks].tolist()))
 
@@ -56,7 +59,7 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     max_error_rate: float,
     confidence: float,
     model_version: str,
-    starts: int = 4,
+    starts: int = STARTS,
 ) -> Certificate:
     """The lowest threshold of ``grid`` that the control answers certify, with its evidence.
 
@@ -75,7 +78,9 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     firsts = np.unique(np.linspace(0, len(thresholds), starts, endpoint=False).astype(np.int64))
     best = _last_certified(p_values <= budget, firsts)
     n, k = (int(answers[best]), int(errors[best])) if best is not None else (0, 0)
-    needed = _labels_needed(errors, answers, len(scores), max_error_rate, budget)
+    needed = None
+    if best is None:
+        needed = _labels_needed(errors, answers, len(scores), max_error_rate, budget)
     return Certificate(
         model_version=model_version,
         max_error_rate=max_error_rate,
@@ -86,7 +91,7 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
         errors=k,
         control_answers=len(scores),
         grid=tuple(thresholds.tolist()),
-        labels_needed=needed if best is None else None,
+        labels_needed=needed,
     )
 
 
@@ -120,7 +125,7 @@ def _labels_needed(
     """
     rates = (errors + 0.5) / np.maximum(answers, 1)
     hopeful = np.flatnonzero((answers >= _LEAST_TO_FORECAST) & (rates < max_error_rate))
-    sizes = np.unique(np.geomspace(1, _MOST_TO_FORECAST, 2000).astype(np.int64))
+    sizes = np.unique(np.geomspace(1, _MOST_TO_FORECAST, 500).astype(np.int64))
     forecasts = []
     for place in hopeful:
         expected = np.ceil(rates[place] * sizes - 0.5)

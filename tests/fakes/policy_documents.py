@@ -1,0 +1,135 @@
+"""Policies and candidates for tests: a small good one, and hypothesis strategies for any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from policies.domain import Candidates, Certificate, Estimate
+from policies.schema import Policy
+
+LABELS = ("cat", "dog", "yes", "8")
+
+
+def policy_document(**changes: Any) -> dict[str, Any]:
+    """A good policy as YAML would give it, with top-level sections replaced."""
+    return {
+        "project": "Digits",
+        "stakes": "low",
+        "tiers": [
+            {
+                "name": "general",
+                "reviewers": ["a@x.org", "b@x.org"],
+                "cost_per_label": 0.1,
+                "daily_capacity": 100,
+            },
+            {
+                "name": "senior",
+                "reviewers": ["c@x.org"],
+                "cost_per_label": 1.0,
+                "daily_capacity": 20,
+            },
+        ],
+        "routes": [
+            {"kind": "predicted_label", "in": ["8"], "tier": "senior"},
+            {"kind": "task_field", "field": "source", "in": ["press", 1, True], "tier": "general"},
+        ],
+        "auto_accept": {"max_error_rate": 0.05, "confidence": 0.95, "never": ["yes"]},
+    } | changes
+
+
+def make_policy(**changes: Any) -> Policy:
+    return Policy.model_validate(policy_document(**changes))
+
+
+def make_certificate(threshold: float | None = 0.8, **changes: Any) -> Certificate:
+    values: dict[str, Any] = {
+        "model_version": "m1",
+        "max_error_rate": 0.05,
+        "confidence": 0.95,
+        "threshold": threshold,
+        "accepted_share": 0.5,
+        "error": Estimate(value=0.02, low=0.01, high=0.04, n=300),
+        "errors": 6,
+        "control_answers": 600,
+        "grid": (0.9, 0.8),
+        "labels_needed": None,
+    }
+    return Certificate(**(values | changes))
+
+
+def make_candidates(rows: Sequence[tuple[int, str | None, float, str | None, Any]]) -> Candidates:
+    """Rows of task id, label, score (NaN for none), problem, and the field ``source``."""
+
+    def column(place: int) -> Any:
+        values = np.empty(len(rows), object)
+        values[:] = [row[place] for row in rows]
+        return values
+
+    return Candidates(
+        task_ids=np.array([row[0] for row in rows], np.int64),
+        labels=column(1),
+        scores=np.array([row[2] for row in rows], np.float64),
+        problems=column(3),
+        fields={"source": column(4)},
+    )
+
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+_scalars = st.one_of(
+    _texts, st.booleans(), st.integers(-(10**15), 10**15), st.floats(-1e300, 1e300)
+)
+_NAMES = ("general", "domain", "senior")
+
+
+def _routes(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    tiers = st.sampled_from(names)
+    by_label = st.fixed_dictionaries(
+        {
+            "kind": st.just("predicted_label"),
+            "in": st.lists(_texts, min_size=1, max_size=3),
+            "tier": tiers,
+        }
+    )
+    field = {"kind": st.just("task_field"), "field": _texts, "tier": tiers}
+    equals = st.fixed_dictionaries({**field, "equals": _scalars})
+    one_of = st.fixed_dictionaries({**field, "in": st.lists(_scalars, min_size=1, max_size=3)})
+    return st.one_of(by_label, equals, one_of)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy that can be written."""
+    names = _NAMES[: draw(st.integers(2, 3))]
+    people = [f"p{number}@x.org" for number in range(draw(st.integers(1, 4)))]
+    accepts = st.fixed_dictionaries(
+        {
+            "max_error_rate": st.floats(0.001, 0.49),
+            "confidence": st.floats(0.51, 0.999),
+            "floor": st.floats(0.9, 1),
+            "never": st.lists(_texts, max_size=3),
+        }
+    )
+    share = st.fixed_dictionaries({"share": st.floats(0.05, 0.3), "tier": st.sampled_from(names)})
+    document: dict[str, Any] = {
+        "project": draw(_texts | st.integers(1, 10**9)),
+        "stakes": draw(st.sampled_from(["low", "sensitive", "regulated"])),
+        "salt": draw(_texts),
+        "tiers": [
+            {
+                "name": name,
+                "reviewers": people,
+                "cost_per_label": draw(st.floats(0, 1e6)),
+                "daily_capacity": draw(st.integers(1, 10**6)),
+            }
+            for name in names
+        ],
+        "routes": draw(st.lists(_routes(names), max_size=4)),
+        "auto_accept": draw(st.just("never") | accepts),
+    }
+    if draw(st.booleans()):
+        document |= {"control": draw(share), "holdout": draw(share)}
+    return Policy.model_validate(document)
