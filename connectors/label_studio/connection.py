@@ -21,7 +21,8 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_attempt,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
@@ -116,9 +117,8 @@ class Connection:
     def _patiently(self, request: Callable[[], Answer], again_after: type[Exception]) -> Answer:
         attempts = Retrying(
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(self._timeout_s),
-            wait=wait_exponential_jitter(
-                initial=self._backoff_s, max=10 * self._backoff_s, jitter=self._backoff_s
-            ),
+            wait=wait_exponential(multiplier=self._backoff_s, max=10 * self._backoff_s)
+            + wait_random(0, self._backoff_s),
             retry=retry_if_exception_type(again_after),
             reraise=True,
         )
