@@ -10,20 +10,17 @@ from types import FrameType
 import click
 
 from backend.bootstrap import read_settings
-from backend.settings import SettingsError
+from backend.commands.errors import clear_errors
 from backend.supervision import Program, Supervisor
 
 
 @click.command()
+@clear_errors
 def serve() -> None:
     """Run the web server and the scheduler until stopped (Ctrl-C or SIGTERM)."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    try:
-        settings = read_settings()
-        settings.require_safe_binding()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
-
+    settings = read_settings()
+    settings.require_safe_binding()
     supervisor = Supervisor([_program("web"), _program("scheduler")])
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -8,22 +8,19 @@ import click
 
 from backend.app import create_app
 from backend.bootstrap import build_runtime, read_settings
-from backend.settings import SettingsError
-from backend.store.schema import SchemaError
+from backend.commands.errors import clear_errors
 from backend.web import server
 
 
 @click.command()
+@clear_errors
 def web() -> None:
     """Answer Label Studio: the ML backend, its webhooks, and the page for people."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    try:
-        settings = read_settings()
-        settings.require_safe_binding()
-        listener = server.listen(settings.host, settings.port)
-        runtime = build_runtime(settings)
-    except (SettingsError, SchemaError) as error:
-        raise click.ClickException(str(error)) from error
+    settings = read_settings()
+    settings.require_safe_binding()
+    listener = server.listen(settings.host, settings.port)
+    runtime = build_runtime(settings)
     # The workers are forked from this process: they must open connections of their own.
     runtime.sessions.kw["bind"].dispose()
     settings.require_webhook_secret()  # made now, so that `labelgate connect` can hand it on

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.web.errors import RequestError
 
@@ -16,8 +17,15 @@ LARGEST_PROJECT_ID = 2**31 - 1  # of Label Studio's own column
 
 
 def json_object() -> dict[str, Any]:
-    """The body as a JSON object. Raises ``RequestError`` (400) where it is none."""
+    """The body as a JSON object.
+
+    Raises ``RequestError`` (400) where it is none, ``RequestEntityTooLarge`` (413) where it is
+    larger than ``LABELGATE_MAX_BODY_MB``.
+    """
     body = request.get_data(cache=False)
+    limit = request.max_content_length or 0
+    if request.content_length is None and len(body) >= limit:
+        raise RequestEntityTooLarge  # sent in chunks, and cut off at the limit
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -8,7 +8,7 @@ import orjson
 from flask import Flask, Response, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.predictors.artifacts import ArtifactError
 from backend.serving import ProjectNotConnectedError
@@ -17,6 +17,8 @@ from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.labeling import LabelingError
 
 logger = logging.getLogger(__name__)
+
+_CHUNK = 256 * 1024
 
 
 class RequestError(Exception):
@@ -49,6 +51,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(SettingsError, _settings)
     app.register_error_handler(OperationalError, _store)
     app.register_error_handler(PoolTimeoutError, _store)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -94,18 +97,24 @@ def _store(error: Exception) -> Response:
     )
 
 
-def _http(error: HTTPException) -> Response:
-    status = error.code or 500
-    if status == 413:
-        size = request.max_content_length or 0
-        message = (
-            f"the body is larger than {size // 1_000_000} MB: send fewer tasks at once, or raise "
-            "LABELGATE_MAX_BODY_MB"
-        )
-        return error_response(status, "body_too_large", message)
-    response = error_response(
-        status, error.name.lower().replace(" ", "_"), error.description or error.name
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    limit = request.max_content_length or 0
+    # A server that closes on a client in mid-sentence resets the connection, and the answer is
+    # lost; so a body that is not many times too large is read to its end and thrown away.
+    rest = request.environ["wsgi.input"]
+    for _chunk in range(4 * limit // _CHUNK):
+        if not rest.read(_CHUNK):
+            break
+    message = (
+        f"the body is larger than {limit // 1_000_000} MB: send fewer tasks at once, or raise "
+        "LABELGATE_MAX_BODY_MB"
     )
+    return error_response(413, "body_too_large", message)
+
+
+def _http(error: HTTPException) -> Response:
+    code = error.name.lower().replace(" ", "_")
+    response = error_response(error.code or 500, code, error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "location", "retry-after"}:
             response.headers[name] = value

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from fakes.web_project import CONFIG, POLICY, PROJECT, WebProject, task, web_project
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from policies.domain import Candidates
 from policies.engine import decide
 from policies.loading import parse_policy
+from tests.fakes.web_project import CONFIG, POLICY, PROJECT, WebProject, task, web_project
 
 PAYLOADS = Path(__file__).parents[1] / "contract" / "payloads"
 IMAGE_CONFIG = CONFIG.replace("<Text", "<Image").replace("$text", "$image")

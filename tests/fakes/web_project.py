@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from backend.app import create_app
 from backend.predictors import artifacts, sklearn_models
@@ -63,6 +65,15 @@ class WebProject:
 
     runtime: Runtime
     clock: Clock
+
+    def impatient(self) -> None:
+        """From now on a locked database is given up at once, not after twenty seconds."""
+        engine = self.runtime.sessions.kw["bind"]
+
+        def give_up(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+            connection.execute("PRAGMA busy_timeout=0")
+
+        event.listen(engine, "checkout", give_up)
 
     def app(self) -> Flask:
         app = create_app(self.runtime)

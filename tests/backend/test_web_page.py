@@ -1,0 +1,130 @@
+"""The page and the metrics: what stands in the store is what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from backend.store.reports import CYCLE, Report, close_run, open_run, store_report
+from backend.web.dashboard import estimate
+from tests.fakes.web_project import PROJECT, WebProject, task, web_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> WebProject:
+    project = web_project(tmp_path)
+    project.connect()
+    return project
+
+
+@pytest.fixture
+def client(project: WebProject) -> FlaskClient:
+    return project.client()
+
+
+def page_of(client: FlaskClient) -> str:
+    response = client.get("/")
+    assert response.status_code == 200
+    assert response.mimetype == "text/html"
+    return " ".join(response.text.split())
+
+
+def add_history(project: WebProject) -> None:
+    body = {
+        "cycle": 1,
+        "human_labels": 321,
+        "accepted": 45,
+        "holdout_accuracy": {"value": 0.934, "low": 0.9, "high": 0.961, "n": 200},
+        "agreement": None,
+        "audit_pass_rate": {"value": None, "low": None, "high": None, "n": 0},
+        "model_version": "v1",
+    }
+    now = project.clock()
+    with project.runtime.sessions.begin() as session:
+        store_report(session, 1, Report(kind=CYCLE, model_version="v1", made_at=now, body=body))
+        close_run(session, open_run(session, "sync", 1, now), {"tasks": 3}, now)
+        close_run(session, open_run(session, "deliver", 1, now), "<b>down</b>", now)
+        open_run(session, "retrain", None, now)
+
+
+def test_an_empty_server_says_what_to_do(tmp_path: Path) -> None:
+    page = page_of(web_project(tmp_path).client())
+    assert "labelgate connect" in page
+    assert "No job has run yet" in page
+
+
+def test_a_new_project_stands_there_with_its_queues(client: FlaskClient) -> None:
+    page = page_of(client)
+    assert "no model yet" in page
+    for tier, view, capacity in (("general", 11, 100), ("senior", 12, 20)):
+        assert f"/projects/1/data?tab={view}" in page
+        assert f"{tier}</a></th> <td>0</td><td>0</td><td>{capacity}</td>" in page
+
+
+def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskClient) -> None:
+    project.promote("v1")
+    add_history(project)
+    page = page_of(client)
+    assert "<td>321</td> <td>45</td> <td>93.4 % (90.0 to 96.1, n = 200)</td>" in page
+    assert "the first model" in page
+    assert "not ended" in page
+    assert '<td class="failed">failed</td>' in page
+
+
+def test_text_from_outside_is_escaped(project: WebProject, client: FlaskClient) -> None:
+    add_history(project)
+    page = page_of(client)
+    assert "<b>down</b>" not in page
+    assert "&lt;b&gt;down&lt;/b&gt;" in page
+
+
+def test_the_page_fetches_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = page_of(client)
+    assert page.count("<link") == 1
+    assert 'href="/static/dashboard.css"' in page
+    for forbidden in ("<script", "<style", "style=", "src="):
+        assert forbidden not in page
+    style = client.get("/static/dashboard.css")
+    assert style.mimetype == "text/css"
+    assert "prefers-color-scheme: dark" in style.text
+    style.close()
+
+
+def test_metrics_count_what_was_answered(project: WebProject, client: FlaskClient) -> None:
+    project.promote("v1")
+    add_history(project)
+    client.post("/predict", json={"project": PROJECT, "tasks": [*map(task, range(1, 101)), None]})
+    client.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 1}})
+    client.get("/nowhere/at/all")
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert response.mimetype == "text/plain"
+    lines = dict(
+        line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#")
+    )
+    predicted = float(lines['labelgate_predict_tasks_total{answer="predicted"}'])
+    blind = float(lines['labelgate_predict_tasks_total{answer="blind"}'])
+    assert predicted > blind > 0
+    assert predicted + blind == 100
+    assert lines['labelgate_predict_tasks_total{answer="problem"}'] == "1.0"
+    assert lines['labelgate_webhook_events_total{action="START_TRAINING"}'] == "1.0"
+    assert lines["labelgate_open_events"] == "1.0"
+    assert lines['labelgate_model_info{project="1",version="v1"}'] == "1.0"
+    assert lines['labelgate_job_success{job="sync"}'] == "1.0"
+    assert lines['labelgate_job_success{job="deliver"}'] == "0.0"
+    assert 'labelgate_job_success{job="retrain"}' not in lines
+    name = 'labelgate_http_request_seconds_count{method="GET",route="(none)",status="404"}'
+    assert lines[name] == "1.0"
+
+
+def test_two_apps_in_one_process_count_apart(project: WebProject) -> None:
+    one, other = project.client(), project.client()
+    one.get("/health")
+    assert 'route="/health"' in one.get("/metrics").text
+    assert 'route="/health"' not in other.get("/metrics").text
+
+
+def test_a_share_without_an_interval_is_shown_alone() -> None:
+    assert estimate({"value": 0.5, "low": None, "high": None, "n": 2}) == "50.0 % (n = 2)"
