@@ -42,28 +42,37 @@ class Decisions:
         return len(self.task_ids)
 
     def __getitem__(self, place: int) -> Decision:
+        """One row; IndexError past the end."""
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"there are {len(self)} decisions, none at {place}")
         return next(self._rows(slice(place, place + 1 or None)))
 
     def __iter__(self) -> Iterator[Decision]:
         return self._rows(slice(None))
 
     def _rows(self, part: slice) -> Iterator[Decision]:
+        columns: dict[str, FloatArray | IntArray | ObjectArray] = {
+            "task_id": self.task_ids[part],
+            "outcome": self.outcomes[part],
+            "purpose": self.purposes[part],
+            "tier": self.tiers[part],
+            "rule": self.rules[part],
+            "reason": self.reasons[part],
+            "label": self.labels[part],
+            "score": _none_for_nan(self.scores[part]),
+            "threshold": _none_for_nan(self.thresholds[part]),
+            "draw": self.draws[part],
+            "inclusion_probability": self.inclusion_probabilities[part],
+        }
         # tolist() turns numpy's scalars into Python's, which JSON and databases take.
-        columns = [getattr(self, name)[part].tolist() for name in _COLUMNS]
-        if not columns[0] and part != slice(None):
-            raise IndexError(f"there are {len(self)} decisions")
-        for row in zip(*columns, strict=True):
-            values = dict(zip(_ROW_NAMES, row, strict=True))
-            for name in ("score", "threshold"):
-                values[name] = values[name] if np.isfinite(values[name]) else None
-            yield Decision(**values)
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+            yield Decision(**dict(zip(columns, row, strict=True)))
 
 
-_COLUMNS = tuple(Decisions.__dataclass_fields__)
-_ROW_NAMES = tuple(
-    "inclusion_probability" if name == "inclusion_probabilities" else name.removesuffix("s")
-    for name in _COLUMNS
-)
+def _none_for_nan(values: FloatArray) -> ObjectArray:
+    column: ObjectArray = values.astype(object)
+    column[~np.isfinite(values)] = None
+    return column
 
 
 def _filled(n: int, value: object) -> ObjectArray:
