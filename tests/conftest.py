@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
 from tests.running_label_studio import RunningLabelStudio
 
@@ -20,7 +21,11 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLa
     Tests that kill their server start one of their own with ``start_label_studio(tmp_path)``.
     """
     with start_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
-        yield RunningLabelStudio(url=server.url, token=server.token, version=server.version)
+        admin = Connection(server.url, server.token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
+        yield RunningLabelStudio(
+            url=server.url, token=server.token, version=server.version, admin=admin
+        )
+        admin._http.close()  # a socket left open is a warning, and warnings are errors
 
 
 @pytest.fixture(scope="session")
