@@ -8,6 +8,7 @@ from typing import Any
 from audit_jobs.measures.cost import cost_all_manual, labour_cost
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
+from backend.store.certificates import valid_certificate
 from backend.store.figures import count_accepted, labels_since, project_figures
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject
@@ -20,6 +21,7 @@ from backend.store.reports import (
     reports,
     store_report,
 )
+from policies.domain import Certificate
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -57,6 +59,9 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         audit = newest_report(session, project.id, AUDIT)
         accepted = count_accepted(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
+        certificate = valid_certificate(
+            session, project.id, (now.champion or newest).version, project.policy_hash
+        )
     serving = now.champion or newest
     return {
         "human_labels": now.human_labels,
@@ -68,7 +73,17 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         "model_version": serving.version,
         "trained": newest.version,
         "verdict": newest.verdict["reason"],
+        "certificate": None if certificate is None else _certificate(certificate.certificate),
         **_costs(runtime, policy, labels, now.tasks),
+    }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "threshold": certificate.threshold,
+        "control_answers": certificate.control_answers,
+        "error": certificate.error.as_json(),
+        "labels_needed": certificate.labels_needed,
     }
 
 

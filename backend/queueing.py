@@ -19,9 +19,10 @@ from backend.store.deliveries import Wish, store_wishes
 from backend.store.figures import labels_since
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.tasks import count_human_labels
-from policies.domain import Outcome, Purpose
+from policies.domain import FloatArray, Outcome, Purpose
 from policies.loading import parse_policy
 from policies.queue import order_queue
+from policies.sampling import QUEUE, draws
 from policies.schema import Policy
 
 _SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
@@ -58,24 +59,30 @@ def wishes_of(
     queued: set[int] = set()
     for tier in policy.tier_names:
         own = [decision for decision in decisions if decision.tier == tier]
-        queued |= {d.task_id for d in days_queue(own, max(0, capacity[tier]))}
+        queued |= {d.task_id for d in days_queue(policy.salt, own, max(0, capacity[tier]))}
     return [_wish(policy, decision, decision.task_id in queued) for decision in decisions]
 
 
-def days_queue(decisions: Sequence[OpenDecision], capacity: int) -> list[OpenDecision]:
+def days_queue(salt: str, decisions: Sequence[OpenDecision], capacity: int) -> list[OpenDecision]:
     """The tasks that one tier labels today, at most ``capacity``.
 
-    Slices may take half of the capacity, and what the others leave of it; within the slices the
-    draw orders, so that every stop leaves a random part of each.
+    Slices may take half of the capacity, and what the others leave of it. Audits come first among
+    them, then control and holdout in random order, so that every stop leaves a fair part of each.
     """
     slices = [d for d in decisions if d.purpose in _SLICES]
     routed = [d for d in decisions if d.purpose not in _SLICES]
-    slices.sort(key=lambda d: (d.purpose is not Purpose.AUDIT, d.draw))
-    scores = np.array([np.nan if d.score is None else d.score for d in routed], dtype=np.float64)
-    draw = np.array([d.draw for d in routed], dtype=np.float64)
     first = min(len(slices), max((capacity + 1) // 2, capacity - len(routed)))
-    places = order_queue(scores, draw, capacity - first)
-    return slices[:first] + [routed[place] for place in places]
+    urgent = np.array([0.0 if d.purpose is Purpose.AUDIT else 1.0 for d in slices])
+    scores = np.array([np.nan if d.score is None else d.score for d in routed], dtype=np.float64)
+    return [
+        *(slices[place] for place in order_queue(urgent, _draws(salt, slices), first)),
+        *(routed[place] for place in order_queue(scores, _draws(salt, routed), capacity - first)),
+    ]
+
+
+def _draws(salt: str, decisions: Sequence[OpenDecision]) -> FloatArray:
+    ids = np.array([decision.task_id for decision in decisions], dtype=np.int64)
+    return draws(salt, QUEUE, ids)
 
 
 def _wish(policy: Policy, decision: OpenDecision, queued: bool) -> Wish:  # noqa: FBT001  # one fact

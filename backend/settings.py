@@ -95,6 +95,19 @@ class Settings(BaseSettings):
             return None
         return self.username, self.password.get_secret_value()
 
+    def as_environment(self) -> dict[str, str]:
+        """What was given, as the environment of a process that shall work with the same settings.
+
+        Secrets are among it: an environment is where they belong, a command line is not.
+        """
+        given = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if plain is not None:
+                given[f"LABELGATE_{name.upper()}"] = str(plain)
+        return given
+
     def require_safe_binding(self) -> None:
         """Refuse to listen beyond loopback without credentials."""
         if (self.username is None) != (self.password is None):

@@ -50,8 +50,8 @@ def decide(
         )
     draft = Draft(candidates, draws(policy.salt, SLICE, candidates.task_ids))
     _slices(draft, policy)
-    _unanswered(draft, policy)
     _routes(draft, policy)
+    _unanswered(draft, policy)
     if isinstance(policy.auto_accept, AutoAccept):
         _auto_accept(draft, policy, policy.auto_accept, certificate)
     else:

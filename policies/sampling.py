@@ -15,6 +15,8 @@ from policies.domain import FloatArray, IntArray
 
 # One stream decides control and holdout together, so that no task is in both.
 SLICE, AUDIT, AGREEMENT = "slice", "audit", "agreement"
+# Orders tasks of equal worth. Its own stream: the others are small for the tasks that they picked.
+QUEUE = "queue"
 
 
 def draws(salt: str, stream: str, task_ids: IntArray) -> FloatArray:

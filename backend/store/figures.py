@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.deliveries import count_by_state
@@ -86,21 +86,35 @@ def count_accepted(session: Session, project_id: int) -> int:
         session.scalar(
             select(func.count())
             .select_from(DeliveryRow)
-            .join(
-                TaskRow,
-                and_(
-                    TaskRow.project_id == DeliveryRow.project_id,
-                    TaskRow.task_id == DeliveryRow.task_id,
-                ),
-            )
-            .where(
-                DeliveryRow.project_id == project_id,
-                DeliveryRow.accepts.is_(True),
-                TaskRow.human_labels == 0,
-                TaskRow.deleted_at.is_(None),
-            )
+            .join(TaskRow, _same_task())
+            .where(*_accepted(project_id))
         )
         or 0
+    )
+
+
+def accepted_labels(session: Session, project_id: int) -> dict[int, str]:
+    """The label of every task that ``count_accepted`` counts."""
+    rows = session.execute(
+        select(DeliveryRow.task_id, DeliveryRow.label)
+        .join(TaskRow, _same_task())
+        .where(*_accepted(project_id), DeliveryRow.label.is_not(None))
+    )
+    return {task_id: label for task_id, label in rows if label is not None}
+
+
+def _same_task() -> ColumnElement[bool]:
+    return and_(
+        TaskRow.project_id == DeliveryRow.project_id, TaskRow.task_id == DeliveryRow.task_id
+    )
+
+
+def _accepted(project_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        DeliveryRow.project_id == project_id,
+        DeliveryRow.accepts.is_(True),
+        TaskRow.human_labels == 0,
+        TaskRow.deleted_at.is_(None),
     )
 
 
@@ -147,13 +161,7 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
             func.count().filter(TaskRow.human_labels < DeliveryRow.overlap),
             func.count().filter(TaskRow.human_labels >= DeliveryRow.overlap),
         )
-        .join(
-            TaskRow,
-            and_(
-                TaskRow.project_id == DeliveryRow.project_id,
-                TaskRow.task_id == DeliveryRow.task_id,
-            ),
-        )
+        .join(TaskRow, _same_task())
         .where(
             DeliveryRow.project_id == project.id,
             DeliveryRow.marker.is_not(None),

@@ -84,7 +84,16 @@ def test_an_agreement_check_goes_to_a_tier_with_enough_people() -> None:
     ("label", "score", "problem", "source", "tier", "rule", "reason"),
     [
         (None, NAN, None, None, "general", "no_model", "no model yet"),
-        (None, NAN, "broken image", "press", "general", "problem", "broken image"),
+        (None, NAN, "broken image", None, "general", "problem", "broken image"),
+        (
+            None,
+            NAN,
+            "broken image",
+            "press",
+            "general",
+            "routes[1]",
+            "the task's source is one of 'press', 1, True",
+        ),
         ("cat", NAN, None, None, "general", "problem", "the prediction's score nan is not in 0..1"),
         ("cat", 1.5, None, None, "general", "problem", "the prediction's score 1.5 is not in 0..1"),
         ("8", 0.99, None, "press", "senior", "routes[0]", "the predicted label is one of '8'"),

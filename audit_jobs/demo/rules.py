@@ -1,0 +1,52 @@
+"""The demo's policy: one that uses every section, sized to the number of tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from policies.loading import parse_policy
+from policies.schema import Policy
+
+_TEMPLATE = """\
+project: {project}
+stakes: low
+tiers:                        # from the least to the most expert
+  - name: general
+    reviewers: [{general}]
+    cost_per_label: 0.08
+    daily_capacity: {general_capacity}
+  - name: senior
+    reviewers: [{senior}]
+    cost_per_label: 0.40
+    daily_capacity: {senior_capacity}
+routes:                       # the first that matches decides who must look
+  - kind: task_field
+    field: batch
+    equals: rescan
+    tier: senior
+auto_accept:
+  max_error_rate: 0.05        # the promise: no more than 5 % wrong among the accepted,
+  confidence: 0.95            # with 95 % certainty
+control: {{share: 0.10, tier: senior}}    # labelled blind; thresholds are certified on it
+holdout: {{share: 0.05, tier: senior}}    # never trained on; every version is measured on it
+audit: {{share: 0.05, tier: senior}}      # blind second look at what would be accepted
+agreement: {{share: 0.10, overlap: 2}}
+retrain: {{after_annotations: {after}, minimum_labels: {minimum}}}
+"""
+
+
+def demo_policy(project_id: int, reviewers: Mapping[str, Sequence[str]], tasks: int) -> str:
+    """The policy's text; a "day" labels about a fifteenth of the tasks in each tier."""
+    capacity = max(12, math.ceil(tasks / 15))
+    text = _TEMPLATE.format(
+        project=project_id,
+        general=", ".join(reviewers["general"]),
+        senior=", ".join(reviewers["senior"]),
+        general_capacity=capacity,
+        senior_capacity=capacity,
+        after=max(10, capacity // 2),
+        minimum=max(10, capacity // 2),
+    )
+    _checked: Policy = parse_policy(text, "demo-policy.yaml")
+    return text
