@@ -25,6 +25,8 @@ from connectors.label_studio.task_lists import listed, pages_by_id, rows_of, unl
 Item = TypeVar("Item")
 
 WRITE_CHUNK = 1000  # tasks in one bulk action: a second or so, far below any proxy's timeout
+CLEAR_CHUNK = 500  # deleting predictions is the slowest action by far
+IMPORT_CHUNK = 5000  # each import recounts the whole project, so few large ones are faster
 ID_CHUNK = 500  # ids in one address: under 6 kB, below the 8 kB that web servers allow
 # A task counts as answered by a skip as well, which Label Studio counts apart.
 ANSWERED = (
@@ -127,18 +129,12 @@ class LabelStudioTool:
         After ``AnnotationToolUnavailableError`` an unknown part has been imported: importing the
         same again would double it, so look first.
         """
-        path = f"/api/projects/{project_id}/import/predictions"
-        return sum(
-            _count(
-                self._admin.once("POST", path, [prelabel_row(each) for each in chunk]), "created"
-            )
-            for chunk in _chunks(prelabels, WRITE_CHUNK)
-        )
+        return sum(self._import(project_id, chunk) for chunk in _chunks(prelabels, IMPORT_CHUNK))
 
     def clear_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
         """Delete every prediction and marker of these tasks; annotations stay."""
-        for chunk in _chunks(task_ids, WRITE_CHUNK):
-            path = _action("delete_tasks_predictions", project_id)
+        path = _action("delete_tasks_predictions", project_id)
+        for chunk in _chunks(task_ids, CLEAR_CHUNK):
             self._admin.repeatable("POST", path, queries.selected(chunk))
 
     def accept(self, project_id: int, task_ids: Sequence[int], model_version: str) -> int:
@@ -192,6 +188,27 @@ class LabelStudioTool:
     def download(self, path: str) -> bytes:
         """A file that was uploaded into Label Studio, by the path in the task's data."""
         return self._admin.download(path)
+
+    def _import(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
+        path = f"/api/projects/{project_id}/import/predictions"
+        try:
+            answer = self._admin.once("POST", path, [prelabel_row(each) for each in prelabels])
+        except AnnotationToolRefusedError:
+            # One task that was deleted meanwhile makes Label Studio refuse the whole import.
+            standing = self._existing(project_id, [each.task_id for each in prelabels])
+            left = [each for each in prelabels if each.task_id in standing]
+            if len(left) == len(prelabels):
+                raise
+            return self._import(project_id, left) if left else 0
+        return _count(answer, "created")
+
+    def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
+        return {
+            task.id
+            for chunk in _chunks(task_ids, ID_CHUNK)
+            for page in pages_by_id(self._admin, project_id, (queries.id_among(chunk),))
+            for task in page
+        }
 
     @property
     def _as_robot(self) -> Connection:

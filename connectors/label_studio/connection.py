@@ -7,6 +7,7 @@ and it repeats writes after a server error, which would double what had been don
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -69,6 +70,8 @@ class Connection:
             follow_redirects=False,  # a token is never carried to another address
             cookies=no_cookies,
         )
+        # Sockets are closed once nobody holds the connection: tools live as long as their process.
+        weakref.finalize(self, self._http.close)
         try:
             self._sdk = LabelStudio(  # type: ignore[no-untyped-call]  # generated
                 base_url=f"{self.url}/", api_key=token, httpx_client=self._http

@@ -69,17 +69,15 @@ def connect(
     Views of Labelgate that are not named any more are removed.
     """
     _require_distinct(views)
-    before = admin.get(f"/api/projects/{project_id}/")
-    kept = dict(previous) if previous else _settings_of(before)
-    admin.repeatable("PATCH", f"/api/projects/{project_id}/", PROJECT_SETTINGS)
+    project_path = f"/api/projects/{project_id}/"
+    kept = dict(previous) if previous else _settings_of(admin.get(project_path))
     # The webhook first: a backend that finds one for its address does not make one without secret.
     webhook_id = _put_webhook(admin, project_id, wiring)
-    return Connected(
-        ml_backend_id=_put_backend(admin, project_id, wiring),
-        webhook_id=webhook_id,
-        views=_put_views(admin, project_id, views),
-        previous=kept,
-    )
+    backend_id = _put_backend(admin, project_id, wiring)
+    view_ids = _put_views(admin, project_id, views)
+    # The settings last: a connect that fails half-way has not changed what the next one reads.
+    admin.repeatable("PATCH", project_path, PROJECT_SETTINGS)
+    return Connected(ml_backend_id=backend_id, webhook_id=webhook_id, views=view_ids, previous=kept)
 
 
 def disconnect(
@@ -95,7 +93,7 @@ def disconnect(
     for backend in _backends(admin, project_id):
         address = f"{backend['url'].rstrip('/')}/webhook"
         own += [row for row in webhooks if row["url"] == address and row not in own]
-        _delete(admin, f"/api/ml/{backend['id']}/")
+        _delete(admin, f"/api/ml/{backend['id']}")
     for webhook in own:
         _delete(admin, f"/api/webhooks/{webhook['id']}/")
     for view in _views(admin, project_id):
@@ -159,7 +157,7 @@ def _put_backend(admin: Connection, project_id: int, wiring: Wiring) -> int:
         }
     standing = [row["id"] for row in _backends(admin, project_id, wiring.url)]
     for backend_id in standing[1:]:
-        _delete(admin, f"/api/ml/{backend_id}/")
+        _delete(admin, f"/api/ml/{backend_id}")
     if standing:
         admin.repeatable("PATCH", f"/api/ml/{standing[0]}", body)
         return int(standing[0])

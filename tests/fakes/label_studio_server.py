@@ -33,7 +33,8 @@ class FakeTask:
 
     @property
     def is_labeled(self) -> bool:
-        return len([each for each in self.annotations if not each.was_cancelled]) >= self.overlap
+        people = {each.user_id for each in self.annotations if not each.was_cancelled}
+        return len(people) >= self.overlap
 
 
 @dataclass(slots=True, kw_only=True)
