@@ -17,6 +17,7 @@ from backend.web import server
 def web() -> None:
     """Answer Label Studio: the ML backend, its webhooks, and the page for people."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its every start is no news
     settings = read_settings()
     settings.require_safe_binding()
     listener = server.listen(settings.host, settings.port)

@@ -108,6 +108,9 @@ class _StoreCollector(Collector):
 
 def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
     counts = GaugeMetricFamily("labelgate_tasks", "Tasks by state.", labels=["project", "state"])
+    labels = GaugeMetricFamily(
+        "labelgate_human_labels", "Labels that people gave.", labels=["project"]
+    )
     decisions = GaugeMetricFamily(
         "labelgate_decisions", "Decisions in force.", labels=["project", "outcome", "purpose"]
     )
@@ -122,9 +125,9 @@ def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
     )
     for each in figures:
         project = str(each.project.id)
+        labels.add_metric([project], each.human_labels)
         for state, number in (
             ("all", each.tasks),
-            ("labelled", each.human_labels),
             ("accepted", each.accepted),
             ("waiting", each.waiting),
         ):
@@ -138,7 +141,7 @@ def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
             queues.add_metric([project, queue.name, "answered"], queue.answered)
         if each.champion is not None:
             champions.add_metric([project, each.champion.version], 1)
-    yield from (counts, decisions, deliveries, queues, champions)
+    yield from (counts, labels, decisions, deliveries, queues, champions)
 
 
 def _run_gauges(runs: list[JobRun], now: float) -> Iterator[Metric]:

@@ -111,6 +111,7 @@ def test_metrics_count_what_was_answered(project: WebProject, client: FlaskClien
     assert lines['labelgate_predict_tasks_total{answer="problem"}'] == "1.0"
     assert lines['labelgate_webhook_events_total{action="START_TRAINING"}'] == "1.0"
     assert lines["labelgate_open_events"] == "1.0"
+    assert lines['labelgate_human_labels{project="1"}'] == "0.0"
     assert lines['labelgate_model_info{project="1",version="v1"}'] == "1.0"
     assert lines['labelgate_job_success{job="sync"}'] == "1.0"
     assert lines['labelgate_job_success{job="deliver"}'] == "0.0"
