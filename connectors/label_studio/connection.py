@@ -68,6 +68,9 @@ class Connection:
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=5.0),
             follow_redirects=False,  # a token is never carried to another address
+            # A kept connection that the server closes just then would make it unknown whether a
+            # write has happened; a new one costs little beside Label Studio's own time.
+            limits=httpx.Limits(max_keepalive_connections=0),
             cookies=no_cookies,
         )
         # Sockets are closed once nobody holds the connection: tools live as long as their process.
