@@ -15,11 +15,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from connectors.annotation_tool import (
-    AnnotationToolError,
     AnnotationToolRefusedError,
     AnnotationToolUnavailableError,
 )
-from connectors.label_studio.connection import Connection
+from connectors.label_studio.connection import NO_KEPT_CONNECTIONS, Connection
 
 ROBOT_EMAIL = "robot@labelgate.example"
 _CSRF_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -47,7 +46,9 @@ def add_user(admin: Connection, email: str, password: str | None = None) -> Acco
     invite = urlsplit(urljoin(f"{admin.url}/", admin.get("/api/invite")["invite_url"]))
     form = f"{admin.url}/{invite.path.removeprefix(urlsplit(admin.url).path).lstrip('/')}"
     try:
-        with httpx.Client(headers={"Referer": form}, timeout=60.0) as browser:
+        with httpx.Client(
+            headers={"Referer": form}, timeout=60.0, limits=NO_KEPT_CONNECTIONS
+        ) as browser:
             address = httpx.URL(form, query=invite.query.encode())
             _sign_up(browser, address, email, password or secrets.token_urlsafe(24))
             user_id = _read(browser.get(f"{admin.url}/api/current-user/whoami"))["id"]
@@ -111,7 +112,7 @@ def _read(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         body = None
     if not response.is_success or not isinstance(body, dict):
-        raise AnnotationToolError(
+        raise AnnotationToolUnavailableError(
             f"Label Studio answered {response.request.url.path} with {response.status_code} "
             "while a user was made"
         )

@@ -32,6 +32,9 @@ ATTEMPTS = 3
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
 # Files that a task's data can name: uploads, mounted folders, and cloud storage behind a task.
 FILE_PATHS = ("/data/", "/tasks/")
+# A kept connection that the server closes just then would make it unknown whether a write has
+# happened; a new one costs little beside Label Studio's own time.
+NO_KEPT_CONNECTIONS = httpx.Limits(max_keepalive_connections=0)
 
 Answer = TypeVar("Answer")
 
@@ -68,9 +71,7 @@ class Connection:
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=5.0),
             follow_redirects=False,  # a token is never carried to another address
-            # A kept connection that the server closes just then would make it unknown whether a
-            # write has happened; a new one costs little beside Label Studio's own time.
-            limits=httpx.Limits(max_keepalive_connections=0),
+            limits=NO_KEPT_CONNECTIONS,
             cookies=no_cookies,
         )
         # Sockets are closed once nobody holds the connection: tools live as long as their process.

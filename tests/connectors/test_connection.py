@@ -4,71 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.connection import Connection, NotFoundError
+from tests.fakes.failing_server import Answer, FailingServer, running
 
 JSON = "application/json"
 PAST, FUTURE = 946_684_800, 4_102_444_800  # the years 2000 and 2100
-Answer = tuple[int, str, str | bytes]
-
-
-class FailingServer(ThreadingHTTPServer):
-    """Gives the answers of ``script`` one after the other, the last one for ever."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FailingHandler)
-        self.script: list[Answer] = []
-        self.asked: list[tuple[str, str, str | None]] = []
-        self.held = threading.Event()  # answers wait for it where the script says "hold"
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def tell(self, *answers: Answer) -> None:
-        self.script = list(answers)
-
-
-class FailingHandler(BaseHTTPRequestHandler):
-    server: FailingServer
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
-        script = self.server.script
-        status, kind, body = script.pop(0) if len(script) > 1 else script[0]
-        if body == "hold":
-            self.server.held.wait(10)
-        content = body.encode() if isinstance(body, str) else body
-        self.send_response(status)
-        self.send_header("Location" if 300 <= status < 400 else "Content-Type", kind)
-        self.send_header("Content-Length", str(len(content) + (50 if body == "cut" else 0)))
-        self.end_headers()
-        self.wfile.write(content)
-        self.close_connection = True
-
-    do_POST = do_PATCH = do_GET  # noqa: N815  # the base's names
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-        del format, args
 
 
 @pytest.fixture
 def server() -> Iterator[FailingServer]:
     with FailingServer() as failing:
-        thread = threading.Thread(target=failing.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+        thread = running(failing)
         yield failing
-        failing.held.set()
-        failing.shutdown()
-        thread.join()
+        failing.stop(thread)
 
 
 @pytest.fixture
