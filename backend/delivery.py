@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from backend.runtime import Runtime
 from backend.store.deliveries import (
@@ -125,21 +124,17 @@ def gather_actual(
 ) -> Actual:
     """Read how the tasks look: two filtered queries, empty for tasks that nobody has touched."""
     ids = [delivery.wish.task_id for delivery in due]
-    written = {delivery.wish.task_id: _written_labels(delivery) for delivery in due}
     robot_labels: dict[int, list[str | None]] = {}
     touched: set[int] = set()
     edited: set[int] = set()
     for task in tool.annotated_among(project.id, ids):
         for annotation in task.annotations:
-            label = label_of(labeling, annotation.result)
-            by_robot = annotation.user_id == project.robot_id
-            if by_robot and label in written[task.id]:
+            if annotation.said_by(project.robot_id) == project.robot_id:
+                label = label_of(labeling, annotation.result)
                 robot_labels.setdefault(task.id, []).append(label)
             elif not annotation.was_cancelled:
-                # The robot's annotation can be changed in place by a person; then it says what
-                # the robot never wrote, and is a person's word.
                 touched.add(task.id)
-                edited.update([task.id] if by_robot else [])
+                edited.update([task.id] if annotation.user_id == project.robot_id else [])
     return Actual(
         robot_labels=robot_labels,
         touched=frozenset(touched),
@@ -218,23 +213,47 @@ def _apply(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) 
     if plan.prelabels:
         created = tool.import_predictions(project.id, plan.prelabels)
         if created != len(plan.prelabels):
-            wanted = {prelabel.task_id for prelabel in plan.prelabels}
-            missing = wanted - set(tool.predicted_among(project.id, sorted(wanted)))
-            if not missing:  # some task got one of its two predictions: which one is unknown
-                missing = wanted
+            missing = _dropped(tool, project, plan.prelabels, created)
     for version, task_ids in plan.accept.items():
         there = [task_id for task_id in task_ids if task_id not in missing]
         if there and tool.accept(project.id, there, version) != len(there):
-            accepted = {task.id for task in tool.annotated_among(project.id, there)}
-            missing.update(set(there) - accepted)
+            missing |= _not_accepted_once(tool, project, there)
     for task_id, overlap in plan.overlaps.items():
-        tool.set_overlap(task_id, overlap)
+        if task_id not in missing:
+            try:
+                tool.set_overlap(task_id, overlap)
+            except AnnotationToolRefusedError:  # the task is gone; the others must not wait for it
+                missing.add(task_id)
     return missing
 
 
-def _written_labels(delivery: Delivery) -> set[Any]:
-    """The labels that the robot may have written on a task, now or at an earlier delivery."""
-    labels = {delivery.wish.label} if delivery.wish.accepts else set()
-    if delivery.delivered and delivery.delivered["accepts"]:
-        labels.add(delivery.delivered["label"])
-    return labels
+def _dropped(
+    tool: AnnotationTool, project: ConnectedProject, prelabels: Sequence[Prelabel], created: int
+) -> set[int]:
+    """Tasks whose rows were not all imported; all tasks where the count cannot tell which."""
+    rows = Counter(prelabel.task_id for prelabel in prelabels)
+    missing = set(rows) - set(tool.predicted_among(project.id, sorted(rows)))
+    dropped = sum(rows[task_id] for task_id in missing)
+    return missing if len(prelabels) - created == dropped else set(rows)
+
+
+def _not_accepted_once(
+    tool: AnnotationTool, project: ConnectedProject, task_ids: Sequence[int]
+) -> set[int]:
+    """Tasks without the robot's annotation, or with two: a person who opened the task just then
+    made Label Studio ask for, and keep, a second prediction.
+    """
+    accepted = Counter(
+        task.id
+        for task in tool.annotated_among(project.id, task_ids)
+        for annotation in task.annotations
+        if annotation.user_id == project.robot_id
+    )
+    return {task_id for task_id in task_ids if accepted[task_id] != 1}
+
+
+def _show(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) -> None:
+    """Let Label Studio show, and order by, the newest version that was just imported."""
+    versions = {prelabel.model_version for prelabel in plan.prelabels if prelabel.result}
+    if versions and tool.project(str(project.id)).model_version not in versions:
+        tool.show_version(project.id, max(versions, key=natural))

@@ -172,20 +172,6 @@ def reopen_overtaken(session: Session, project_id: int, now: datetime) -> None:
     )
 
 
-def standing_labels(
-    session: Session, project_id: int, task_ids: Sequence[int]
-) -> dict[int, set[str]]:
-    """The labels that the robot may have written on these tasks: wished, or delivered before."""
-    rows = _rows_of(session, project_id, task_ids)
-    found: dict[int, set[str]] = {}
-    for task_id, row in rows.items():
-        labels = {row.label} if row.accepts else set()
-        if row.delivered and row.delivered["accepts"]:
-            labels.add(row.delivered["label"])
-        found[task_id] = {label for label in labels if label is not None}
-    return found
-
-
 def wished_markers(session: Session, project_id: int) -> dict[str, int]:
     """How many tasks each marker's view holds or is about to hold, answered ones included."""
     rows = session.execute(
@@ -203,7 +189,7 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .where(DeliveryRow.project_id == project_id)
         .group_by(DeliveryRow.state)
     )
-    return dict(rows.tuples().all())
+    return {key: count for key, count in rows}
 
 
 def _rows_of(session: Session, project_id: int, task_ids: Sequence[int]) -> dict[int, DeliveryRow]:

@@ -189,4 +189,4 @@ def labels_since(session: Session, project_id: int, since: datetime) -> dict[int
         )
         .group_by(AnnotationRow.user_id)
     )
-    return dict(rows.tuples().all())
+    return {key: count for key, count in rows}

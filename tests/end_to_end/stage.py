@@ -1,0 +1,248 @@
+"""A real project on a real Label Studio with a real ``labelgate serve`` beside it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from backend.bootstrap import build_runtime
+from backend.runtime import Runtime
+from backend.settings import Settings
+from backend.store.projects import ConnectedProject, active_project
+from tests.running_label_studio import RunningLabelStudio
+
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
+    '<Choice value="billing"/><Choice value="login"/><Choice value="shipping"/></Choices></View>'
+)
+WORDS = {
+    "billing": "invoice charge refund card payment receipt amount bank",
+    "login": "password account reset email locked code access session",
+    "shipping": "parcel delivery late courier address tracking box customs",
+}
+PATIENCE_S = 240.0
+
+Found = TypeVar("Found")
+
+
+def text_of(place: int) -> tuple[str, str]:
+    """A short text and its true topic; words are drawn in a fixed pattern."""
+    topic = list(WORDS)[place % 3]
+    words = WORDS[topic].split()
+    chosen = [words[(place * step + step) % len(words)] for step in (1, 3, 5)]
+    return f"{' '.join(chosen)} case {place}", topic
+
+
+def until(look: Callable[[], Found | None], what: str, patience_s: float = PATIENCE_S) -> Found:
+    """What ``look`` finds, as soon as it finds anything; fails with ``what`` after a while."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)  # between looks; the condition ends the wait
+    raise AssertionError(f"waited {patience_s:g} s in vain: {what}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The project, its people, and the servers that play."""
+
+    label_studio: RunningLabelStudio
+    settings: Settings
+    runtime: Runtime
+    project_id: int
+    truth: dict[int, str]
+    tokens: dict[str, str] = field(repr=False)
+    client: httpx.Client = field(repr=False)
+
+    @property
+    def project(self) -> ConnectedProject:
+        """The project as it is connected now."""
+        with self.runtime.reads() as session:
+            project = active_project(session, self.project_id)
+        assert project is not None
+        return project
+
+    def view(self, name: str) -> list[int]:
+        """The unlabelled tasks that a view hands out, in its order."""
+        view_id = self.project.views[name]
+        tasks = self.runtime.tool().tasks_in_view(self.project_id, view_id)
+        return [task.id for task in tasks]
+
+    def label(self, person: str, task_id: int, topic: str | None = None) -> None:
+        """Submit an answer as that person; the truth unless another topic is given."""
+        response = self.client.post(
+            f"/api/tasks/{task_id}/annotations/",
+            headers={"Authorization": f"Token {self.tokens[person]}"},
+            json={"result": result_of(topic or self.truth[task_id]), "lead_time": 1.5},
+        )
+        assert response.status_code == 201, response.text
+
+    def task(self, task_id: int) -> dict[str, Any]:
+        """A task as Label Studio shows it to its admin, opened as a person would."""
+        return self.get(f"/api/tasks/{task_id}/")
+
+    def get(self, path: str, **params: Any) -> Any:
+        """A GET to Label Studio as its admin."""
+        response = self.client.get(path, params=params)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:200]}"
+        return response.json()
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Every task with all annotations and predictions."""
+        found: list[dict[str, Any]] = []
+        for page in itertools.count(1):
+            rows = self.get(
+                "/api/tasks", project=self.project_id, fields="all", page=page, page_size=100
+            )
+            found.extend(rows["tasks"])
+            if len(found) >= rows["total"]:
+                return found
+
+    def command(self, *arguments: str, succeeds: bool = True) -> str:
+        """Run a ``labelgate`` command as a user would; its standard output."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "labelgate", *arguments],
+            env=os.environ | self.settings.as_environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert (ended.returncode == 0) == succeeds, ended.stdout + ended.stderr
+        return ended.stdout
+
+    @contextmanager
+    def running(self, command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """A ``labelgate`` server process; ended with SIGTERM, which must end it cleanly."""
+        with (
+            log.open("ab") as output,
+            subprocess.Popen(
+                [sys.executable, "-m", "labelgate", command],
+                env=os.environ | self.settings.as_environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(60)
+
+    def healthy(self) -> bool:
+        """True where Labelgate answers."""
+        try:
+            return httpx.get(f"{self.settings.own_url}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def result_of(topic: str) -> list[dict[str, Any]]:
+    """The answer of a person who chose this topic in the browser."""
+    return [
+        {
+            "id": secrets.token_hex(5),
+            "from_name": "topic",
+            "to_name": "text",
+            "type": "choices",
+            "value": {"choices": [topic]},
+        }
+    ]
+
+
+@contextmanager
+def make_stage(label_studio: RunningLabelStudio, folder: Path, tasks: int) -> Iterator[Stage]:
+    """A project with ``tasks`` texts, two annotators and a senior; nothing runs yet."""
+    project_id = label_studio.project("loop", CONFIG)
+    tokens = {}
+    for person in ("ann", "bob", "sen"):
+        _, tokens[person] = label_studio.new_user(person)
+    headers = {"Authorization": f"Token {label_studio.token}"}
+    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=120) as client:
+        rows = [{"text": text_of(place)[0], "place": place} for place in range(tasks)]
+        response = client.post(f"/api/projects/{project_id}/import", json=rows)
+        assert response.status_code == 201, response.text
+        settings = Settings(
+            data_dir=folder / "labelgate",
+            label_studio_url=label_studio.url,
+            label_studio_token=label_studio.token,
+            port=_free_port(),
+            sync_interval_s=3,
+        )
+        runtime = build_runtime(settings)
+        stage = Stage(
+            label_studio=label_studio,
+            settings=settings,
+            runtime=runtime,
+            project_id=project_id,
+            truth={},
+            tokens=tokens,
+            client=client,
+        )
+        for task in stage.tasks():
+            stage.truth[task["id"]] = text_of(task["data"]["place"])[1]
+        yield stage
+        runtime.sessions.kw["bind"].dispose()
+
+
+def emails_of(stage: Stage) -> dict[str, str]:
+    """Person -> the address that Label Studio knows them by."""
+    found = {}
+    for person, token in stage.tokens.items():
+        answer = httpx.get(
+            f"{stage.label_studio.url}/api/current-user/whoami",
+            headers={"Authorization": f"Token {token}"},
+            timeout=60,
+        ).json()
+        found[person] = answer["email"]
+    return found
+
+
+def write_policy(stage: Stage, file: Path, *, after: int, capacity: int = 60) -> Path:
+    """A policy whose promise can be certified on a few dozen control answers."""
+    emails = emails_of(stage)
+    file.write_text(
+        f"""\
+project: {stage.project_id}
+stakes: low
+tiers:
+  - name: general
+    reviewers: [{emails["ann"]}, {emails["bob"]}]
+    cost_per_label: 0.1
+    daily_capacity: {capacity}
+  - name: senior
+    reviewers: [{emails["sen"]}]
+    cost_per_label: 0.5
+    daily_capacity: {capacity}
+auto_accept: {{max_error_rate: 0.2, confidence: 0.8}}
+control: {{share: 0.2}}
+holdout: {{share: 0.1}}
+audit: {{share: 0.3}}
+agreement: {{share: 0.2, overlap: 2}}
+retrain: {{after_annotations: {after}, minimum_labels: 20}}
+""",
+        "utf-8",
+    )
+    return file
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

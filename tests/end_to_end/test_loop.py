@@ -1,0 +1,222 @@
+"""The whole loop against the real server: nothing is mocked, every process is a real one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from backend.store.decisions import current_decisions, verify_ledger
+from backend.store.figures import accepted_labels, project_figures
+from backend.store.models import ModelVersion, all_versions, champion
+from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
+from policies.domain import Outcome, Purpose
+from tests.end_to_end.stage import Stage, make_stage, until, write_policy
+from tests.running_label_studio import RunningLabelStudio
+
+TASKS = 150
+
+
+def test_a_project_goes_round_the_loop(label_studio: RunningLabelStudio, tmp_path: Path) -> None:
+    with make_stage(label_studio, tmp_path, TASKS) as stage:
+        policy = write_policy(stage, tmp_path / "policy.yaml", after=40)
+        with stage.running("serve", tmp_path / "serve.log"):
+            until(stage.healthy, "labelgate serve answers")
+            said = stage.command(
+                "connect", "--project", str(stage.project_id), "--policy", str(policy)
+            )
+            assert "is connected" in said
+
+            nothing_is_made_up_before_training(stage)
+            people_label_the_first_day(stage)
+            first = until(lambda: serving(stage), "a first model is promoted")
+            assert first.verdict["reason"] == "the first model"
+
+            accepted = until(lambda: robots_answers(stage), "labels are accepted")
+            accepted_labels_are_the_robots(stage, accepted)
+            audits_are_blind(stage)
+            auditor_answers(stage)
+            agreement_and_audits_are_measured(stage)
+
+            the_training_button_works(stage, first)
+            the_page_and_the_figures_tell_it(stage)
+            connecting_again_doubles_nothing(stage, policy)
+        ledger_holds(stage)
+        disconnecting_leaves_peoples_work(stage)
+
+
+def nothing_is_made_up_before_training(stage: Stage) -> None:
+    until(lambda: stage.view("general"), "the general tier has a queue")
+    until(lambda: stage.view("Control"), "the control slice is handed out")
+    answer = httpx.post(
+        f"{stage.settings.own_url}/predict",
+        json={
+            "tasks": [{"id": 1, "data": {"text": "where is my parcel"}}],
+            "project": f"{stage.project_id}.1795344018",
+        },
+        timeout=30,
+    )
+    assert answer.json()["results"] == [[]]
+    shown = [p for task in stage.tasks() for p in task["predictions"] if p["result"]]
+    assert shown == []
+
+
+def people_label_the_first_day(stage: Stage) -> None:
+    for task_id in stage.view("Control"):
+        stage.label("sen", task_id)
+    for task_id in stage.view("general"):
+        stage.label("ann", task_id)
+    # What asks for two people is still handed out; bob disagrees with every fifth.
+    for place, task_id in enumerate(stage.view("general")):
+        stage.label("bob", task_id, "login" if place % 5 == 0 else None)
+
+
+def serving(stage: Stage) -> ModelVersion | None:
+    with stage.runtime.reads() as session:
+        return champion(session, stage.project_id)
+
+
+def robots_answers(stage: Stage) -> list[dict[str, Any]]:
+    """Tasks with the robot's annotation, once everything that is wished has been delivered."""
+    with stage.runtime.reads() as session:
+        figures = project_figures(session, stage.project, stage.runtime.now())
+    if not figures.accepted or figures.deliveries.get("pending"):
+        return []
+    robot = stage.project.robot_id
+    return [
+        task
+        for task in stage.tasks()
+        if any(a["completed_by"] == robot for a in task["annotations"])
+    ]
+
+
+def accepted_labels_are_the_robots(stage: Stage, accepted: list[dict[str, Any]]) -> None:
+    with stage.runtime.reads() as session:
+        wished = accepted_labels(session, stage.project_id)
+    assert wished
+    assert {task["id"] for task in accepted} == set(wished)
+    for task in accepted:
+        [annotation] = task["annotations"]
+        assert annotation["result"][0]["value"]["choices"] == [wished[task["id"]]]
+        assert annotation["parent_prediction"] is not None
+        assert task["is_labeled"]
+    wrong = [task for task in wished if wished[task] != stage.truth[task]]
+    assert len(wrong) <= 0.2 * len(wished)
+
+
+def audits_are_blind(stage: Stage) -> None:
+    audits = until(lambda: stage.view("Audit"), "audits are handed out")
+    with stage.runtime.reads() as session:
+        drawn = {
+            entry.decision.task_id: entry.decision
+            for entry in current_decisions(session, stage.project_id, purpose=Purpose.AUDIT)
+        }
+    for task_id in audits:
+        assert drawn[task_id].outcome is Outcome.ACCEPT
+        assert drawn[task_id].label is not None
+        seen = stage.task(task_id)  # opening it must not bring a prediction either
+        assert [p["model_version"] for p in seen["predictions"]] == ["labelgate: Audit"]
+        assert [p["result"] for p in seen["predictions"]] == [[]]
+        assert seen["annotations"] == []
+
+
+def auditor_answers(stage: Stage) -> None:
+    for place, task_id in enumerate(stage.view("Audit")):
+        wrong = next(t for t in ("login", "billing") if t != stage.truth[task_id])
+        stage.label("sen", task_id, wrong if place == 0 else None)
+
+
+def agreement_and_audits_are_measured(stage: Stage) -> None:
+    def measured() -> Report | None:
+        with stage.runtime.reads() as session:
+            report = newest_report(session, stage.project_id, AUDIT)
+        return report if report and report.body["audited"] else None
+
+    audit = until(measured, "the audit pass rate is measured")
+    rate = audit.body["pass_rate"]
+    assert len(audit.body["failed"]) >= 1
+    assert rate["value"] == pytest.approx(1 - len(audit.body["failed"]) / rate["n"])
+    assert rate["low"] < rate["value"] < rate["high"]
+    with stage.runtime.reads() as session:
+        agreement = newest_report(session, stage.project_id, AGREEMENT)
+        cycle = newest_report(session, stage.project_id, CYCLE)
+    assert agreement is not None
+    assert agreement.body["units"] > 0
+    alpha = agreement.body["krippendorff_alpha"]
+    assert alpha["low"] <= alpha["value"] <= alpha["high"]
+    assert cycle is not None
+    assert cycle.body["model_version"] == "v1"
+
+
+def the_training_button_works(stage: Stage, first: ModelVersion) -> None:
+    backend = stage.project.ml_backend_id
+    response = stage.client.post(f"/api/ml/{backend}/train", json={})
+    assert response.status_code == 200, response.text
+
+    def second() -> ModelVersion | None:
+        with stage.runtime.reads() as session:
+            versions = all_versions(session, stage.project_id)
+        return versions[-1] if versions[-1].number > first.number else None
+
+    newer = until(second, "the button trains a second version")
+    assert newer.lineage["parent"] == first.version
+    assert newer.verdict["wins"] + newer.verdict["losses"] <= newer.verdict["holdout_accuracy"]["n"]
+    assert (newer.state == "champion") == (newer.verdict["wins"] >= newer.verdict["losses"])
+
+    def served() -> bool:
+        setup = {"project": f"{stage.project_id}.1", "schema": ""}
+        answer = httpx.post(f"{stage.settings.own_url}/setup", json=setup, timeout=30).json()
+        now = serving(stage)
+        return now is not None and answer["model_version"] == now.version
+
+    until(served, "the web process serves the newest version without a restart", 10)
+
+
+def the_page_and_the_figures_tell_it(stage: Stage) -> None:
+    page = httpx.get(f"{stage.settings.own_url}/", timeout=30)
+    assert page.status_code == 200
+    assert stage.project.title in page.text
+    assert "Traceback" not in page.text
+    metrics = httpx.get(f"{stage.settings.own_url}/metrics", timeout=30).text
+    assert re.search(r"^labelgate_\w+(\{.*\})? [1-9]", metrics, re.MULTILINE)
+
+
+def connecting_again_doubles_nothing(stage: Stage, policy: Path) -> None:
+    before = standing(stage)
+    stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
+    assert standing(stage) == before
+    [webhook] = stage.get("/api/webhooks/", project=stage.project_id)
+    assert list(webhook["headers"]) == ["X-Labelgate-Secret"]
+
+
+def standing(stage: Stage) -> dict[str, int]:
+    """How many things of ours Label Studio holds."""
+    return {
+        "backends": len(stage.get("/api/ml", project=stage.project_id)),
+        "webhooks": len(stage.get("/api/webhooks/", project=stage.project_id)),
+        "views": len(stage.get("/api/dm/views/", project=stage.project_id)),
+    }
+
+
+def ledger_holds(stage: Stage) -> None:
+    with stage.runtime.reads() as session:
+        check = verify_ledger(session, stage.project_id)
+    assert check.broken_seq is None
+    assert check.entries >= TASKS
+    assert "entries hold" in stage.command("ledger", "verify")
+
+
+def disconnecting_leaves_peoples_work(stage: Stage) -> None:
+    robot = stage.project.robot_id
+    before = Counter(a["id"] for t in stage.tasks() for a in t["annotations"])
+    stage.command("disconnect", "--project", str(stage.project_id))
+    after = stage.tasks()
+    assert Counter(a["id"] for t in after for a in t["annotations"]) == before
+    assert any(a["completed_by"] != robot for t in after for a in t["annotations"])
+    markers = [p for t in after for p in t["predictions"] if not p["result"]]
+    assert markers == []
+    assert standing(stage)["backends"] == standing(stage)["webhooks"] == 0
