@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.reviewers import tier_members
+from backend.reviewers import reviewers_of
 from backend.runtime import Runtime
 from backend.store.decisions import current_decisions
 from backend.store.models import champion
@@ -24,7 +24,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     Wilson interval is the estimate.
     """
     policy = parse_policy(project.policy_text)
-    auditors = tier_members(runtime, policy)[policy.audit.tier]
+    auditors = reviewers_of(runtime, policy.tier(policy.audit.tier))
     with runtime.reads() as session:
         audits = list(current_decisions(session, project.id, labelled=True, purpose=Purpose.AUDIT))
         votes = human_votes(session, project.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
@@ -39,8 +40,9 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
 class Watch:
     """Runs a project's round when a webhook came, a model was trained, or a while has passed."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, pause: Callable[[float], None] = time.sleep) -> None:
         self._runtime = runtime
+        self._pause = pause
         self._looked_at: dict[int, float] = {}
 
     def run_due_rounds(self) -> None:
@@ -56,7 +58,7 @@ class Watch:
                 if not run_round(runtime, project):
                     # The webhooks are still open: without a pause a Label Studio that is down
                     # would be asked every second.
-                    time.sleep(FAILED_ROUND_PAUSE_S)
+                    self._pause(FAILED_ROUND_PAUSE_S)
 
     def retrain(self) -> None:
         """Carry out the training requests that wait, one project after the other."""
@@ -67,6 +69,7 @@ class Watch:
                 run_job(self._runtime, "retrain", project)
             except JobFailedError as error:
                 logger.warning("retrain.failed project=%d error=%s", project.id, error)
+                self._pause(FAILED_ROUND_PAUSE_S)  # the request may still be open
             self._looked_at.pop(project.id, None)  # a new version decides everything again
 
 

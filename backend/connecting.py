@@ -42,7 +42,8 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
     """Set the project up in Label Studio; again and again with the same result.
 
     The project is stored first, because Label Studio asks our ``/setup`` while the ML backend is
-    being registered; where that fails a new project is not left half connected.
+    being registered; where that fails a new project is not left half connected, and one that was
+    connected before keeps its policy.
     """
     settings = runtime.settings
     policy = load_policy(policy_file)
@@ -71,6 +72,8 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
         if before is None:
             with runtime.sessions.begin() as session:
                 mark_disconnected(session, seen.id, runtime.now())
+        else:
+            _store(runtime, before)
         raise
     project = replace(
         draft,

@@ -6,7 +6,7 @@ answer or a second pass at any point loses and doubles nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,10 +19,12 @@ from backend.store.deliveries import (
     mark_failed,
     mark_left_to_people,
 )
+from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import (
     AnnotationTool,
     AnnotationToolError,
+    AnnotationToolRefusedError,
     Prelabel,
 )
 from connectors.label_studio.convert import choice_result, label_of
@@ -82,14 +84,16 @@ def deliver(runtime: Runtime, project: ConnectedProject, limit: int = CHUNK) -> 
     while True:
         with runtime.reads() as session:
             due = due_deliveries(session, project.id, runtime.now(), limit)
+            serving = champion(session, project.id)
         if not due:
             return totals
-        for name, count in _deliver_chunk(runtime, project, due).items():
+        shown = None if serving is None else serving.version
+        for name, count in _deliver_chunk(runtime, project, due, shown).items():
             totals[name] += count
 
 
 def _deliver_chunk(
-    runtime: Runtime, project: ConnectedProject, due: Sequence[Delivery]
+    runtime: Runtime, project: ConnectedProject, due: Sequence[Delivery], shown: str | None
 ) -> dict[str, int]:
     labeling = parse_labeling(project.label_config)
     wishes = [delivery.wish for delivery in due]
@@ -97,6 +101,8 @@ def _deliver_chunk(
         actual = gather_actual(runtime.tool(), project, labeling, due)
         plan = plan_delivery(due, actual, labeling)
         missing = _apply(runtime.tool(), project, plan)
+        there = {p.model_version for p in plan.prelabels if p.task_id not in missing}
+        _show(runtime.tool(), project, shown, there)
     except AnnotationToolError as error:
         with runtime.sessions.begin() as session:
             mark_failed(session, project.id, wishes, str(error), runtime.now())
@@ -240,8 +246,10 @@ def _dropped(
 def _not_accepted_once(
     tool: AnnotationTool, project: ConnectedProject, task_ids: Sequence[int]
 ) -> set[int]:
-    """Tasks without the robot's annotation, or with two: a person who opened the task just then
-    made Label Studio ask for, and keep, a second prediction.
+    """Tasks without the robot's annotation, or with two.
+
+    Two come of two predictions: Label Studio asks for one of its own when a person opens a task
+    that has none, which it is for a moment while it is delivered anew.
     """
     accepted = Counter(
         task.id
@@ -252,8 +260,9 @@ def _not_accepted_once(
     return {task_id for task_id in task_ids if accepted[task_id] != 1}
 
 
-def _show(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) -> None:
-    """Let Label Studio show, and order by, the newest version that was just imported."""
-    versions = {prelabel.model_version for prelabel in plan.prelabels if prelabel.result}
-    if versions and tool.project(str(project.id)).model_version not in versions:
-        tool.show_version(project.id, max(versions, key=natural))
+def _show(
+    tool: AnnotationTool, project: ConnectedProject, version: str | None, there: set[str]
+) -> None:
+    """Let Label Studio show, and order by, the champion's scores once it has some of them."""
+    if version in there and tool.project(str(project.id)).model_version != version:
+        tool.show_version(project.id, version)

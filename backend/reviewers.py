@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from backend.runtime import Runtime
-from policies.schema import Policy
+from policies.schema import Policy, TierSpec
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ def tier_members(runtime: Runtime, policy: Policy) -> dict[str, set[int]]:
 
     Addresses that Label Studio does not know are logged and left out: they may still be invited.
     """
-    ids = {user.email.lower(): user.id for user in runtime.tool().users()}
+    ids = _user_ids(runtime)
     members: dict[str, set[int]] = {}
     seen: set[int] = set()
     for tier in policy.tiers:
@@ -26,6 +26,16 @@ def tier_members(runtime: Runtime, policy: Policy) -> dict[str, set[int]]:
         members[tier.name] = known - seen
         seen |= known
     return members
+
+
+def reviewers_of(runtime: Runtime, tier: TierSpec) -> set[int]:
+    """Everybody who may answer for a tier, whatever other tiers they belong to."""
+    ids = _user_ids(runtime)
+    return {ids[email.lower()] for email in tier.reviewers if email.lower() in ids}
+
+
+def _user_ids(runtime: Runtime) -> dict[str, int]:
+    return {user.email.lower(): user.id for user in runtime.tool().users()}
 
 
 def labels_by_tier(labels_by_user: dict[int, int], members: dict[str, set[int]]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from backend.runtime import Runtime
 from backend.store.certificates import StoredCertificate, valid_certificate
 from backend.store.decisions import Grounds, append_decisions, undecided_task_ids
 from backend.store.projects import ConnectedProject
+from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Candidates, Outcome
 from policies.engine import decide
 from policies.loading import parse_policy
@@ -38,8 +39,9 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         policy_hash=project.policy_hash,
         certificate_id=None if certificate is None else certificate.id,
     )
+    labels = parse_labeling(project.label_config).labels
     with runtime.reads() as session:
-        ids = undecided_task_ids(session, project.id, grounds)
+        ids = undecided_task_ids(session, project.id, grounds, labels)
     if not ids:
         return {"decided": 0, "accepted": 0}
     predictor = None if serving is None else serving.predictor

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.runtime import Runtime
-from backend.store.deliveries import reopen_overtaken, standing_labels
+from backend.store.deliveries import reopen_overtaken
 from backend.store.events import close_events, open_events
 from backend.store.projects import ConnectedProject, store_project, store_sync_state
 from backend.store.tasks import (
@@ -102,26 +102,22 @@ def _store_answers(
 ) -> int:
     ids = [task.id for task in page]
     store_tasks(session, project.id, _stored(page), now)
-    robot_labels = standing_labels(session, project.id, ids)
     rows = [
-        _annotation_row(annotation, labeling, project.robot_id, robot_labels.get(task.id, set()))
+        _annotation_row(annotation, labeling, project.robot_id)
         for task in page
         for annotation in task.annotations
     ]
     return store_annotations(session, project.id, ids, rows, now)
 
 
-def _annotation_row(
-    annotation: Annotation, labeling: Labeling, robot_id: int, robot_labels: set[str]
-) -> dict[str, Any]:
-    label = label_of(labeling, annotation.result)
+def _annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) -> dict[str, Any]:
+    user_id = annotation.said_by(robot_id)
     return {
         "annotation_id": annotation.id,
         "task_id": annotation.task_id,
-        "user_id": annotation.user_id,
-        # A person can change the robot's annotation in place: then it is that person's word.
-        "by_robot": annotation.user_id == robot_id and label in robot_labels,
-        "label": label,
+        "user_id": user_id,
+        "by_robot": user_id == robot_id,
+        "label": label_of(labeling, annotation.result),
         "result": annotation.result,
         "was_cancelled": annotation.was_cancelled,
         "ground_truth": annotation.ground_truth,

@@ -72,10 +72,10 @@ def request_if_due(runtime: Runtime, project: ConnectedProject) -> bool:
     with runtime.reads() as session:
         labels = count_human_labels(session, project.id)
         seen = labels_at_last_request(session, project.id)
+        if seen and labels - seen < policy.retrain.after_annotations:
+            return False
         usable = len(labelled_slices(session, project, policy).training)
     if usable < policy.retrain.minimum_labels:
-        return False
-    if seen and labels - seen < policy.retrain.after_annotations:
         return False
     reason = f"{labels - seen} new human labels"
     with runtime.sessions.begin() as session:

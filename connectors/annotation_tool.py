@@ -53,6 +53,10 @@ class Annotation:
     parent_prediction_id: int | None
     updated_by: int | None = None
 
+    def said_by(self, robot_id: int) -> int:
+        """Whose word it is: its author's, or that of the person who changed the robot's answer."""
+        return self.updated_by or self.user_id if self.user_id == robot_id else self.user_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:

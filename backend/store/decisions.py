@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -78,7 +78,7 @@ def append_decisions(
             "model_version": grounds.model_version,
             "policy_hash": grounds.policy_hash,
             "certificate_id": grounds.certificate_id,
-            "decided_at": now,
+            "decided_at": now.astimezone(UTC),  # as it is read back: the hash covers it
         }
         previous = entry_hash(row, previous)
         rows.append({**row, "hash": previous})
@@ -138,8 +138,13 @@ def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
     )
 
 
-def undecided_task_ids(session: Session, project_id: int, grounds: Grounds) -> list[int]:
-    """Unlabelled tasks whose current decision does not rest on these grounds, ascending."""
+def undecided_task_ids(
+    session: Session, project_id: int, grounds: Grounds, labels: Sequence[str]
+) -> list[int]:
+    """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
+
+    Nor does one whose label is no longer among the ``labels`` that the labelling config offers.
+    """
     rows = session.scalars(
         select(TaskRow.task_id)
         .outerjoin(
@@ -158,6 +163,7 @@ def undecided_task_ids(session: Session, project_id: int, grounds: Grounds) -> l
                 DecisionRow.policy_hash != grounds.policy_hash,
                 DecisionRow.model_version.is_distinct_from(grounds.model_version),
                 DecisionRow.certificate_id.is_distinct_from(grounds.certificate_id),
+                DecisionRow.label.not_in(labels),
             ),
         )
         .order_by(TaskRow.task_id)

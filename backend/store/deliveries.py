@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import DeliveryRow, TaskRow
@@ -92,6 +92,7 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
                 "attempts": 0,
                 "next_attempt_at": now,
                 "error": None,
+                "delivered": None if row is None else _known_look(row, wish),
             }
         )
     upsert(session, DeliveryRow, rows)
@@ -99,13 +100,15 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
 
 
 def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:
-    """Pending deliveries whose time has come, by task."""
+    """Pending deliveries of existing tasks whose time has come, by task."""
     rows = session.scalars(
         select(DeliveryRow)
+        .join(TaskRow, same_task())
         .where(
             DeliveryRow.project_id == project_id,
             DeliveryRow.state == PENDING,
             DeliveryRow.next_attempt_at <= now,
+            TaskRow.deleted_at.is_(None),
         )
         .order_by(DeliveryRow.task_id)
         .limit(limit)
@@ -172,16 +175,6 @@ def reopen_overtaken(session: Session, project_id: int, now: datetime) -> None:
     )
 
 
-def wished_markers(session: Session, project_id: int) -> dict[str, int]:
-    """How many tasks each marker's view holds or is about to hold, answered ones included."""
-    rows = session.execute(
-        select(DeliveryRow.marker, func.count())
-        .where(DeliveryRow.project_id == project_id, DeliveryRow.marker.is_not(None))
-        .group_by(DeliveryRow.marker)
-    )
-    return {marker: count for marker, count in rows if marker is not None}
-
-
 def count_by_state(session: Session, project_id: int) -> dict[str, int]:
     """Deliveries by state."""
     rows = session.execute(
@@ -189,7 +182,14 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .where(DeliveryRow.project_id == project_id)
         .group_by(DeliveryRow.state)
     )
-    return {key: count for key, count in rows}
+    return dict(rows.tuples().all())
+
+
+def same_task() -> ColumnElement[bool]:
+    """The condition that joins deliveries and tasks."""
+    return and_(
+        TaskRow.project_id == DeliveryRow.project_id, TaskRow.task_id == DeliveryRow.task_id
+    )
 
 
 def _rows_of(session: Session, project_id: int, task_ids: Sequence[int]) -> dict[int, DeliveryRow]:
@@ -209,6 +209,15 @@ def _standing(row: DeliveryRow) -> dict[str, Any]:
     return row.delivered or NOTHING
 
 
+def _known_look(row: DeliveryRow, wish: Wish) -> dict[str, Any] | None:
+    """What was delivered, without the overlap where a delivery under way may have set another.
+
+    Predictions and annotations can be read back from Label Studio, a task's overlap is not.
+    """
+    unsure = row.state == PENDING and row.overlap != wish.overlap
+    return {**_standing(row), "overlap": None} if unsure else row.delivered
+
+
 def _close(
     session: Session, project_id: int, wishes: Sequence[Wish], state: str, now: datetime
 ) -> None:
@@ -218,9 +227,8 @@ def _close(
             "project_id": project_id,
             "task_id": wish.task_id,
             "state": state,
-            "delivered": wish.look,
-            "delivered_at": now,
             "error": None,
+            **({"delivered": wish.look, "delivered_at": now} if state == DELIVERED else {}),
         }
         for wish in wishes
         if known[wish.task_id].revision == wish.revision

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.deliveries import count_by_state
+from backend.store.deliveries import count_by_state, same_task
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import CYCLE, Report, reports
@@ -86,7 +86,7 @@ def count_accepted(session: Session, project_id: int) -> int:
         session.scalar(
             select(func.count())
             .select_from(DeliveryRow)
-            .join(TaskRow, _same_task())
+            .join(TaskRow, same_task())
             .where(*_accepted(project_id))
         )
         or 0
@@ -97,16 +97,10 @@ def accepted_labels(session: Session, project_id: int) -> dict[int, str]:
     """The label of every task that ``count_accepted`` counts."""
     rows = session.execute(
         select(DeliveryRow.task_id, DeliveryRow.label)
-        .join(TaskRow, _same_task())
+        .join(TaskRow, same_task())
         .where(*_accepted(project_id), DeliveryRow.label.is_not(None))
     )
     return {task_id: label for task_id, label in rows if label is not None}
-
-
-def _same_task() -> ColumnElement[bool]:
-    return and_(
-        TaskRow.project_id == DeliveryRow.project_id, TaskRow.task_id == DeliveryRow.task_id
-    )
 
 
 def _accepted(project_id: int) -> tuple[ColumnElement[bool], ...]:
@@ -161,7 +155,7 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
             func.count().filter(TaskRow.human_labels < DeliveryRow.overlap),
             func.count().filter(TaskRow.human_labels >= DeliveryRow.overlap),
         )
-        .join(TaskRow, _same_task())
+        .join(TaskRow, same_task())
         .where(
             DeliveryRow.project_id == project.id,
             DeliveryRow.marker.is_not(None),
@@ -177,7 +171,7 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
 
 
 def labels_since(session: Session, project_id: int, since: datetime) -> dict[int, int]:
-    """Human labels by user that were first seen at or after ``since``."""
+    """Human labels by user that were given at or after ``since``, by Label Studio's clock."""
     rows = session.execute(
         select(AnnotationRow.user_id, func.count())
         .where(
@@ -185,8 +179,8 @@ def labels_since(session: Session, project_id: int, since: datetime) -> dict[int
             AnnotationRow.by_robot.is_(False),
             AnnotationRow.was_cancelled.is_(False),
             AnnotationRow.deleted_at.is_(None),
-            AnnotationRow.first_seen_at >= since,
+            AnnotationRow.created_at >= since,
         )
         .group_by(AnnotationRow.user_id)
     )
-    return {key: count for key, count in rows}
+    return dict(rows.tuples().all())

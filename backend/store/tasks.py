@@ -76,17 +76,6 @@ def stored_tasks(session: Session, project_id: int, task_ids: Sequence[int]) -> 
     return found
 
 
-def task_ids(session: Session, project_id: int) -> list[int]:
-    """All task ids that are not deleted, ascending."""
-    return list(
-        session.scalars(
-            select(TaskRow.task_id)
-            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
-            .order_by(TaskRow.task_id)
-        )
-    )
-
-
 def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
     """Tasks that no person has labelled, ascending."""
     return list(
