@@ -67,7 +67,9 @@ def log(limit: int) -> None:
 def scheduler() -> None:
     """Run the jobs on their schedule until stopped; one process for all projects."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # A round that takes longer than the watch interval is normal, and no warning.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     running = build_scheduler(build_runtime(read_settings()))
 

@@ -25,6 +25,8 @@ from policies.queue import order_queue
 from policies.sampling import QUEUE, draws
 from policies.schema import Policy
 
+# Small, so that a webhook that comes meanwhile waits for one short transaction only.
+CHUNK = 500
 _SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
 
 
@@ -45,8 +47,11 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     given = labels_by_tier(labels_today, tier_members(runtime, policy))
     capacity = {tier.name: tier.daily_capacity - given[tier.name] for tier in policy.tiers}
     wishes = wishes_of(policy, decisions, capacity)
-    with runtime.sessions.begin() as session:
-        changed = store_wishes(session, project.id, wishes, now)
+    changed = 0
+    for start in range(0, len(wishes), CHUNK):
+        with runtime.sessions.begin() as session:
+            changed += store_wishes(session, project.id, wishes[start : start + CHUNK], now)
+    with runtime.sessions.begin() as session:  # last: after a crash all is placed once more
         store_placed_for(session, project.id, placed_by)
     waiting = sum(1 for wish in wishes if wish.marker is None and not wish.accepts)
     return {"changed": changed, "waiting": waiting}

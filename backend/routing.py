@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.candidates import part_of
 from backend.certification import certify_version
-from backend.champion import CHUNK, Champion, load_champion, predict_tasks
+from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
 from backend.store.certificates import StoredCertificate, valid_certificate
 from backend.store.decisions import Grounds, append_decisions, undecided_task_ids
@@ -20,6 +20,9 @@ from policies.domain import Candidates, Outcome
 from policies.engine import decide
 from policies.loading import parse_policy
 from policies.schema import Policy
+
+# Small, so that a webhook that comes meanwhile waits for one short transaction only.
+CHUNK = 500
 
 
 def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
 import signal
@@ -94,7 +93,8 @@ class Stage:
 
     def task(self, task_id: int) -> dict[str, Any]:
         """A task as Label Studio shows it to its admin, opened as a person would."""
-        return self.get(f"/api/tasks/{task_id}/")
+        task: dict[str, Any] = self.get(f"/api/tasks/{task_id}/")
+        return task
 
     def get(self, path: str, **params: Any) -> Any:
         """A GET to Label Studio as its admin."""
@@ -105,13 +105,15 @@ class Stage:
     def tasks(self) -> list[dict[str, Any]]:
         """Every task with all annotations and predictions."""
         found: list[dict[str, Any]] = []
-        for page in itertools.count(1):
+        total, page = 1, 0
+        while len(found) < total:
+            page += 1
             rows = self.get(
                 "/api/tasks", project=self.project_id, fields="all", page=page, page_size=100
             )
+            total = rows["total"]
             found.extend(rows["tasks"])
-            if len(found) >= rows["total"]:
-                return found
+        return found
 
     def command(self, *arguments: str, succeeds: bool = True) -> str:
         """Run a ``labelgate`` command as a user would; its standard output."""

@@ -168,7 +168,7 @@ def the_training_button_works(stage: Stage, first: ModelVersion) -> None:
     assert (newer.state == "champion") == (newer.verdict["wins"] >= newer.verdict["losses"])
 
     def served() -> bool:
-        setup = {"project": f"{stage.project_id}.1", "schema": ""}
+        setup = {"project": f"{stage.project_id}.1", "schema": stage.project.label_config}
         answer = httpx.post(f"{stage.settings.own_url}/setup", json=setup, timeout=30).json()
         now = serving(stage)
         return now is not None and answer["model_version"] == now.version
