@@ -25,6 +25,7 @@ from policies.domain import Certificate
 from policies.loading import parse_policy
 from policies.schema import Policy
 
+NOTHING_MEASURED = {"value": None, "low": None, "high": None, "n": 0}
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,25 +55,30 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     policy = parse_policy(project.policy_text)
     with runtime.reads() as session:
         now = project_figures(session, project, runtime.now())
-        newest = all_versions(session, project.id)[-1]
+        versions = all_versions(session, project.id)
         agreement = newest_report(session, project.id, AGREEMENT)
         audit = newest_report(session, project.id, AUDIT)
         accepted = count_accepted(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
-        certificate = valid_certificate(
-            session, project.id, (now.champion or newest).version, project.policy_hash
+        serving = now.champion
+        certificate = (
+            None
+            if serving is None
+            else valid_certificate(session, project.id, serving.version, project.policy_hash)
         )
-    serving = now.champion or newest
+    newest = versions[-1] if versions else None
     return {
         "human_labels": now.human_labels,
         "accepted": accepted,
         "tasks": now.tasks,
-        "holdout_accuracy": serving.verdict["holdout_accuracy"],
+        "holdout_accuracy": NOTHING_MEASURED
+        if serving is None
+        else serving.verdict["holdout_accuracy"],
         "agreement": None if agreement is None else agreement.body["krippendorff_alpha"],
         "audit_pass_rate": None if audit is None else audit.body["pass_rate"],
-        "model_version": serving.version,
-        "trained": newest.version,
-        "verdict": newest.verdict["reason"],
+        "model_version": None if serving is None else serving.version,
+        "trained": None if newest is None else newest.version,
+        "verdict": None if newest is None else newest.verdict["reason"],
         "certificate": None if certificate is None else _certificate(certificate.certificate),
         **_costs(runtime, policy, labels, now.tasks),
     }

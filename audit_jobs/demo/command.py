@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +66,8 @@ def demo(  # noqa: PLR0913  # one parameter an option
     Without --data the tasks are 1,797 scanned digits.
     """
     logging.basicConfig(level=logging.ERROR)
-    console = Console()
+    # Without a terminal Rich assumes 80 columns, too few for the table.
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         dataset = digits(tasks, seed) if data is None else from_csv(data, tasks, seed)
         place = folder or Path(tempfile.mkdtemp(prefix="labelgate-demo-"))
@@ -124,7 +126,8 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         "cycle",
         "human labels",
         "accepted",
-        "wrong among accepted",
+        "wrong among them",
+        "threshold",
         "holdout accuracy",
         "agreement (alpha)",
         "audit pass rate",
@@ -161,6 +164,7 @@ def _cells(row: Mapping[str, Any]) -> Sequence[str]:
         str(row["human_labels"]),
         str(row["accepted"]),
         _share(row["accepted_error"]),
+        _threshold(row["certificate"]),
         _estimate(row["holdout_accuracy"]),
         _estimate(row["agreement"]),
         _estimate(row["audit_pass_rate"]),
@@ -172,7 +176,14 @@ def _cells(row: Mapping[str, Any]) -> Sequence[str]:
 def _estimate(estimate: Mapping[str, Any] | None) -> str:
     if estimate is None or estimate["value"] is None:
         return "-"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return f"{estimate['value']:.3f} ({estimate['low']:.2f}-{estimate['high']:.2f})"
+
+
+def _threshold(certificate: Mapping[str, Any] | None) -> str:
+    if certificate is None:
+        return "too early"
+    threshold = certificate["threshold"]
+    return "none certified" if threshold is None else f"{threshold:.3f}"
 
 
 def _share(value: float | None) -> str:

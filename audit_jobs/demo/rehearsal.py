@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from audit_jobs.cycle import figures
 from audit_jobs.demo.dataset import Dataset
 from audit_jobs.demo.people import Desk, Person, confusion_of, work_off
 from audit_jobs.demo.rules import demo_policy
@@ -24,7 +25,6 @@ from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.figures import ProjectFigures, accepted_labels, project_figures
 from backend.store.projects import ConnectedProject
-from backend.store.reports import CYCLE, newest_report
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.accounts import add_user
 from connectors.label_studio.connection import Connection
@@ -112,12 +112,11 @@ def play(stage: Stage, say: Say, bar: Bar) -> list[dict[str, Any]]:
     spent = 0
     _decide_and_deliver(stage, 0, say)
     for day in range(MOST_CYCLES):
-        given = _label(stage, day, stage.budget - spent, bar)
-        spent += given
+        spent += _label(stage, day, stage.budget - spent, bar)
         _look_back(stage, day, say)
         _decide_and_deliver(stage, day + 1, say)
         rows.append(_row(stage, day))
-        if given == 0 or spent >= stage.budget:
+        if spent >= stage.budget or not _open_tasks(_figures(stage)):
             break
     return rows
 
@@ -211,30 +210,25 @@ def _look_back(stage: Stage, day: int, say: Say) -> None:
 
 
 def _row(stage: Stage, day: int) -> dict[str, Any]:
-    figures = _figures(stage)
     with stage.runtime.reads() as session:
         accepted = accepted_labels(session, stage.project.id)
         tasks = stored_tasks(session, stage.project.id, sorted(accepted))
-        report = newest_report(session, stage.project.id, CYCLE)
-    body = {} if report is None else report.body
+    body = figures(stage.runtime, stage.project)
     truth = {task.id: stage.dataset.truth[str(task.data["id"])] for task in tasks}
     wrong = [task_id for task_id, label in accepted.items() if truth[task_id] != label]
     return {
         "cycle": day + 1,
-        "human_labels": figures.human_labels,
+        "human_labels": body["human_labels"],
         "accepted": len(accepted),
         "accepted_error": len(wrong) / len(accepted) if accepted else None,
-        "holdout_accuracy": body.get("holdout_accuracy", NO_ESTIMATE),
-        "agreement": body.get("agreement"),
-        "audit_pass_rate": body.get("audit_pass_rate"),
-        "model_version": body.get("model_version"),
-        "waiting": figures.waiting + _open_tasks(figures),
-        "cost": body.get("cost"),
-        "cost_all_manual": body.get("cost_all_manual"),
+        "holdout_accuracy": body["holdout_accuracy"],
+        "agreement": body["agreement"],
+        "audit_pass_rate": body["audit_pass_rate"],
+        "model_version": body["model_version"],
+        "certificate": body["certificate"],
+        "cost": body["cost"],
+        "cost_all_manual": body["cost_all_manual"],
     }
-
-
-NO_ESTIMATE = {"value": None, "low": None, "high": None, "n": 0}
 
 
 def _open_tasks(figures: ProjectFigures) -> int:

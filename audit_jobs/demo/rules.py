@@ -18,7 +18,7 @@ tiers:                        # from the least to the most expert
     daily_capacity: {general_capacity}
   - name: senior
     reviewers: [{senior}]
-    cost_per_label: 0.40
+    cost_per_label: 0.20
     daily_capacity: {senior_capacity}
 routes:                       # the first that matches decides who must look
   - kind: task_field
