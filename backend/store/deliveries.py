@@ -182,7 +182,7 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .where(DeliveryRow.project_id == project_id)
         .group_by(DeliveryRow.state)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def same_task() -> ColumnElement[bool]:

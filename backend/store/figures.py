@@ -183,4 +183,4 @@ def labels_since(session: Session, project_id: int, since: datetime) -> dict[int
         )
         .group_by(AnnotationRow.user_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
