@@ -183,6 +183,8 @@ def make_stage(label_studio: RunningLabelStudio, folder: Path, tasks: int) -> It
             data_dir=folder / "labelgate",
             label_studio_url=label_studio.url,
             label_studio_token=label_studio.token,
+            # The session's server is shared, and a robot's token is given out only once.
+            robot_token=label_studio.new_user("robot")[1],
             port=_free_port(),
             sync_interval_s=3,
         )
