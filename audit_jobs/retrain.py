@@ -5,7 +5,6 @@ So training can neither slow nor break what serves, and what it needs of memory 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         # Its standard input is held open by this process: the trainer ends when this one does.
         with subprocess.Popen(  # noqa: S603  # our own command line
             [sys.executable, "-m", "backend.commands.attached", *command],
-            env=os.environ | runtime.settings.as_environment(),
+            env=runtime.settings.process_environment(),
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,

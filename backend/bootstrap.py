@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from connectors.label_studio.client import LabelStudioTool
 from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError
 
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.engine import make_engine, make_sessions
 from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool
+from connectors.label_studio.client import LabelStudioTool
 
 
 def read_settings() -> Settings:
@@ -27,9 +29,19 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
+def _engine(settings: Settings) -> Engine:
+    try:
+        return make_engine(settings.store_url)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise SettingsError(
+            f"LABELGATE_DATABASE_URL cannot be used ({error}): leave it unset for SQLite in the "
+            "data folder, or give a URL such as sqlite:////var/lib/labelgate/labelgate.db"
+        ) from None
+
+
 def build_runtime(settings: Settings) -> Runtime:
     """Open the database at its newest schema; the client to Label Studio is made on first use."""
-    engine = make_engine(settings.store_url)
+    engine = _engine(settings)
     migrate(engine)
     sessions, reads = make_sessions(engine)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -95,12 +96,13 @@ class Settings(BaseSettings):
             return None
         return self.username, self.password.get_secret_value()
 
-    def as_environment(self) -> dict[str, str]:
-        """What was given, as the environment of a process that shall work with the same settings.
+    def process_environment(self) -> dict[str, str]:
+        """The environment of a process that shall work with just these settings.
 
-        Secrets are among it: an environment is where they belong, a command line is not.
+        Whatever else of Labelgate stands in this process's environment is left out. Secrets are
+        among it: an environment is where they belong, a command line is not.
         """
-        given = {}
+        given = {name: value for name, value in os.environ.items() if not _is_setting(name)}
         for name in self.model_fields_set:
             value = getattr(self, name)
             plain = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -157,6 +159,11 @@ def _secret(given: SecretStr | None, path: Path) -> str | None:
     if given is not None:
         return given.get_secret_value()
     return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _is_setting(name: str) -> bool:
+    prefix = Settings.model_config["env_prefix"]
+    return name.startswith(prefix) and name.removeprefix(prefix).lower() in Settings.model_fields
 
 
 def _write_secret(path: Path, secret: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def labelgate(settings: Settings, command: str, log: Path) -> Iterator[subproces
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command line
             [sys.executable, "-m", "backend.commands.attached", command],
-            env=_foreign_environment() | settings.as_environment(),
+            env=settings.process_environment(),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -66,10 +65,6 @@ def labelgate(settings: Settings, command: str, log: Path) -> Iterator[subproces
                 process.wait()
             if process.stdin is not None:
                 process.stdin.close()
-
-
-def _foreign_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("LABELGATE_")}
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

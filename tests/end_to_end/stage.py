@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
@@ -119,7 +118,7 @@ class Stage:
         """Run a ``labelgate`` command as a user would; its standard output."""
         ended = subprocess.run(
             [sys.executable, "-m", "labelgate", *arguments],
-            env=os.environ | self.settings.as_environment(),
+            env=self.settings.process_environment(),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -135,7 +134,7 @@ class Stage:
             log.open("ab") as output,
             subprocess.Popen(
                 [sys.executable, "-m", "labelgate", command],
-                env=os.environ | self.settings.as_environment(),
+                env=self.settings.process_environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             ) as process,
