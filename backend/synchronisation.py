@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.runtime import Runtime
-from backend.store.deliveries import reopen_overtaken
+from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
 from backend.store.projects import ConnectedProject, store_project, store_sync_state
 from backend.store.tasks import (
@@ -50,6 +50,7 @@ def synchronise(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     }
     with runtime.sessions.begin() as session:
         _apply_deletions(session, project, events, runtime.now())
+        reopen_overtaken(session, project.id, runtime.now())
         _request_training(session, project, events, runtime.now())
         close_events(session, project.id, newest_event, runtime.now())
     return totals
@@ -88,7 +89,6 @@ def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
         newest = max(task.updated_at for task in page)
         until = newest if until is None else max(until, newest)
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
-        reopen_overtaken(session, project.id, runtime.now())
         store_sync_state(session, project.id, 0, until)
     return count
 
@@ -141,7 +141,8 @@ def _apply_deletions(
             annotations.extend(detail.get("annotation_ids", []))
         if action == "TASKS_DELETED":
             tasks.extend(detail.get("task_ids", []))
-    mark_annotations_deleted(session, project.id, annotations, now)
+    touched = mark_annotations_deleted(session, project.id, annotations, now)
+    reopen_accepted(session, project.id, touched, now)
     mark_tasks_deleted(session, project.id, tasks, now)
 
 

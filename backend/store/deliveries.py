@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import DeliveryRow, TaskRow
@@ -158,21 +158,28 @@ def mark_failed(
 
 
 def reopen_overtaken(session: Session, project_id: int, now: datetime) -> None:
-    """A person has labelled a task that the robot had: the robot's annotation must go."""
+    """Look again where people's answers came or went.
+
+    A person has labelled a task that the robot had: the robot's annotation must go. A person has
+    taken an answer back: the task is to look as wished once more.
+    """
     labelled = select(TaskRow.task_id).where(
         TaskRow.project_id == project_id, TaskRow.human_labels > 0
     )
-    session.execute(
-        update(DeliveryRow)
-        .where(
-            DeliveryRow.project_id == project_id,
-            DeliveryRow.state == DELIVERED,
-            DeliveryRow.accepts.is_(True),
-            DeliveryRow.task_id.in_(labelled),
-        )
-        .values(state=PENDING, revision=DeliveryRow.revision + 1, attempts=0, next_attempt_at=now)
-        .execution_options(synchronize_session=False)
+    of_person = DeliveryRow.task_id.in_(labelled)
+    overtaken = or_(
+        and_(_accepted(), of_person), (DeliveryRow.state == LEFT_TO_PEOPLE) & ~of_person
     )
+    _reopen(session, project_id, overtaken, now)
+
+
+def reopen_accepted(
+    session: Session, project_id: int, task_ids: Sequence[int], now: datetime
+) -> None:
+    """Annotations of these tasks were deleted in Label Studio: the robot's may be among them."""
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        chunk = DeliveryRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT])
+        _reopen(session, project_id, and_(_accepted(), chunk), now)
 
 
 def count_by_state(session: Session, project_id: int) -> dict[str, int]:
@@ -183,6 +190,19 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .group_by(DeliveryRow.state)
     )
     return dict(rows.all())
+
+
+def _accepted() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DELIVERED, DeliveryRow.accepts.is_(True))
+
+
+def _reopen(session: Session, project_id: int, chosen: ColumnElement[bool], now: datetime) -> None:
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.project_id == project_id, chosen)
+        .values(state=PENDING, revision=DeliveryRow.revision + 1, attempts=0, next_attempt_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def same_task() -> ColumnElement[bool]:
