@@ -25,6 +25,17 @@ MARKER = "labelgate: {}"
 # Label Studio shows a task's stored prediction in the form, and asks the backend for a task that
 # has none when a person opens it; it does not ask for whole pages of tasks by itself.
 PROJECT_SETTINGS = {"show_collab_predictions": True, "evaluate_predictions_automatically": False}
+# All that concern a project but ANNOTATIONS_CREATED: Label Studio sends it when predictions are
+# turned into annotations, which Labelgate does itself, in bulk, and writes every row out for it,
+# which takes longer than making them. Where a person does it, the next poll sees it.
+WEBHOOK_ACTIONS = (
+    "TASKS_CREATED",
+    "TASKS_DELETED",
+    "ANNOTATION_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_DELETED",
+    "PROJECT_UPDATED",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +137,8 @@ def _put_webhook(admin: Connection, project_id: int, wiring: Wiring) -> int:
         "url": wiring.webhook_url,
         "headers": {SECRET_HEADER: wiring.webhook_secret},
         "send_payload": True,
-        "send_for_all_actions": True,
+        "send_for_all_actions": False,
+        "actions": WEBHOOK_ACTIONS,
         "is_active": True,
     }
     standing = [

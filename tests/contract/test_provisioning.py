@@ -19,6 +19,7 @@ from connectors.label_studio.labeling import parse_labeling
 from connectors.label_studio.provisioning import (
     BACKEND_TITLE,
     SECRET_HEADER,
+    WEBHOOK_ACTIONS,
     Wiring,
     connect,
     disconnect,
@@ -137,7 +138,8 @@ def test_connecting_sets_everything_up_and_again_doubles_nothing(
     assert webhook["url"] == f"{responder.url}/webhook"
     assert webhook["headers"] == {SECRET_HEADER: "second"}
     assert webhook["send_payload"]
-    assert webhook["send_for_all_actions"]
+    assert not webhook["send_for_all_actions"]
+    assert set(webhook["actions"]) == set(WEBHOOK_ACTIONS)
     (backend,) = found["backends"]
     assert (backend["title"], backend["url"], backend["state"]) == (
         BACKEND_TITLE,
@@ -168,6 +170,23 @@ def test_every_webhook_carries_the_secret(
             timeout=10,
         )
     assert {headers.get(SECRET_HEADER) for headers, _ in responder.of("/webhook")} == {"first"}
+
+
+def test_a_persons_answer_is_told_and_labels_accepted_in_bulk_are_not(
+    admin: Connection, project_id: int, responder: Responder, label_studio: RunningLabelStudio
+) -> None:
+    connect(admin, project_id, wiring(responder), VIEWS)
+    accepted, answered = add_tasks(admin, project_id, 2)
+    tool = LabelStudioTool(label_studio.url, label_studio.token, label_studio.token)
+    result = choice_result(parse_labeling(CONFIG), "A")
+    prelabel = Prelabel(task_id=accepted, result=result, score=0.9, model_version="text-1")
+    tool.import_predictions(project_id, [prelabel])
+    assert tool.accept(project_id, [accepted], "text-1") == 1
+    admin.once("POST", f"/api/tasks/{answered}/annotations/", {"result": result})
+    # Label Studio sends its webhooks inside the requests, one after the other.
+    told = [body["action"] for _, body in responder.of("/webhook")]
+    assert "ANNOTATIONS_CREATED" not in told
+    assert told[-2:] == ["TASKS_CREATED", "ANNOTATION_CREATED"]
 
 
 def test_a_view_shows_its_own_tasks_even_where_a_name_begins_with_its_name(
