@@ -1,0 +1,77 @@
+"""Migrations: from nothing to what the tables say, by several starters at once, and back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from backend.store.engine import make_engine
+from backend.store.schema import SchemaError, _config, migrate
+from backend.store.tables import Base
+from tests.fakes.databases import Database
+
+
+def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.engine.connect() as connection:
+        before = connection.execute(text("SELECT title FROM projects")).all()
+    migrate(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT title FROM projects")).all() == before
+
+
+def test_processes_that_start_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'folder' / 'store.db'}"
+    program = (
+        "import sys; from backend.store.engine import make_engine\n"
+        "from backend.store.schema import migrate\n"
+        "sys.stdin.readline(); migrate(make_engine(sys.argv[1]))"
+    )
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, url],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        for _ in range(3)
+    ]
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    errors = [starter.communicate(timeout=60)[1] for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0, 0], errors
+    assert set(Base.metadata.tables) < set(inspect(make_engine(url)).get_table_names())
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match=r"'9999', which this version of Labelgate does not know"):
+        migrate(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_downgrading_takes_everything_away_and_upgrading_brings_it_back(
+    database: Database,
+) -> None:
+    with database.engine.begin() as connection:
+        command.downgrade(_config(connection), "base")
+    assert set(inspect(database.engine).get_table_names()) == {"alembic_version"}
+    migrate(database.engine)
+    assert set(Base.metadata.tables) < set(inspect(database.engine).get_table_names())
