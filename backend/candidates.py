@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.protocol import ModelInput, Predictor
-from connectors.label_studio.labeling import Labeling
+from connectors.label_studio.labeling import InputKind, Labeling
 from policies.domain import Candidates, ObjectArray
 from policies.engine import NO_MODEL
 from policies.schema import Policy
@@ -33,7 +33,12 @@ def candidates_of(
     labels = np.full(len(data), None, dtype=np.object_)
     scores = np.full(len(data), np.nan)
     problems = column([NO_MODEL] * len(data))
-    if predictor is not None:
+    if predictor is not None and not _can_read(predictor, labeling):
+        problems[:] = (
+            f"the model reads {predictor.input_kind.value}, the project now shows "
+            f"{labeling.input_kind.value}: it has to be trained anew"
+        )
+    elif predictor is not None:
         inputs = read_inputs(labeling, data, download)
         problems = column(inputs.problems)
         values: list[ModelInput] = [value for value in inputs.values if value is not None]
@@ -58,6 +63,11 @@ def candidates_of(
             for field in policy.fields_used()
         },
     )
+
+
+def _can_read(predictor: Predictor, labeling: Labeling) -> bool:
+    images = InputKind.IMAGE
+    return (predictor.input_kind is images) == (labeling.input_kind is images)
 
 
 def joined(parts: Sequence[Candidates]) -> Candidates:

@@ -119,7 +119,11 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     runtime, project = attempt.runtime, attempt.project
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
-    champion = load_champion(runtime, project.id)
+    try:
+        champion = load_champion(runtime, project.id)
+    except artifacts.ArtifactError as error:
+        logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
+        champion = None  # nothing serves, so nothing is to be lost by a new version
 
     model = _fit(attempt, slices.training)
     predictor = SklearnPredictor(version=attempt.version, model=model)

@@ -23,6 +23,7 @@ from skops.io import dumps, loads
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from backend.predictors.sklearn_models import FittedModel, SklearnPredictor
+from connectors.label_studio.labeling import InputKind
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.
@@ -48,11 +49,12 @@ def save(folder: Path, project_id: int, version: str, model: FittedModel) -> Art
     """
     content = dumps(
         {
-            "format": 1,
+            "format": 2,
             "pipeline": _without_terms(model.pipeline),
             "terms": _terms(model.pipeline),
             "labels": list(model.labels),
             "inverse_temperature": model.inverse_temperature,
+            "input_kind": model.input_kind.value,
         },
         compression=zipfile.ZIP_DEFLATED,
     )
@@ -159,16 +161,18 @@ def _model(path: str, content: bytes) -> FittedModel:
         raise ArtifactError(f"model file {path}: it is no skops file: {error}") from error
     match found:
         case {
-            "format": 1,  # as ``save`` writes it
+            "format": 2,  # as ``save`` writes it
             "pipeline": Pipeline() as pipeline,
             "terms": (str() | None) as terms,
             "labels": [*labels],
             "inverse_temperature": float(inverse_temperature),
-        }:
+            "input_kind": str(input_kind),
+        } if input_kind in set(InputKind):
             return FittedModel(
                 pipeline=_with_terms(pipeline, terms),
                 labels=tuple(map(str, labels)),
                 inverse_temperature=inverse_temperature,
+                input_kind=InputKind(input_kind),
             )
         case _:
             raise ArtifactError(f"model file {path}: it holds no model of this form")

@@ -53,6 +53,7 @@ class FittedModel:
     pipeline: Pipeline
     labels: tuple[str, ...]
     inverse_temperature: float
+    input_kind: InputKind
 
     def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
         """Calibrated probabilities (len(inputs), len(labels)); every row sums to 1."""
@@ -74,6 +75,11 @@ class SklearnPredictor:
     def labels(self) -> tuple[str, ...]:
         """The class names, one per column of ``probabilities``."""
         return self.model.labels
+
+    @property
+    def input_kind(self) -> InputKind:
+        """What the model was trained to read."""
+        return self.model.input_kind
 
     def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
         """An array (len(inputs), len(labels)); every row sums to 1."""
@@ -113,6 +119,7 @@ def fit(
         pipeline=pipeline,
         labels=names,
         inverse_temperature=inverse_temperature,
+        input_kind=input_kind,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from connectors.label_studio.labeling import InputKind
 from policies.domain import Candidates
 from policies.engine import decide
 from policies.loading import parse_policy
@@ -224,6 +225,12 @@ def test_odd_characters_are_predicted_like_others(trained: FlaskClient, text: st
     assert all(result["result"] for result in orjson.loads(response.data)["results"])
 
 
+def image_client(project: WebProject) -> FlaskClient:
+    project.connect(config=IMAGE_CONFIG)
+    project.promote("v1", input_kind=InputKind.IMAGE)
+    return project.client()
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
@@ -233,19 +240,27 @@ def test_odd_characters_are_predicted_like_others(trained: FlaskClient, text: st
     ],
 )
 def test_a_broken_image_is_a_problem_of_its_task(
-    project: WebProject, trained: FlaskClient, uri: str, message: str
+    project: WebProject, uri: str, message: str
 ) -> None:
-    project.connect(config=IMAGE_CONFIG)
-    project.clock.forward(2)
+    client = image_client(project)
     tasks = [{"id": ROUTED[0], "data": {"image": uri}}]
-    body = answers(trained, tasks, label_config=IMAGE_CONFIG)
+    body = answers(client, tasks, label_config=IMAGE_CONFIG)
     assert body["results"] == [[]]
     assert message in body["problems"][0]["message"]
 
 
-def test_label_studio_being_down_is_said_not_stored_as_a_problem(trained: FlaskClient) -> None:
+def test_a_text_model_does_not_read_the_images_that_a_changed_config_shows(
+    trained: FlaskClient,
+) -> None:
+    tasks = [{"id": ROUTED[0], "data": {"image": "data:image/png;base64,AAAA"}}]
+    body = answers(trained, tasks, label_config=IMAGE_CONFIG)
+    assert body["results"] == [[]]
+    assert "the model reads text, the project now shows image" in body["problems"][0]["message"]
+
+
+def test_label_studio_being_down_is_said_not_stored_as_a_problem(project: WebProject) -> None:
     tasks = [{"id": ROUTED[0], "data": {"image": "/data/upload/1/a.png"}}]
-    response = ask(trained, tasks, label_config=IMAGE_CONFIG)
+    response = ask(image_client(project), tasks, label_config=IMAGE_CONFIG)
     assert error_of(response) == (503, "label_studio_unavailable")
 
 

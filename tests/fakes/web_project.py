@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from backend.app import create_app
 from backend.predictors import artifacts, sklearn_models
+from backend.predictors.protocol import ModelInput
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.engine import make_engine, make_sessions
@@ -108,10 +110,19 @@ class WebProject:
                 self.clock(),
             )
 
-    def promote(self, version: str, project_id: int = PROJECT_ID) -> ModelVersion:
-        """Train on twenty texts of two kinds, and let the version serve."""
-        texts = [f"{TEXTS[label]} {each}" for label in "AB" for each in range(10)]
-        fitted = sklearn_models.fit(InputKind.TEXT, texts, ["A"] * 10 + ["B"] * 10, seed=1)
+    def promote(
+        self,
+        version: str,
+        project_id: int = PROJECT_ID,
+        input_kind: InputKind = InputKind.TEXT,
+    ) -> ModelVersion:
+        """Train on twenty inputs of two kinds, and let the version serve."""
+        inputs: list[ModelInput] = [
+            f"{TEXTS[label]} {each}" for label in "AB" for each in range(10)
+        ]
+        if input_kind is InputKind.IMAGE:
+            inputs = [np.full(16 * 16 * 3, place / 20) for place in range(20)]
+        fitted = sklearn_models.fit(input_kind, inputs, ["A"] * 10 + ["B"] * 10, seed=1)
         artifact = artifacts.save(self.runtime.settings.models_dir, project_id, version, fitted)
         with self.runtime.sessions.begin() as session:
             model = ModelVersion(
