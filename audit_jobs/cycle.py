@@ -8,16 +8,12 @@ from typing import Any
 from audit_jobs.measures.cost import cost_all_manual, labour_cost
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
-from backend.store.certificates import valid_certificate
-from backend.store.figures import count_accepted, labels_since, project_figures
+from backend.store.figures import labels_since, project_figures
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import (
-    AGREEMENT,
-    AUDIT,
     CYCLE,
     Report,
-    newest_report,
     reports,
     store_report,
 )
@@ -56,26 +52,18 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     with runtime.reads() as session:
         now = project_figures(session, project, runtime.now())
         versions = all_versions(session, project.id)
-        agreement = newest_report(session, project.id, AGREEMENT)
-        audit = newest_report(session, project.id, AUDIT)
-        accepted = count_accepted(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
-        serving = now.champion
-        certificate = (
-            None
-            if serving is None
-            else valid_certificate(session, project.id, serving.version, project.policy_hash)
-        )
+    serving, certificate = now.champion, now.certificate
     newest = versions[-1] if versions else None
     return {
         "human_labels": now.human_labels,
-        "accepted": accepted,
+        "accepted": now.accepted,
         "tasks": now.tasks,
         "holdout_accuracy": NOTHING_MEASURED
         if serving is None
         else serving.verdict["holdout_accuracy"],
-        "agreement": None if agreement is None else agreement.body["krippendorff_alpha"],
-        "audit_pass_rate": None if audit is None else audit.body["pass_rate"],
+        "agreement": None if now.agreement is None else now.agreement.body["krippendorff_alpha"],
+        "audit_pass_rate": None if now.audit is None else now.audit.body["pass_rate"],
         "model_version": None if serving is None else serving.version,
         "trained": None if newest is None else newest.version,
         "verdict": None if newest is None else newest.verdict["reason"],

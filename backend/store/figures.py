@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
+from backend.store.certificates import StoredCertificate, valid_certificate
 from backend.store.deliveries import count_by_state, same_task
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
-from backend.store.reports import CYCLE, Report, reports
+from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report, reports
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
 from backend.store.tasks import count_human_labels
 from backend.store.training import TrainingRequest, open_requests
@@ -39,6 +40,9 @@ class ProjectFigures:
     deliveries: dict[str, int]
     queues: list[Queue]
     champion: ModelVersion | None
+    certificate: StoredCertificate | None
+    agreement: Report | None
+    audit: Report | None
     cycles: list[Report]
     training: list[TrainingRequest]
     read_at: datetime
@@ -46,17 +50,24 @@ class ProjectFigures:
 
 def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
     """Count everything the page shows of one project."""
-    decisions = count_decisions(session, project.id)
+    serving = champion(session, project.id)
     return ProjectFigures(
         project=project,
         tasks=_count_tasks(session, project.id),
         human_labels=count_human_labels(session, project.id),
         accepted=count_accepted(session, project.id),
         waiting=_count_waiting(session, project.id),
-        decisions=decisions,
+        decisions=count_decisions(session, project.id),
         deliveries=count_by_state(session, project.id),
         queues=_queues(session, project),
-        champion=champion(session, project.id),
+        champion=serving,
+        certificate=(
+            valid_certificate(session, project.id, serving.version, project.policy_hash)
+            if serving
+            else None
+        ),
+        agreement=newest_report(session, project.id, AGREEMENT),
+        audit=newest_report(session, project.id, AUDIT),
         cycles=reports(session, project.id, CYCLE),
         training=open_requests(session, project.id),
         read_at=now,

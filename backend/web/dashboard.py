@@ -9,12 +9,14 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
+from backend.certification import least_answers
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import all_projects
 from backend.store.reports import JobRun, recent_runs
 from backend.web.state import web
 from policies.loading import parse_policy
+from policies.schema import AutoAccept, Policy
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -24,10 +26,10 @@ _VERSIONS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectPage:
-    """What the template shows of one project; ``capacities`` by view name, labels a day."""
+    """What the template shows of one project; ``policy`` is the one in force."""
 
     figures: ProjectFigures
-    capacities: dict[str, int]
+    policy: Policy
     versions: list[ModelVersion]
 
 
@@ -40,7 +42,7 @@ def page() -> str:
         projects = [
             ProjectPage(
                 figures=project_figures(session, project, now),
-                capacities=_capacities(project.policy_text),
+                policy=parse_policy(project.policy_text),
                 versions=all_versions(session, project.id)[-_VERSIONS_SHOWN:],
             )
             for project in all_projects(session)
@@ -90,5 +92,36 @@ def _percent(share: Any) -> str:
     return f"{100 * float(share):.1f}"
 
 
-def _capacities(policy_text: str) -> dict[str, int]:
-    return {tier.name: tier.daily_capacity for tier in parse_policy(policy_text).tiers}
+@blueprint.app_template_filter("promise")
+def promise(page: ProjectPage) -> str:
+    """What is accepted now without a person, on which evidence, or why nothing is."""
+    rule = page.policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return "a person confirms every label"
+    if page.figures.champion is None:
+        return "nothing: there is no model yet"
+    if page.figures.certificate is None:
+        return f"nothing: a threshold needs at least {least_answers(rule)} control answers"
+    certificate = page.figures.certificate.certificate
+    answers = f"{certificate.control_answers} control answers"
+    if certificate.threshold is None:
+        needed = certificate.labels_needed
+        more = "" if needed is None else f"; about {needed} more are needed"
+        return f"nothing: no threshold could be certified on {answers}{more}"
+    return (
+        f"scores from {max(certificate.threshold, rule.floor):.3f}: {certificate.errors} errors in "
+        f"{certificate.error.n} of {answers}, so at most {rule.max_error_rate:.1%} are wrong with "
+        f"{rule.confidence:.0%} certainty"
+    )
+
+
+@blueprint.app_template_filter("alpha")
+def alpha(figure: Mapping[str, Any] | None) -> str:
+    """A coefficient with its interval; no share, so no percent.
+
+    >>> alpha({"value": 0.8, "low": 0.7, "high": 0.9, "n": 40})
+    '0.800 (0.700 to 0.900, n = 40)'
+    """
+    if figure is None or figure["value"] is None:
+        return "-"
+    return "{value:.3f} ({low:.3f} to {high:.3f}, n = {n})".format(**figure)

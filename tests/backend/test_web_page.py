@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from backend.store.certificates import store_certificate
+from backend.store.projects import active_project
 from backend.store.reports import CYCLE, Report, close_run, open_run, store_report
 from backend.web.dashboard import estimate
-from tests.fakes.web_project import PROJECT, WebProject, task, web_project
+from policies.domain import Certificate, Estimate
+from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
 
 
 @pytest.fixture
@@ -129,3 +132,39 @@ def test_two_apps_in_one_process_count_apart(project: WebProject) -> None:
 
 def test_a_share_without_an_interval_is_shown_alone() -> None:
     assert estimate({"value": 0.5, "low": None, "high": None, "n": 2}) == "50.0 % (n = 2)"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "needed", "said"),
+    [
+        (0.8125, None, "scores from 0.812: 1 errors in 90 of 120 control answers, so at most 5.0%"),
+        (None, 40, "no threshold could be certified on 120 control answers; about 40 more"),
+        (None, None, "no threshold could be certified on 120 control answers</dd>"),
+    ],
+)
+def test_the_page_says_what_is_accepted_and_on_which_evidence(
+    project: WebProject, threshold: float | None, needed: int | None, said: str
+) -> None:
+    assert "a person confirms every label" in page_of(project.client())
+    rule = "auto_accept: {max_error_rate: 0.05, confidence: 0.95}"
+    project.connect(policy=POLICY.replace("auto_accept: never", rule))
+    assert "nothing: there is no model yet" in page_of(project.client())
+    model = project.promote("v1")
+    assert "a threshold needs at least" in page_of(project.client())
+    certificate = Certificate(
+        model_version=model.version,
+        max_error_rate=0.05,
+        confidence=0.95,
+        threshold=threshold,
+        accepted_share=0.75,
+        error=Estimate(value=1 / 90, low=0.0, high=0.049, n=90),
+        errors=1,
+        control_answers=120,
+        grid=(0.9, 0.8125),
+        labels_needed=needed,
+    )
+    with project.runtime.sessions.begin() as session:
+        connected = active_project(session, PROJECT_ID)
+        assert connected is not None
+        store_certificate(session, PROJECT_ID, certificate, connected.policy_hash, project.clock())
+    assert said in page_of(project.client())
