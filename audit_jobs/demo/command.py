@@ -139,11 +139,7 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         table.add_row(*_cells(row))
     console.print(table)
     if not report["accepted"]:
-        least = least_answers(AutoAccept(max_error_rate=0.05, confidence=0.95, floor=0.7))
-        console.print(
-            "Nothing could be certified, so everything goes to people: that takes at least "
-            f"{least} right control answers, a tenth of all tasks; try more --tasks"
-        )
+        console.print(_why_nothing(report["cycles"][-1]["certificate"]))
     console.print(
         f"{report['human_labels']} human labels for {report['tasks']} tasks: "
         f"{report['label_saving']:.0%} of the labels saved; "
@@ -155,6 +151,20 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         f"Label Studio {seen['version']} says: {seen['labeled_tasks']} tasks labelled, "
         f"{seen['annotations']} annotations, {seen['predictions']} predictions and markers"
     )
+
+
+def _why_nothing(certificate: Mapping[str, Any] | None) -> str:
+    if certificate is None:
+        least = least_answers(AutoAccept(max_error_rate=0.05, confidence=0.95, floor=0.7))
+        why = f"it takes at least {least} control answers, and there were fewer"
+    elif certificate["labels_needed"] is None:
+        why = f"the model errs too often on the {certificate['control_answers']} control answers"
+    else:
+        why = (
+            f"beside the {certificate['control_answers']} control answers it would take about "
+            f"{certificate['labels_needed']} more"
+        )
+    return f"Nothing could be certified, so everything goes to people: {why}. Try more --tasks."
 
 
 def _cells(row: Mapping[str, Any]) -> Sequence[str]:
