@@ -11,8 +11,6 @@ from sqlalchemy.orm import Session
 
 from backend.store.tables import Base
 
-_ROWS_PER_STATEMENT = 500  # SQLite binds at most 32,766 values a statement
-
 
 def upsert(
     session: Session, table: type[Base], rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()
@@ -21,16 +19,17 @@ def upsert(
 
     All rows have the same keys. An empty ``rows`` does nothing.
     """
+    if not rows:
+        return
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     keys = [column.name for column in inspect(table).primary_key]
-    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-        chunk = list(rows[start : start + _ROWS_PER_STATEMENT])
-        statement = insert(table).values(chunk)
-        changed = {
-            name: statement.excluded[name] for name in chunk[0] if name not in (*keys, *keep)
-        }
-        session.execute(
-            statement.on_conflict_do_update(index_elements=keys, set_=changed)
-            if changed
-            else statement.on_conflict_do_nothing(index_elements=keys)
-        )
+    statement = insert(Base.metadata.tables[table.__tablename__])
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in (*keys, *keep)}
+    # One small statement for all rows: writing out one large statement takes ten times as long,
+    # and every other writer waits meanwhile.
+    session.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        if changed
+        else statement.on_conflict_do_nothing(index_elements=keys),
+        list(rows),
+    )
