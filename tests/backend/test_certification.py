@@ -1,0 +1,180 @@
+"""Certification: on control answers alone, as soon as they can prove anything, and once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.certification import least_answers, sample
+from backend.routing import route
+from backend.slices import labelled_slices
+from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.synchronisation import synchronise
+from policies.domain import Outcome, Purpose
+from policies.loading import parse_policy
+from policies.schema import AutoAccept
+from policies.thresholds import certify
+from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
+
+ACCEPT = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7}
+RULE = AutoAccept.model_validate(ACCEPT)
+
+
+@pytest.fixture
+def worked(tmp_path: Path) -> WorkedProject:
+    """A model without a certificate, and many tasks whose truth it knows."""
+    made = worked_project(tmp_path, worked_policy(auto_accept=ACCEPT, control={"share": 0.3}))
+    made.promote(certified=False)
+    made.add(["fruit", "motor"] * 60)
+    made.settle()
+    return made
+
+
+def truth(worked: WorkedProject, task_id: int) -> str:
+    return "A" if "apples" in worked.server.tasks[task_id].data["text"] else "B"
+
+
+def label(worked: WorkedProject, task_ids: list[int], *, wrong: bool = False) -> None:
+    for task_id in task_ids:
+        right = truth(worked, task_id)
+        said = {"A": "B", "B": "A"}[right] if wrong else right
+        worked.server.submit(worked.people["sue"], task_id, said)
+
+
+def certificate(worked: WorkedProject) -> StoredCertificate | None:
+    with worked.runtime.reads() as session:
+        return valid_certificate(session, worked.project_id, "v1", worked.project.policy_hash)
+
+
+def test_nothing_is_certified_before_the_least_answers(
+    worked: WorkedProject,
+) -> None:
+    least = least_answers(RULE)
+    control = worked.with_purpose(Purpose.CONTROL)
+    assert len(control) > least
+    label(worked, control[: least - 1])
+    worked.settle()
+    assert certificate(worked) is None
+    label(worked, control[least - 1 : least])
+    worked.settle()
+    stored = certificate(worked)
+    assert stored is not None
+    assert (stored.certificate.control_answers, stored.certificate.errors) == (least, 0)
+
+
+def test_a_certified_threshold_decides_the_open_tasks_anew(worked: WorkedProject) -> None:
+    assert {each.outcome for each in worked.decisions().values()} == {Outcome.REVIEW}
+    label(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    stored = certificate(worked)
+    assert stored is not None
+    assert stored.certificate.threshold is not None
+    outcomes = {each.outcome for each in worked.decisions().values()}
+    assert Outcome.ACCEPT in outcomes
+
+
+def test_routed_labels_have_no_say(worked: WorkedProject) -> None:
+    routed = worked.with_purpose(Purpose.ROUTED)
+    label(worked, routed[:60], wrong=True)
+    worked.settle()
+    assert certificate(worked) is None  # however many they are
+    control = worked.with_purpose(Purpose.CONTROL)
+    label(worked, control)
+    worked.settle()
+    stored = certificate(worked)
+    assert stored is not None
+    assert (stored.certificate.control_answers, stored.certificate.errors) == (len(control), 0)
+
+
+def test_holdout_labels_have_no_say(worked: WorkedProject) -> None:
+    label(worked, worked.with_purpose(Purpose.HOLDOUT), wrong=True)
+    control = worked.with_purpose(Purpose.CONTROL)
+    label(worked, control)
+    worked.settle()
+    stored = certificate(worked)
+    assert stored is not None
+    assert stored.certificate.errors == 0
+
+
+def test_a_version_is_looked_at_once_even_where_nothing_was_certified(
+    worked: WorkedProject,
+) -> None:
+    control = worked.with_purpose(Purpose.CONTROL)
+    least = least_answers(RULE)
+    label(worked, control[:least], wrong=True)
+    worked.settle()
+    first = certificate(worked)
+    assert first is not None
+    assert first.certificate.threshold is None
+    label(worked, control[least:])
+    worked.settle()
+    assert certificate(worked) == first
+    assert {each.outcome for each in worked.decisions().values()} == {Outcome.REVIEW}
+
+
+def test_another_version_and_another_policy_are_certified_anew(worked: WorkedProject) -> None:
+    label(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    first = certificate(worked)
+    assert first is not None
+    worked.promote("motor", "fruit", certified=False)  # says A for motor: all wrong
+    worked.settle()
+    with worked.runtime.reads() as session:
+        assert certificate(worked) is None  # void: replaced
+        policy_hash = worked.project.policy_hash
+        second = valid_certificate(session, worked.project_id, "v2", policy_hash)
+    assert second is not None
+    assert second.certificate.threshold is None
+    worked.connect(worked_policy(9_999, auto_accept=ACCEPT, control={"share": 0.3}))
+    worked.settle()
+    with worked.runtime.reads() as session:
+        third = valid_certificate(session, worked.project_id, "v2", worked.project.policy_hash)
+    assert third is not None
+    assert third.id != second.id
+
+
+def test_a_policy_that_never_accepts_certifies_nothing(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path, worked_policy(auto_accept="never", control={"share": 0.5}))
+    worked.promote(certified=False)
+    worked.add(["fruit"] * 100)
+    worked.settle()
+    label(worked, worked.with_purpose(Purpose.CONTROL))
+    synchronise(worked.runtime, worked.project)
+    route(worked.runtime, worked.project)
+    assert certificate(worked) is None
+
+
+@pytest.mark.parametrize(("rate", "confidence"), [(0.01, 0.95), (0.05, 0.9), (0.2, 0.8)])
+def test_the_least_answers_are_the_fewest_that_can_prove_it(rate: float, confidence: float) -> None:
+    rule = AutoAccept.model_validate({"max_error_rate": rate, "confidence": confidence})
+    for answers, provable in ((least_answers(rule), True), (least_answers(rule) - 1, False)):
+        found = certify(
+            scores=np.full(answers, 0.9),
+            wrong=np.zeros(answers, dtype=np.bool_),
+            grid=(0.8,),
+            max_error_rate=rate,
+            confidence=confidence,
+            model_version="v1",
+        )
+        assert (found.threshold is not None) is provable
+
+
+def test_slices_part_all_answers_and_overlap_nowhere(worked: WorkedProject) -> None:
+    everything = [task.id for task in worked.tasks]
+    label(worked, everything)
+    synchronise(worked.runtime, worked.project)
+    policy = parse_policy(worked.project.policy_text)
+    with worked.runtime.reads() as session:
+        slices = labelled_slices(session, worked.project, policy)
+    parts = [slices.training, slices.control, slices.holdout]
+    assert sorted(task_id for part in parts for task_id in part) == everything
+    assert all(parts)
+    for part in parts:
+        assert part == {task_id: truth(worked, task_id) for task_id in part}
+
+
+@pytest.mark.parametrize(("count", "left"), [(0, 0), (1, 1), (5_000, 5_000), (5_001, 2_501)])
+def test_a_sample_of_the_pool_places_the_grid(count: int, left: int) -> None:
+    assert len(sample(range(count))) == left
