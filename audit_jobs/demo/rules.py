@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from policies.loading import parse_policy
 from policies.schema import Policy
 
-_CONTROL_ANSWERS = 120
+_CONTROL_ANSWERS = 150
 _HOLDOUT = 0.05
 _TEMPLATE = """\
 project: {project}
@@ -30,9 +30,9 @@ routes:                       # the first that matches decides who must look
 auto_accept:
   max_error_rate: 0.05        # the promise: no more than 5 % wrong among the accepted,
   confidence: 0.95            # with 95 % certainty
-control: {{share: {control:.2f}, tier: senior}}    # labelled blind; thresholds are certified on it
-holdout: {{share: {holdout:.2f}, tier: senior}}    # never trained on; every version is measured on it
-audit: {{share: 0.05, tier: senior}}      # blind second look at what would be accepted
+control: {{share: {control:.2f}, tier: senior}} # labelled blind; thresholds rest on it
+holdout: {{share: {holdout:.2f}, tier: senior}} # never trained on; measures every version
+audit: {{share: 0.05, tier: senior}}   # blind second look at what would be accepted
 agreement: {{share: 0.10, overlap: 2}}
 retrain: {{after_annotations: {after}, minimum_labels: {minimum}}}
 """
@@ -56,7 +56,7 @@ def demo_policy(project_id: int, reviewers: Mapping[str, Sequence[str]], tasks: 
         senior_capacity=max(12, math.ceil(measured / 2.5)),
         control=control,
         holdout=_HOLDOUT,
-        after=max(10, capacity // 2),
+        after=capacity,
         minimum=max(10, capacity // 2),
     )
     _checked: Policy = parse_policy(text, "demo-policy.yaml")
