@@ -40,9 +40,9 @@ CONFIG = (
 )
 # Words of one kind and of no other: a model is sure of the kinds that it was trained on.
 WORDS = {
-    "fruit": "apples and pears ripen in the quiet garden",
-    "motor": "engines turn wheels over the rough road",
-    "music": "violins answer flutes across a bright stage",
+    "fruit": "apples and pears ripen in quiet gardens",
+    "motor": "engines turn wheels over rough roads",
+    "music": "violins answer flutes across bright stages",
 }
 FAR_CAPACITY = 100_000
 

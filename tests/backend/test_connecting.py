@@ -1,0 +1,94 @@
+"""Connecting: policy and project must fit, and a failure leaves nothing half connected."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backend.connecting import ConnectError, connect_project, mismatches
+from backend.store.projects import active_project
+from connectors.annotation_tool import AnnotationToolUnavailableError
+from connectors.label_studio.labeling import parse_labeling
+from policies.schema import Policy
+from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
+
+ROUTES = [{"kind": "predicted_label", "in": ["A", "Z"], "tier": "senior"}]
+
+
+def problems(worked: WorkedProject, policy: Policy) -> list[str]:
+    project = worked.server.projects[worked.project_id]
+    return mismatches(project, policy, parse_labeling(project.label_config))
+
+
+def policy_file(folder: Path, policy: Policy) -> Path:
+    path = folder / "policy.yaml"
+    path.write_text(
+        yaml.safe_dump(policy.model_dump(mode="json", by_alias=True, exclude_none=True)),
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def worked(tmp_path: Path) -> WorkedProject:
+    """Label Studio's own address leads nowhere: provisioning fails."""
+    made = worked_project(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    nowhere = {
+        "data_dir": tmp_path,
+        "label_studio_url": f"http://127.0.0.1:{port}",
+        "label_studio_token": "a" * 40,
+        "robot_token": "b" * 40,
+        "webhook_secret": "the secret",
+    }
+    settings = type(made.runtime.settings).model_validate(nowhere)
+    object.__setattr__(made.runtime, "settings", settings)
+    return made
+
+
+def test_a_policy_that_fits_has_no_mismatch(worked: WorkedProject) -> None:
+    assert problems(worked, worked_policy()) == []
+    assert problems(worked, worked_policy(project=worked.project_id)) == []
+
+
+def test_every_mismatch_is_named_at_once(worked: WorkedProject) -> None:
+    accept = {"max_error_rate": 0.05, "confidence": 0.95, "never": ["B", "Q"]}
+    policy = worked_policy(project="another", routes=ROUTES, auto_accept=accept)
+    assert problems(worked, policy) == [
+        "project = 'another' is not the project asked for, 'worked' (number 1)",
+        "routes[0].in names 'Z', which 'label' does not offer: 'A', 'B'",
+        "auto_accept.never names 'Q', which 'label' does not offer: 'A', 'B'",
+    ]
+
+
+def test_a_policy_that_does_not_fit_changes_nothing(worked: WorkedProject, tmp_path: Path) -> None:
+    before = worked.project
+    path = policy_file(tmp_path, worked_policy(routes=ROUTES))
+    with pytest.raises(ConnectError, match=r"policy\.yaml: routes\[0\]\.in names 'Z'"):
+        connect_project(worked.runtime, "worked", path)
+    assert worked.project == before
+
+
+def test_a_failed_first_connect_leaves_the_project_unconnected(
+    worked: WorkedProject, tmp_path: Path
+) -> None:
+    other = worked.server.add_project("other", worked.project.label_config)
+    path = policy_file(tmp_path, worked_policy(project="other"))
+    with pytest.raises(AnnotationToolUnavailableError, match="does not answer"):
+        connect_project(worked.runtime, "other", path)
+    with worked.runtime.reads() as session:
+        assert active_project(session, other) is None
+
+
+def test_a_failed_reconnect_keeps_the_policy_that_was_in_force(
+    worked: WorkedProject, tmp_path: Path
+) -> None:
+    before = worked.project
+    path = policy_file(tmp_path, worked_policy(7))
+    with pytest.raises(AnnotationToolUnavailableError, match="does not answer"):
+        connect_project(worked.runtime, "worked", path)
+    assert worked.project == before
