@@ -20,6 +20,7 @@ from backend.store.events import close_events, open_events
 from backend.store.projects import ConnectedProject, store_project, store_sync_state
 from backend.store.tasks import (
     StoredTask,
+    changed_among,
     count_human_labels,
     mark_annotations_deleted,
     mark_tasks_deleted,
@@ -84,8 +85,7 @@ def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
     since = None if until is None else until - OVERLAP
     count = 0
     for page in runtime.tool().annotated_since(project.id, since):
-        with runtime.sessions.begin() as session:
-            count += _store_answers(session, project, labeling, page, runtime.now())
+        count += _store_answers(runtime, project, labeling, page)
         newest = max(task.updated_at for task in page)
         until = newest if until is None else max(until, newest)
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
@@ -94,20 +94,29 @@ def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
 
 
 def _store_answers(
-    session: Session,
-    project: ConnectedProject,
-    labeling: Labeling,
-    page: Sequence[Task],
-    now: datetime,
+    runtime: Runtime, project: ConnectedProject, labeling: Labeling, page: Sequence[Task]
 ) -> int:
-    ids = [task.id for task in page]
-    store_tasks(session, project.id, _stored(page), now)
+    """Store what is new on a page: most of it was read before, and webhooks wait while we write."""
     rows = [
         _annotation_row(annotation, labeling, project.robot_id)
         for task in page
         for annotation in task.annotations
     ]
-    return store_annotations(session, project.id, ids, rows, now)
+    tasks = _stored(page)
+    with runtime.reads() as session:
+        changed = changed_among(session, project.id, tasks, rows)
+    if not changed:
+        return 0
+    with runtime.sessions.begin() as session:
+        now = runtime.now()
+        store_tasks(session, project.id, [task for task in tasks if task.id in changed], now)
+        return store_annotations(
+            session,
+            project.id,
+            sorted(changed),
+            [row for row in rows if row["task_id"] in changed],
+            now,
+        )
 
 
 def _annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) -> dict[str, Any]:

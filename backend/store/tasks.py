@@ -134,6 +134,34 @@ def store_annotations(
     )
 
 
+def changed_among(
+    session: Session,
+    project_id: int,
+    tasks: Sequence[StoredTask],
+    rows: Sequence[dict[str, Any]],
+) -> set[int]:
+    """Those of ``tasks`` whose data or annotations (``rows``, as above) are not stored as given."""
+    ids = [task.id for task in tasks]
+    data = {task.id: task.data for task in stored_tasks(session, project_id, ids)}
+    changed = {task.id for task in tasks if data.get(task.id) != task.data}
+    known = {
+        row.annotation_id: row
+        for start in range(0, len(ids), _IDS_PER_STATEMENT)
+        for row in session.scalars(
+            select(AnnotationRow).where(
+                AnnotationRow.project_id == project_id,
+                AnnotationRow.task_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
+                AnnotationRow.deleted_at.is_(None),
+            )
+        )
+    }
+    for row in rows:
+        before = known.pop(row["annotation_id"], None)
+        if before is None or any(getattr(before, name) != row[name] for name in row):
+            changed.add(row["task_id"])
+    return changed | {gone.task_id for gone in known.values()}
+
+
 def mark_annotations_deleted(
     session: Session, project_id: int, annotation_ids: Sequence[int], now: datetime
 ) -> list[int]:
