@@ -167,8 +167,13 @@ def result_of(topic: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def make_stage(label_studio: RunningLabelStudio, folder: Path, tasks: int) -> Iterator[Stage]:
-    """A project with ``tasks`` texts, two annotators and a senior; nothing runs yet."""
+def make_stage(
+    label_studio: RunningLabelStudio, folder: Path, tasks: int, **more: Any
+) -> Iterator[Stage]:
+    """A project with ``tasks`` texts, two annotators and a senior; nothing runs yet.
+
+    ``more`` are settings of Labelgate beside those that the stage needs.
+    """
     project_id = label_studio.project("loop", CONFIG)
     tokens = {}
     for person in ("ann", "bob", "sen"):
@@ -186,6 +191,7 @@ def make_stage(label_studio: RunningLabelStudio, folder: Path, tasks: int) -> It
             robot_token=label_studio.new_user("robot")[1],
             port=_free_port(),
             sync_interval_s=3,
+            **more,
         )
         runtime = build_runtime(settings)
         stage = Stage(

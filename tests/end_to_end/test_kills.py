@@ -28,7 +28,9 @@ VICTIMS = ("web", "scheduler", "train")
 def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     label_studio: RunningLabelStudio, tmp_path: Path
 ) -> None:
-    with make_stage(label_studio, tmp_path, TASKS) as stage:
+    # With credentials, so that Label Studio must use them on every call.
+    credentials = {"username": "gate", "password": "correct horse"}
+    with make_stage(label_studio, tmp_path, TASKS, **credentials) as stage:
         policy = write_policy(stage, tmp_path / "policy.yaml", after=25, capacity=30)
         log = tmp_path / "serve.log"
         answered: list[int] = []
