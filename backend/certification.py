@@ -19,7 +19,7 @@ from backend.store.certificates import StoredCertificate, store_certificate
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
 from policies.schema import AutoAccept, Policy
-from policies.thresholds import STARTS, certify, grid_from_scores
+from policies.thresholds import certify, first_level, grid_from_scores
 
 logger = logging.getLogger(__name__)
 
@@ -87,5 +87,5 @@ def sample(ids: Sequence[int]) -> Sequence[int]:
 
 def least_answers(rule: AutoAccept) -> int:
     """Control answers below which not even a faultless model could be certified."""
-    budget = (1 - rule.confidence) / STARTS
-    return math.ceil(math.log(budget) / math.log1p(-rule.max_error_rate))
+    level = first_level(rule.confidence)
+    return math.ceil(math.log(level) / math.log1p(-rule.max_error_rate))

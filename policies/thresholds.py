@@ -4,22 +4,36 @@ The promise: with probability ``confidence`` the error rate among the accepted i
 ``max_error_rate``. Fixed-sequence testing (Angelopoulos et al. 2021, "Learn then test") walks from
 strict thresholds to loose ones and stops where the exact binomial test no longer rejects "the error
 rate is too high". Several starts share the error budget, because the strictest thresholds have too
-few answers to prove anything and a confident error bump would end a single walk at once.
+few answers to prove anything and a confident error bump would end a single walk at once. A walk
+that reaches the next start takes its budget along (fallback procedure: Wiens and Dmitrienko 2005),
+so where all goes well the loose thresholds are tested with the whole budget. ADR 0007 has the
+figures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import binom
 
-from policies.domain import BoolArray, Certificate, Estimate, FloatArray, IntArray
+from policies.costs import Costs, cheapest
+from policies.domain import (
+    BoolArray,
+    Certificate,
+    Estimate,
+    FloatArray,
+    IntArray,
+    ObjectArray,
+)
 from policies.intervals import UNKNOWN, exact_lower, exact_upper
 
-# Walks that share the error budget (statistics: 4 are robust against a confident-error bump).
-STARTS = 4
+# Each start's part of the error budget, strictest first. Four, against a bump of confident
+# errors; most for the first, because there few answers must do.
+BUDGET_SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)
+# The strictest threshold leaves this many times the answers that a faultless model would need.
+_FIRST_ANSWERS = 3
 # Fewer answers than this say too little about an error rate to forecast from it.
 _LEAST_TO_FORECAST = 20
 _MOST_TO_FORECAST = 1_000_000
@@ -36,7 +50,7 @@ def grid_from_scores(  # noqa: PLR0913 - the promise, the data and the size, all
 ) -> tuple[float, ...]:
     """Thresholds to test, strictest first: quantiles of scores whose labels nobody has seen.
 
-    The strictest leaves about twice the control answers that the test needs when none is wrong
+    The strictest leaves about three times the control answers needed when none is wrong
     (half of the scores not under ``floor`` where there are fewer answers), the loosest is the
     lowest score not under ``floor``. Without any such score: an empty grid.
     """
@@ -44,7 +58,7 @@ def grid_from_scores(  # noqa: PLR0913 - the promise, the data and the size, all
     eligible = int(np.count_nonzero(scores >= floor))
     if eligible == 0:
         return ()
-    needed = 2 * math.ceil(math.log(1 - confidence) / math.log1p(-max_error_rate))
+    needed = _FIRST_ANSWERS * math.ceil(math.log(1 - confidence) / math.log1p(-max_error_rate))
     loosest = eligible / len(scores)
     shares = np.linspace(min(loosest / 2, needed / max(n_labelled, 1)), loosest, size)
     ranks = np.clip(np.ceil(shares * len(scores)).astype(np.int64), 1, eligible) - 1
@@ -59,58 +73,116 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     max_error_rate: float,
     confidence: float,
     model_version: str,
-    starts: int = STARTS,
+    costs: Costs | None = None,
 ) -> Certificate:
-    """The lowest threshold of ``grid`` that the control answers certify, with its evidence.
+    """The threshold of ``grid`` that the control answers certify, with its evidence.
+
+    The lowest one, or with ``costs`` the cheapest of all that are certified: the promise holds for
+    all of them at once, so the choice is free.
 
     ``scores`` and ``wrong`` hold one entry for each control answer: the model's score and whether
     the person disagreed with its label. ``grid`` must be fixed without looking at ``wrong`` and
     strictly descending. Nothing certified is a normal result: ``threshold`` is None.
     ``error.high`` is the exact upper bound at the level of the test, so it never exceeds
     ``max_error_rate``.
+
+    Raises
+        ValueError: lengths differ, a score is not finite, the grid does not descend.
     """
     scores, thresholds = _finite(scores, "scores"), _finite(np.asarray(grid, float), "grid")
     _check(scores, wrong, thresholds, max_error_rate=max_error_rate, confidence=confidence)
-    budget = (1 - confidence) / starts
+    budget = 1 - confidence
     answers = _count_at_or_above(scores, thresholds)
     errors = _count_at_or_above(scores[np.asarray(wrong, bool)], thresholds)
     p_values: FloatArray = np.asarray(binom.cdf(errors, answers, max_error_rate))
-    firsts = np.unique(np.linspace(0, len(thresholds), starts, endpoint=False).astype(np.int64))
-    best = _last_certified(p_values <= budget, firsts)
+    levels = _certifying_levels(p_values, budget)
+    certified = np.flatnonzero(levels)
+    best = (
+        int(certified[_choice(errors[certified], answers[certified], costs)])
+        if len(certified)
+        else None
+    )
     n, k = (int(answers[best]), int(errors[best])) if best is not None else (0, 0)
-    needed = None
-    if best is None:
-        needed = _labels_needed(errors, answers, len(scores), max_error_rate, budget)
     return Certificate(
         model_version=model_version,
         max_error_rate=max_error_rate,
         confidence=confidence,
         threshold=None if best is None else float(thresholds[best]),
         accepted_share=n / len(scores) if n else 0.0,
-        error=_error_rate(k, n, 1 - budget),
+        error=UNKNOWN if best is None else _error_rate(k, n, 1 - float(levels[best])),
         errors=k,
         control_answers=len(scores),
         grid=tuple(thresholds.tolist()),
-        labels_needed=needed,
+        labels_needed=(
+            _labels_needed(errors, answers, len(scores), max_error_rate, first_level(confidence))
+            if best is None
+            else None
+        ),
     )
 
 
+def certify_labels(  # noqa: PLR0913 - the evidence and the promise, all by name
+    scores: FloatArray,
+    wrong: BoolArray,
+    labels: ObjectArray,
+    *,
+    grids: Mapping[str, Sequence[float]],
+    max_error_rate: float,
+    confidence: float,
+    model_version: str,
+    costs: Costs | None = None,
+) -> dict[str, Certificate]:
+    """One certificate for each label of ``grids``, from the answers where the model said it.
+
+    The chance that a promise breaks is split evenly over the labels, so that with probability
+    ``confidence`` not one of them accepts more than ``max_error_rate`` errors; each certificate
+    carries the higher confidence that this takes. A label that the model seldom says needs as many
+    answers as a frequent one, and most often certifies nothing.
+    """
+    share = (1 - confidence) / max(len(grids), 1)
+    said = {label: np.asarray(labels == label, bool) for label in grids}
+    return {
+        label: certify(
+            scores[said[label]],
+            np.asarray(wrong)[said[label]],
+            grid=grid,
+            max_error_rate=max_error_rate,
+            confidence=1 - share,
+            model_version=model_version,
+            costs=costs,
+        )
+        for label, grid in grids.items()
+    }
+
+
+def first_level(confidence: float) -> float:
+    """The level of the first start's test: what a few answers must pass to certify anything."""
+    return (1 - confidence) * BUDGET_SHARES[0]
+
+
+def _choice(errors: IntArray, answers: IntArray, costs: Costs | None) -> int:
+    """Which of the certified thresholds, strictest first: the loosest, or the cheapest."""
+    return len(errors) - 1 if costs is None else cheapest(errors, answers, costs)
+
+
 def _error_rate(errors: int, n: int, level: float) -> Estimate:
-    if n == 0:
-        return UNKNOWN
     low, high = exact_lower(errors, n, level), exact_upper(errors, n, level)
     return Estimate(value=errors / n, low=low, high=high, n=n)
 
 
-def _last_certified(passed: BoolArray, firsts: IntArray) -> int | None:
-    """Where the walks end: the furthest position before each walk's first failure."""
-    if len(passed) == 0:
-        return None
-    failures = np.flatnonzero(~passed)
-    places = np.searchsorted(failures, firsts)
-    ends = np.append(failures, len(passed))[places] - 1
-    walked = ends[ends >= firsts]
-    return int(walked.max()) if len(walked) else None
+def _certifying_levels(p_values: FloatArray, budget: float) -> FloatArray:
+    """At which level each threshold was certified, strictest first; 0 where it was not."""
+    starts = np.linspace(0, len(p_values), len(BUDGET_SHARES), endpoint=False).astype(np.int64)
+    own = np.zeros(len(p_values))
+    if len(own):
+        np.add.at(own, starts, budget * np.array(BUDGET_SHARES))  # few thresholds: starts coincide
+    levels = np.zeros(len(p_values))
+    level = 0.0
+    for place, p_value in enumerate(p_values.tolist()):
+        level += float(own[place])
+        level = level if p_value <= level else 0.0
+        levels[place] = level
+    return levels
 
 
 def _labels_needed(

@@ -153,7 +153,7 @@ def test_the_least_answers_are_the_fewest_that_can_prove_it(rate: float, confide
         found = certify(
             scores=np.full(answers, 0.9),
             wrong=np.zeros(answers, dtype=np.bool_),
-            grid=(0.8,),
+            grid=(0.8, 0.7, 0.6, 0.5),
             max_error_rate=rate,
             confidence=confidence,
             model_version="v1",
