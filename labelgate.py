@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS = {
+    "calibrate": "backend.commands.calibrate",
     "connect": "backend.commands.projects",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
