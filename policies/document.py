@@ -65,6 +65,17 @@ class Document:
         return self.lines.get(path, 1)
 
 
+def plain_value(text: str) -> Any:
+    """What a policy file means by this word without quotes: null, a truth value, a number, text.
+
+    >>> plain_value("3"), plain_value("true"), plain_value("010")
+    (3, True, '010')
+    """
+    word = text.strip()
+    tags = (tag for tag, pattern, _ in PLAIN_WORDS if pattern.match(word))
+    return _READERS.get(next(tags, ""), str)(word)
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - the base class declares it so
 
