@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.candidates import candidates_of
+from backend.candidates import candidates_of, with_class_support
 from backend.predictors.inputs import Download
 from backend.predictors.protocol import Predictor
 from backend.serving import Snapshot
@@ -67,7 +67,10 @@ def answer(
         return Answers(results=results, problems=problems, predicted=0, blind=0)
 
     rows = (readable.task_ids, readable.data)
-    candidates = candidates_of(snapshot.policy, labeling, snapshot.predictor, rows, download)
+    candidates = with_class_support(
+        candidates_of(snapshot.policy, labeling, snapshot.predictor, rows, download),
+        snapshot.model,
+    )
     certificate = None if snapshot.certificate is None else snapshot.certificate.certificate
     decisions = decide(
         snapshot.policy, candidates, certificate, model_version=snapshot.model_version

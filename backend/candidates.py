@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.protocol import ModelInput, Predictor
+from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
 from connectors.label_studio.labeling import InputKind, Labeling
-from policies.domain import Candidates, ObjectArray
+from policies.domain import Candidates, FloatArray, ObjectArray
 from policies.engine import NO_MODEL
+from policies.routes import CLASS_SUPPORT, ENTROPY, MARGIN
 from policies.schema import Policy
+from policies.uncertainty import entropies, margins
 
+_UNCERTAINTIES = {MARGIN: margins, ENTROPY: entropies}
 TaskRows = tuple[Sequence[int], Sequence[dict[str, Any]]]
 
 
@@ -33,6 +38,9 @@ def candidates_of(
     labels = np.full(len(data), None, dtype=np.object_)
     scores = np.full(len(data), np.nan)
     problems = column([NO_MODEL] * len(data))
+    signals: dict[str, FloatArray] = {
+        name: np.full(len(data), np.nan) for name in policy.signals_used()
+    }
     if predictor is not None and not _can_read(predictor, labeling):
         problems[:] = (
             f"the model reads {predictor.input_kind.value}, the project now shows "
@@ -48,11 +56,15 @@ def candidates_of(
             best = probabilities.argmax(axis=1)
             labels[good] = column(predictor.labels)[best]
             scores[good] = probabilities[np.arange(len(values)), best]
+            for name in signals.keys() & _UNCERTAINTIES.keys():
+                signals[name][good] = _UNCERTAINTIES[name](probabilities)
         gone = good & ~np.isin(labels, column(labeling.labels))
         problems[gone] = [
             f"the label {label!r} left the labelling config" for label in labels[gone]
         ]
         labels[gone], scores[gone] = None, np.nan
+        for values_of in signals.values():
+            values_of[gone] = np.nan
     return Candidates(
         task_ids=np.array(task_ids, dtype=np.int64),
         labels=labels,
@@ -62,7 +74,21 @@ def candidates_of(
             field: column([task_data.get(field) for task_data in data])
             for field in policy.fields_used()
         },
+        signals=signals,
     )
+
+
+def with_class_support(candidates: Candidates, model: ModelVersion | None) -> Candidates:
+    """The candidates with how many human examples of its predicted label the model learned from.
+
+    Only where the policy asks for it. A version that did not note them counts as having seen none.
+    """
+    if model is None or CLASS_SUPPORT not in candidates.signals:
+        return candidates
+    seen = model.lineage.get(EXAMPLES_BY_LABEL, {})
+    support = [np.nan if label is None else seen.get(label, 0) for label in candidates.labels]
+    counted = np.array(support, dtype=np.float64)
+    return replace(candidates, signals={**candidates.signals, CLASS_SUPPORT: counted})
 
 
 def _can_read(predictor: Predictor, labeling: Labeling) -> bool:
@@ -81,6 +107,10 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
             field: np.concatenate([part.fields[field] for part in parts])
             for field in parts[0].fields
         },
+        signals={
+            name: np.concatenate([part.signals[name] for part in parts])
+            for name in parts[0].signals
+        },
     )
 
 
@@ -92,6 +122,7 @@ def part_of(candidates: Candidates, places: slice) -> Candidates:
         scores=candidates.scores[places],
         problems=candidates.problems[places],
         fields={field: values[places] for field, values in candidates.fields.items()},
+        signals={name: values[places] for name, values in candidates.signals.items()},
     )
 
 

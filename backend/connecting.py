@@ -21,7 +21,8 @@ from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.labeling import Labeling, parse_labeling
 from policies.loading import load_policy, policy_hash
-from policies.schema import AutoAccept, Policy, PredictedLabel
+from policies.routes import PredictedLabel, leaves
+from policies.schema import AutoAccept, Policy
 
 
 class ConnectError(Exception):
@@ -131,9 +132,9 @@ def wiring_of(settings: Settings) -> provisioning.Wiring:
 
 def _labels_named(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
     named = [
-        (f"routes[{place}].in", route.labels)
-        for place, route in enumerate(policy.routes)
-        if isinstance(route, PredictedLabel)
+        (f"{place}.in", condition.labels)
+        for place, condition in leaves(policy.routes)
+        if isinstance(condition, PredictedLabel)
     ]
     if isinstance(policy.auto_accept, AutoAccept):
         named.append(("auto_accept.never", policy.auto_accept.never))

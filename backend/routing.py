@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.candidates import part_of
+from backend.candidates import part_of, with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
@@ -48,7 +48,10 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     if not ids:
         return {"decided": 0, "accepted": 0}
     predictor = None if serving is None else serving.predictor
-    candidates = predict_tasks(runtime, project, policy, predictor, ids)
+    candidates = with_class_support(
+        predict_tasks(runtime, project, policy, predictor, ids),
+        None if serving is None else serving.model,
+    )
     return _decide(runtime, project, policy, candidates, (grounds, certificate))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -25,7 +26,14 @@ from backend.predictors.protocol import Predictor
 from backend.predictors.sklearn_models import FittedModel, SklearnPredictor, TrainingError, fit
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
-from backend.store.models import CHAMPION, KEPT, ModelVersion, next_number, store_version
+from backend.store.models import (
+    CHAMPION,
+    EXAMPLES_BY_LABEL,
+    KEPT,
+    ModelVersion,
+    next_number,
+    store_version,
+)
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import count_human_labels, stored_tasks
 from backend.store.training import (
@@ -185,6 +193,7 @@ def _lineage(
     data = orjson.dumps(sorted(labels.items()))
     return {
         "examples": len(labels),
+        EXAMPLES_BY_LABEL: dict(sorted(Counter(labels.values()).items())),
         "data_sha256": hashlib.sha256(data).hexdigest(),
         "policy_hash": attempt.project.policy_hash,
         "seed": attempt.number,

@@ -7,29 +7,16 @@ because wrong types are reported elsewhere and all problems are wanted at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from policies.problems import Path, at, dotted, nearest
+from policies.problems import Issue, at, dotted, nearest
+from policies.route_rules import route_issues
 from policies.stakes import floors_of
 
 # The views that exist beside those of the tiers.
 RESERVED_TIERS = ("Audit", "Control")
 # More than this leaves too little for training and routing.
 MOST_HELD_BACK = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """One broken rule: where, what is wrong, and the way out where there is one."""
-
-    path: Path
-    message: str
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        text = f"{dotted(self.path)} {self.message}"
-        return f"{text} ({self.hint})" if self.hint else text
 
 
 def issues_of(document: Mapping[str, Any]) -> list[Issue]:
@@ -87,16 +74,6 @@ def _known_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
         if isinstance(name, str) and names and name not in names:
             hint = nearest(name, names) or f"the tiers are {', '.join(names)}"
             yield Issue(path, "is not a tier", hint)
-
-
-def _one_comparison(document: Mapping[str, Any]) -> Iterator[Issue]:
-    for index, route in enumerate(_items(document, "routes")):
-        if at(route, ("kind",)) != "task_field":
-            continue
-        given = [key for key in ("equals", "in") if at(route, (key,)) is not None]
-        if len(given) != 1:
-            found = "has both" if given else "has neither"
-            yield Issue(("routes", index), f"needs one of 'equals' and 'in', and {found}")
 
 
 def _not_flat(document: Mapping[str, Any]) -> Iterator[Issue]:
@@ -163,7 +140,7 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _unique_tiers,
     _unique_reviewers,
     _known_tiers,
-    _one_comparison,
+    route_issues,
     _not_flat,
     _score_floor,
     _audit_floor,

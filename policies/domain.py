@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -90,6 +90,8 @@ class Candidates:
     ``labels`` and ``scores`` are the model's answer: label None and score NaN where there is none,
     and then ``problems`` says why ("no model yet", "broken image: ..."). ``fields`` holds one
     column per task field that the policy names; a task without the field has None there.
+    ``signals`` holds one column for each of "margin", "entropy" and "class_support" that the
+    policy names, NaN where it is unknown.
     """
 
     task_ids: IntArray
@@ -97,6 +99,7 @@ class Candidates:
     scores: FloatArray
     problems: ObjectArray
     fields: dict[str, ObjectArray]
+    signals: dict[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.task_ids)

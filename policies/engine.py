@@ -6,8 +6,6 @@ the next one, so the order of the steps in ``decide`` is the order of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-
 import numpy as np
 
 from policies.decisions import Decisions, Draft
@@ -15,13 +13,14 @@ from policies.domain import (
     BoolArray,
     Candidates,
     Certificate,
-    IntArray,
     ObjectArray,
     Outcome,
     Purpose,
 )
+from policies.routes import described, listed
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
-from policies.schema import AutoAccept, Policy, PredictedLabel
+from policies.schema import AutoAccept, Policy
+from policies.signals import Column, Signals, verdict
 
 NO_MODEL = "no model yet"
 
@@ -37,8 +36,8 @@ def decide(
 
     Slices come first, then tasks without an answer, then routes (the first match wins), then
     auto-accept. ``model_version`` is that of the candidates' answers; ValueError where the
-    certificate was made for another, or where a field that the policy names is not in
-    ``candidates.fields``.
+    certificate was made for another, or where a field or signal that the policy names is not in
+    ``candidates``.
 
     ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
     rule applies to.
@@ -89,24 +88,21 @@ def _routes(draft: Draft, policy: Policy) -> None:
     missing = [field for field in policy.fields_used() if field not in candidates.fields]
     if missing:
         raise ValueError(f"the policy's routes look at task fields not given: {missing}")
-    labels = _Column(candidates.labels)
-    fields = {name: _Column(candidates.fields[name]) for name in policy.fields_used()}
+    unknown = [signal for signal in policy.signals_used() if signal not in candidates.signals]
+    if unknown:
+        raise ValueError(f"the policy's routes look at signals not given: {unknown}")
+    signals = Signals(candidates, policy.salt)
     for index, route in enumerate(policy.routes):
-        if isinstance(route, PredictedLabel):
-            matches = labels.among(route.labels)
-            named = f"the predicted label is one of {_listed(route.labels)}"
-        else:
-            matches = fields[route.field].among(route.values)
-            named = f"the task's {route.field} is one of {_listed(route.values)}"
         rule = f"routes[{index}]"
-        draft.settle(matches & draft.open, tier=route.tier, rule=rule, reason=named)
+        matches, _ = verdict(route, signals, rule)
+        draft.settle(matches & draft.open, tier=route.tier, rule=rule, reason=described(route))
 
 
 def _auto_accept(
     draft: Draft, policy: Policy, promise: AutoAccept, certificate: Certificate | None
 ) -> None:
-    never = draft.open & _Column(draft.candidates.labels).among(promise.never)
-    reason = f"the predicted label is one that is never accepted: {_listed(promise.never)}"
+    never = draft.open & Column(draft.candidates.labels).among(promise.never)
+    reason = f"the predicted label is one that is never accepted: {listed(promise.never)}"
     _to_first_tier(draft, never, policy, "never_label", reason)
     if certificate is None or certificate.threshold is None or not _covers(certificate, promise):
         _to_first_tier(
@@ -143,7 +139,7 @@ def _agreement(draft: Draft, policy: Policy) -> None:
     overlap = policy.agreement.overlap
     enough = [tier.name for tier in policy.tiers if len(tier.reviewers) >= overlap]
     routed = (draft.outcomes == Outcome.REVIEW) & (draft.purposes == Purpose.ROUTED)
-    eligible = routed & _Column(draft.tiers).among(enough)
+    eligible = routed & Column(draft.tiers).among(enough)
     if policy.agreement.share == 0:
         return
     picked = draft.draw_purpose(
@@ -187,36 +183,5 @@ def _below(score: float, threshold: float, source: str) -> str:
     return f"{score:.{digits}f} is below the {source} {threshold:.{digits}f}"
 
 
-class _Column:
-    """Values as codes, so that each of many rules costs one look-up a task."""
-
-    def __init__(self, values: ObjectArray) -> None:
-        self._codes: dict[Hashable, int] = {None: 0}
-        codes = self._codes
-        keys = (value if type(value) is str else _key(value) for value in values.tolist())
-        self._places: IntArray = np.fromiter(
-            (codes.setdefault(key, len(codes)) for key in keys), np.int64, len(values)
-        )
-
-    def among(self, wanted: Iterable[str | bool | float]) -> BoolArray:
-        """Which tasks have one of the wanted values."""
-        table = np.zeros(len(self._codes), bool)
-        table[[self._codes.get(_key(value), 0) for value in wanted]] = True
-        table[0] = False
-        found: BoolArray = table[self._places]
-        return found
-
-
-def _key(value: object) -> Hashable:
-    """What equality means for a task's data: true is not 1; a list or mapping equals nothing."""
-    if isinstance(value, bool):
-        return ("true" if value else "false",)
-    return value if isinstance(value, (str, int, float)) else None
-
-
 def _is_none(values: ObjectArray) -> BoolArray:
     return np.fromiter((value is None for value in values.tolist()), bool, len(values))
-
-
-def _listed(values: Iterable[str | bool | float]) -> str:
-    return ", ".join(repr(value) for value in values)

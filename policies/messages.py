@@ -21,6 +21,7 @@ _PLAIN = {
     "tuple_type": "must be a list",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
+    "union_tag_not_found": "must be a mapping of keys to values",
     "dict_type": "must be a mapping of keys to values",
     "too_short": "must have at least one entry",
 }
@@ -32,7 +33,7 @@ _PATTERNS = {
 _MISSING_HINTS = {
     "auto_accept": "'never', or max_error_rate and confidence",
     "stakes": "low, sensitive or regulated",
-    "kind": "predicted_label or task_field",
+    "kind": "what the condition looks at, such as predicted_label, score or task_field",
 }
 _ACCEPT_FORMS = "must be 'never' or a mapping with max_error_rate and confidence"
 
@@ -41,7 +42,7 @@ def problems_of(errors: list[ErrorDetails], document: Document) -> list[Problem]
     """One problem for each validation error of ``Policy``, with its line in the document."""
     problems = []
     for error in errors:
-        path = _path_in(document.values, error["loc"])
+        path = _path_in(error["loc"])
         value = at(document.values, path)
         follows_from_another = error["type"] == "too_short" and value
         if error["type"] != INCONSISTENT and not follows_from_another:
@@ -52,7 +53,7 @@ def problems_of(errors: list[ErrorDetails], document: Document) -> list[Problem]
 def _problem(error: ErrorDetails, path: Path, value: Any, document: Document) -> Problem:
     kind = error["type"]
     quoted = shown(value)
-    if kind == "union_tag_not_found":
+    if kind == "union_tag_not_found" and isinstance(value, Mapping):
         kind, path = "missing", (*path, "kind")
     elif kind == "union_tag_invalid":
         path = (*path, "kind")
@@ -79,7 +80,7 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
     if kind in {"enum", "union_tag_invalid"}:
         known = _choices(error)
         return f"is not one of {', '.join(known)}", nearest(
-            str(error.get("ctx", {}).get("tag", value)), known
+            str(error.get("ctx", {}).get("tag", value)).strip("()"), known
         )
     if kind == "literal_error" or (kind == "model_type" and path == ("auto_accept",)):
         return _ACCEPT_FORMS, nearest(value, ["never"]) if isinstance(value, str) else None
@@ -94,16 +95,14 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
 def _choices(error: ErrorDetails) -> list[str]:
     context = error.get("ctx", {})
     listed = str(context.get("expected_tags") or context.get("expected"))
-    return [part.strip(" '") for part in listed.replace(" or ", ", ").split(",")]
+    return [part.strip(" '()") for part in listed.replace(" or ", ", ").split(",")]
 
 
-def _path_in(values: Any, loc: tuple[str | int, ...]) -> Path:
+def _path_in(loc: tuple[str | int, ...]) -> Path:
     """The error's place in the document, without the union branches it went through."""
     path: Path = ()
     for part in loc:
-        here = at(values, path)
-        branch = isinstance(here, Mapping) and part == here.get("kind")
-        if not branch and not str(part).startswith("("):
+        if not str(part).startswith("("):
             path = (*path, part)
     return path
 
@@ -154,10 +153,12 @@ def _step(node: dict[str, Any], part: str | int) -> dict[str, Any]:
         found = node.get("items", {})
     elif part in node.get("properties", {}):
         found = node["properties"][part]
-    elif "discriminator" in node:
-        found = {"$ref": node["discriminator"]["mapping"][part]}
-    elif "oneOf" in node:  # auto_accept: the branch that is no constant
-        found = next(option for option in node["oneOf"] if "$ref" in option)
+    elif (
+        "oneOf" in node
+    ):  # a kind of route by its tag, or the branch of auto_accept that is no text
+        options = [_resolved(option) for option in node["oneOf"] if "$ref" in option]
+        kinds = [option["properties"].get("kind", {}).get("const") for option in options]
+        found = options[kinds.index(part.strip("()")) if part != "(rule)" else 0]
     return found
 
 

@@ -37,6 +37,19 @@ class Problem:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One broken rule between fields: where, what is wrong, and the way out where there is one."""
+
+    path: Path
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{dotted(self.path)} {self.message}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
 class PolicyError(Exception):
     """A policy file that cannot be used; the text has one line for each problem."""
 

@@ -9,30 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from policies.consistency import issues_of
 from policies.domain import Stakes
+from policies.routes import (
+    SIGNALS,
+    Condition,
+    Route,
+    Source,
+    TaskField,
+    leaves,
+)
+from policies.sections import Section, Share, Text
 from policies.stakes import floors_of
 
 # The type of the one error that stands for all of policies.consistency; loading lists them singly.
 INCONSISTENT = "inconsistent"
-
-
-def _scalar(value: Any) -> Any:
-    """One error for a value that is no scalar, instead of one for each branch of the union."""
-    if value is not None and not isinstance(value, (str, int, float)):
-        raise PydanticCustomError("scalar_type", "must be text, a number, true or false")
-    return value
 
 
 def _title_or_id(value: Any) -> Any:
@@ -43,23 +37,10 @@ def _title_or_id(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, Field(min_length=1)]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-# strict=False: YAML gives a list where the frozen model keeps a tuple.
-Labels = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]
-Share = Annotated[float, Field(ge=0, le=1)]
 SliceShare = Annotated[float, Field(ge=0.05, le=0.5)]
 # Filled in by ``with_defaults``, so that a policy in memory always names its tier.
 TOP_TIER = Field(default="", description="Who answers; default: the top tier.")
-
-
-class Section(BaseModel):
-    """What all parts of a policy share: nothing is converted, ignored or changed later."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=False
-    )
 
 
 class TierSpec(Section):
@@ -73,36 +54,6 @@ class TierSpec(Section):
     daily_capacity: Annotated[int, Field(ge=1)] = Field(
         description="Labels that the whole tier can give in a day."
     )
-
-
-class PredictedLabel(Section):
-    """Sends tasks to a tier by the label that the model predicts."""
-
-    kind: Literal["predicted_label"]
-    labels: Labels = Field(alias="in")
-    tier: Text
-
-
-class TaskField(Section):
-    """Sends tasks to a tier by a field of their data; exactly one of ``equals`` and ``in``."""
-
-    kind: Literal["task_field"]
-    field: Text
-    equals: Scalar | None = None
-    one_of: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = Field(
-        default=None, alias="in"
-    )
-    tier: Text
-
-    @property
-    def values(self) -> tuple[str | bool | float, ...]:
-        """The values that match, however the file wrote them."""
-        if self.one_of is not None:
-            return self.one_of
-        return () if self.equals is None else (self.equals,)
-
-
-Route = Annotated[PredictedLabel | TaskField, Field(discriminator="kind")]
 
 
 class AutoAccept(Section):
@@ -207,10 +158,23 @@ class Policy(Section):
         """How expert a tier is: 0 for the least."""
         return self.tiers.index(self.tier(name))
 
+    def conditions(self) -> tuple[Condition, ...]:
+        """All simple conditions of the routes, those inside all, any and not too."""
+        return tuple(condition for _, condition in leaves(self.routes))
+
     def fields_used(self) -> tuple[str, ...]:
         """The task fields that routes look at, each once: what ``Candidates.fields`` must hold."""
-        fields = (route.field for route in self.routes if isinstance(route, TaskField))
+        fields = [
+            "source" if isinstance(condition, Source) else condition.field
+            for condition in self.conditions()
+            if isinstance(condition, (Source, TaskField))
+        ]
         return tuple(dict.fromkeys(fields))
+
+    def signals_used(self) -> tuple[str, ...]:
+        """What routes look at beside label and score: what ``Candidates.signals`` must hold."""
+        kinds = {condition.kind for condition in self.conditions()}
+        return tuple(signal for signal in SIGNALS if signal in kinds)
 
 
 def with_defaults(document: Any) -> Any:

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from backend.store.tables import ModelRow
 
 CHAMPION, KEPT, RETIRED = "champion", "kept", "retired"
+# Of a version's lineage: label -> how many of its training examples people gave that label.
+EXAMPLES_BY_LABEL = "examples_by_label"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

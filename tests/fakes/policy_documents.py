@@ -61,7 +61,9 @@ def make_certificate(threshold: float | None = 0.8, **changes: Any) -> Certifica
     return Certificate(**(values | changes))
 
 
-def make_candidates(rows: Sequence[tuple[int, str | None, float, str | None, Any]]) -> Candidates:
+def make_candidates(
+    rows: Sequence[tuple[int, str | None, float, str | None, Any]], **signals: Sequence[float]
+) -> Candidates:
     """Rows of task id, label, score (NaN for none), problem, and the field ``source``."""
 
     def column(place: int) -> Any:
@@ -75,6 +77,7 @@ def make_candidates(rows: Sequence[tuple[int, str | None, float, str | None, Any
         scores=np.array([row[2] for row in rows], np.float64),
         problems=column(3),
         fields={"source": column(4)},
+        signals={name: np.array(values, np.float64) for name, values in signals.items()},
     )
 
 
@@ -85,19 +88,59 @@ _scalars = st.one_of(
 _NAMES = ("general", "domain", "senior")
 
 
-def _routes(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    tiers = st.sampled_from(names)
-    by_label = st.fixed_dictionaries(
-        {
-            "kind": st.just("predicted_label"),
-            "in": st.lists(_texts, min_size=1, max_size=3),
-            "tier": tiers,
-        }
+_labels = st.lists(_texts, min_size=1, max_size=3)
+_shares = st.floats(0, 1)
+
+
+def _kind(kind: str, **values: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"kind": st.just(kind)} | values)
+
+
+def _simple() -> st.SearchStrategy[dict[str, Any]]:
+    scalars = st.lists(_scalars, min_size=1, max_size=3)
+    field = {"field": _texts}
+    low = st.fixed_dictionaries({"min": st.floats(-9, 0)}, optional={"max": st.floats(0, 9)})
+    return st.one_of(
+        _kind("predicted_label", **{"in": _labels}),
+        _kind("score", below=_shares),
+        _kind("score", above=st.floats(0, 0.69)),
+        _kind("margin", below=_shares),
+        _kind("entropy", above=_shares),
+        _kind("task_field", equals=_scalars, **field),
+        _kind("task_field", **{"in": scalars}, **field),
+        _kind("task_field", regex=st.sampled_from(["a", "^[0-9]+$", "x|y"]), **field),
+        _kind("task_field", range=low, **field),
+        _kind("source", **{"in": scalars}),
+        _kind("class_support", below=st.integers(1, 50)),
+        _kind("random_share", share=st.floats(0.01, 1)),
     )
-    field = {"kind": st.just("task_field"), "field": _texts, "tier": tiers}
-    equals = st.fixed_dictionaries({**field, "equals": _scalars})
-    one_of = st.fixed_dictionaries({**field, "in": st.lists(_scalars, min_size=1, max_size=3)})
-    return st.one_of(by_label, equals, one_of)
+
+
+def _negatable() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(
+        _kind("predicted_label", **{"in": _labels}),
+        _kind("score", above=_shares),
+        _kind("margin", above=_shares),
+        _kind("entropy", below=_shares),
+        _kind("task_field", equals=_scalars, field=_texts),
+        _kind("random_share", share=st.floats(0.01, 1)),
+    )
+
+
+def _combined(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    several = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(_kind("all", all=several), st.fixed_dictionaries({"any": several}))
+
+
+_conditions = st.recursive(
+    _simple() | st.fixed_dictionaries({"not": _negatable()}), _combined, max_leaves=5
+)
+
+
+def routes(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any route that a policy takes, to one of these tiers."""
+    tiers = st.sampled_from(names)
+    return st.builds(lambda condition, tier: condition | {"tier": tier}, _conditions, tiers)
 
 
 @st.composite
@@ -127,7 +170,7 @@ def policies(draw: st.DrawFn) -> Policy:
             }
             for name in names
         ],
-        "routes": draw(st.lists(_routes(names), max_size=4)),
+        "routes": draw(st.lists(routes(names), max_size=4)),
         "auto_accept": draw(st.just("never") | accepts),
     }
     if draw(st.booleans()):

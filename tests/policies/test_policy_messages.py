@@ -59,23 +59,38 @@ def test_the_policy_that_the_others_break_is_good() -> None:
             "predicted_lable",
             (
                 "digits.yaml:7  routes[0].kind = 'predicted_lable'  is not one of predicted_label, "
-                "task_field (did you mean 'predicted_label'?)"
+                "score, margin, entropy, task_field, source, class_support, random_share, all, "
+                "any, not (did you mean 'predicted_label'?)"
             ),
         ),
         (
             "{kind: predicted_label, ",
             "{",
-            "digits.yaml:7  routes[0].kind  is missing (predicted_label or task_field)",
+            (
+                "digits.yaml:7  routes[0].kind  is missing (what the condition looks at, such as "
+                "predicted_label, score or task_field)"
+            ),
+        ),
+        (
+            '{kind: predicted_label, in: ["8"], tier: senior}',
+            "press",
+            "digits.yaml:7  routes[0] = 'press'  must be a mapping of keys to values",
         ),
         (
             "equals: press",
             "equals: press, in: [a]",
-            "digits.yaml:8  routes[1]  needs one of 'equals' and 'in', and has both",
+            (
+                "digits.yaml:8  routes[1]  needs one of 'equals', 'in', 'regex' and 'range', "
+                "and has 'equals' and 'in'"
+            ),
         ),
         (
             ", equals: press",
             "",
-            "digits.yaml:8  routes[1]  needs one of 'equals' and 'in', and has neither",
+            (
+                "digits.yaml:8  routes[1]  needs one of 'equals', 'in', 'regex' and 'range', "
+                "and has none"
+            ),
         ),
         (
             "equals: press",

@@ -1,0 +1,174 @@
+"""Routes against columns of candidates: which tasks a condition matches, all at once.
+
+Answers are three-valued: a condition on what is not known (no answer, no score) neither matches
+nor is known not to match, so ``not`` never catches a task by ignorance. A task field that is
+missing is known: it equals nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import reduce
+from operator import and_, or_
+
+import numpy as np
+
+from policies import patterns
+from policies.domain import BoolArray, Candidates, FloatArray, IntArray, ObjectArray
+from policies.routes import (
+    AllOf,
+    AnyOf,
+    ClassSupport,
+    Condition,
+    Entropy,
+    Margin,
+    Not,
+    PredictedLabel,
+    RandomShare,
+    Range,
+    Score,
+    Source,
+    TaskField,
+    parts_of,
+)
+from policies.sampling import draws
+
+# Where a condition matches, and where it is known not to.
+Verdict = tuple[BoolArray, BoolArray]
+
+
+class Column:
+    """Values as codes, so that each of many rules costs one look-up a task."""
+
+    def __init__(self, values: ObjectArray) -> None:
+        codes: dict[Hashable, int] = {None: 0}
+        keys = (value if type(value) is str else _key(value) for value in values.tolist())
+        self._places: IntArray = np.fromiter(
+            (codes.setdefault(key, len(codes)) for key in keys), np.int64, len(values)
+        )
+        self._codes = codes
+
+    @property
+    def given(self) -> BoolArray:
+        """Which tasks have a value that can equal something."""
+        given: BoolArray = self._places != 0
+        return given
+
+    def among(self, wanted: Iterable[str | bool | float]) -> BoolArray:
+        """Which tasks have one of the wanted values."""
+        table = np.zeros(len(self._codes), bool)
+        table[[self._codes.get(_key(value), 0) for value in wanted]] = True
+        table[0] = False
+        found: BoolArray = table[self._places]
+        return found
+
+    def where(self, test: Callable[[Hashable], bool]) -> BoolArray:
+        """Which tasks have a value that passes the test; each different value is tested once."""
+        table = np.fromiter(
+            (value is not None and test(value) for value in self._codes), bool, len(self._codes)
+        )
+        found: BoolArray = table[self._places]
+        return found
+
+
+def _key(value: object) -> Hashable:
+    """What equality means for a task's data: true is not 1; a list or mapping equals nothing."""
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    return value if isinstance(value, (str, int, float)) else None
+
+
+class Signals:
+    """Candidates as conditions see them; columns are coded when they are first looked at."""
+
+    def __init__(self, candidates: Candidates, salt: str) -> None:
+        self._candidates = candidates
+        self._salt = salt
+        self._columns: dict[str | None, Column] = {}
+        self.score: FloatArray = _within_one(candidates.scores)
+
+    @property
+    def labels(self) -> Column:
+        """The predicted labels."""
+        return self._column(None, self._candidates.labels)
+
+    def field(self, name: str) -> Column:
+        """A field of the tasks' data."""
+        return self._column(name, self._candidates.fields[name])
+
+    def signal(self, name: str) -> FloatArray:
+        """A figure that came with the model's answers."""
+        return self._candidates.signals[name]
+
+    def drawn(self, stream: str, share: float) -> BoolArray:
+        """A random share of the tasks; each stream draws on its own."""
+        return draws(self._salt, stream, self._candidates.task_ids) < share
+
+    def _column(self, name: str | None, values: ObjectArray) -> Column:
+        if name not in self._columns:
+            self._columns[name] = Column(values)
+        return self._columns[name]
+
+
+def _within_one(scores: FloatArray) -> FloatArray:
+    return np.where((scores >= 0) & (scores <= 1), scores, np.nan)
+
+
+def verdict(  # noqa: PLR0911 - one return for each kind
+    condition: Condition, signals: Signals, path: str
+) -> Verdict:
+    """Where the condition matches and where it is known not to; ``path`` is its place in the file.
+
+    ``path`` names the stream of random shares, so that two of them draw apart.
+    """
+    match condition:
+        case AllOf() | AnyOf():
+            parts = [verdict(part, signals, place) for place, part in parts_of(condition, path)]
+            yes, no = (and_, or_) if isinstance(condition, AllOf) else (or_, and_)
+            return reduce(yes, (part[0] for part in parts)), reduce(no, (part[1] for part in parts))
+        case Not():
+            matches, fails = verdict(condition.condition, signals, f"{path}.not")
+            return fails, matches
+        case PredictedLabel():
+            labels = signals.labels
+            return _known(labels.among(condition.labels), labels.given)
+        case Score():
+            return _limited(signals.score, condition)
+        case Margin() | Entropy() | ClassSupport():
+            return _limited(signals.signal(condition.kind), condition)
+        case TaskField() | Source():
+            return _known(_field(condition, signals), None)
+        case RandomShare():
+            return _known(signals.drawn(path, condition.share), None)
+
+
+def _known(found: BoolArray, known: BoolArray | None) -> Verdict:
+    return found, ~found if known is None else known & ~found
+
+
+def _limited(values: FloatArray, limit: Score | Margin | Entropy | ClassSupport) -> Verdict:
+    if limit.below is not None:
+        return _known(values < limit.below, ~np.isnan(values))
+    above = np.nan if isinstance(limit, ClassSupport) or limit.above is None else limit.above
+    return _known(values > above, ~np.isnan(values))
+
+
+def _field(condition: TaskField | Source, signals: Signals) -> BoolArray:
+    if isinstance(condition, Source):
+        return signals.field("source").among(condition.sources)
+    column, pattern = signals.field(condition.field), condition.regex
+    if pattern is not None:
+        return column.where(
+            lambda value: isinstance(value, str) and patterns.occurs(pattern, value)
+        )
+    if condition.range is not None:
+        limits = condition.range
+        return column.where(lambda value: _inside(value, limits))
+    return column.among(condition.values)
+
+
+def _inside(value: Hashable, limits: Range) -> bool:
+    if not isinstance(value, (int, float)):
+        return False
+    above = limits.min is None or value >= limits.min
+    return above and (limits.max is None or value <= limits.max)
