@@ -12,7 +12,7 @@ from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
-from backend.synchronisation import synchronise
+from backend.synchronisation import reconcile, synchronise
 from backend.training import request_if_due
 
 Job = Callable[[Runtime, ConnectedProject], Mapping[str, Any]]
@@ -36,6 +36,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "audit": audit.run,
         "cycle": cycle.run,
         "retrain": retrain.run,
+        "reconcile": reconcile,
     }
 )
 

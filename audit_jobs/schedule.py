@@ -33,6 +33,7 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     watch = Watch(runtime)
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
+    scheduler.add_job(watch.reconcile, "cron", hour=3, id="reconcile")
     scheduler.add_job(forget, "interval", hours=24, id="forget", args=[runtime])
     return scheduler
 
@@ -71,6 +72,16 @@ class Watch:
                 logger.warning("retrain.failed project=%d error=%s", project.id, error)
                 self._pause(FAILED_ROUND_PAUSE_S)  # the request may still be open
             self._looked_at.pop(project.id, None)  # a new version decides everything again
+
+    def reconcile(self) -> None:
+        """Once a night: notice what was deleted in Label Studio without a word."""
+        with self._runtime.reads() as session:
+            projects = all_projects(session)
+        for project in projects:
+            try:
+                run_job(self._runtime, "reconcile", project)
+            except JobFailedError as error:
+                logger.warning("reconcile.failed project=%d error=%s", project.id, error)
 
 
 def run_round(runtime: Runtime, project: ConnectedProject) -> bool:

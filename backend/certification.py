@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from backend.slices import labelled_slices
 from backend.store.certificates import StoredCertificate, store_certificate
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
+from policies.domain import Certificate
+from policies.sampling import SLICE, draws
 from policies.schema import AutoAccept, Policy
 from policies.thresholds import certify, first_level, grid_from_scores
 
@@ -43,28 +45,11 @@ def certify_version(
     with runtime.reads() as session:
         control = labelled_slices(session, project, policy).control
         pool = unlabelled_task_ids(session, project.id)
-    if len(control) < least_answers(rule):
+    if len(control) < answers_to_wait_for(rule, policy, pool):
         return None
-    pool_scores = predict_tasks(runtime, project, policy, serving.predictor, sample(pool)).scores
-    candidates = predict_tasks(runtime, project, policy, serving.predictor, sorted(control))
-    answered = ~np.isnan(candidates.scores)
-    scores = candidates.scores[answered]
-    truth = np.array([control[int(i)] for i in candidates.task_ids[answered]], dtype=np.object_)
-    grid = grid_from_scores(
-        pool_scores[~np.isnan(pool_scores)],
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        n_labelled=len(scores),
-        floor=rule.floor,
-    )
-    certificate = certify(
-        scores,
-        np.asarray(candidates.labels[answered] != truth, dtype=np.bool_),
-        grid=grid,
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        model_version=serving.model.version,
-    )
+
+    certificate = _certify(runtime, project, policy, serving, (rule, control, pool))
+
     with runtime.sessions.begin() as session:
         stored = store_certificate(
             session, project.id, certificate, project.policy_hash, runtime.now()
@@ -78,6 +63,48 @@ def certify_version(
         certificate.errors,
     )
     return stored
+
+
+def _certify(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    serving: Champion,
+    grounds: tuple[AutoAccept, Mapping[int, str], Sequence[int]],
+) -> Certificate:
+    rule, control, pool = grounds
+    pool_scores = predict_tasks(runtime, project, policy, serving.predictor, sample(pool)).scores
+    candidates = predict_tasks(runtime, project, policy, serving.predictor, sorted(control))
+    answered = ~np.isnan(candidates.scores)
+    scores = candidates.scores[answered]
+    truth = np.array([control[int(i)] for i in candidates.task_ids[answered]], dtype=np.object_)
+    grid = grid_from_scores(
+        pool_scores[~np.isnan(pool_scores)],
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        n_labelled=len(scores),
+        floor=rule.floor,
+    )
+    return certify(
+        scores,
+        np.asarray(candidates.labels[answered] != truth, dtype=np.bool_),
+        grid=grid,
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        model_version=serving.model.version,
+    )
+
+
+def answers_to_wait_for(rule: AutoAccept, policy: Policy, pool: Sequence[int]) -> int:
+    """Control answers at which a version gets its one look.
+
+    Just enough for a faultless model proves nothing for a good one, so the look waits for twice as
+    many, or for the end of the slice where the project is small. It depends on counts alone, never
+    on what the answers say.
+    """
+    ids = np.array(pool, dtype=np.int64)
+    slice_is_open = bool((draws(policy.salt, SLICE, ids) < policy.control.share).any())
+    return least_answers(rule) * (2 if slice_is_open else 1)
 
 
 def sample(ids: Sequence[int]) -> Sequence[int]:

@@ -24,8 +24,10 @@ from backend.store.tasks import (
     count_human_labels,
     mark_annotations_deleted,
     mark_tasks_deleted,
+    standing_annotations,
     store_annotations,
     store_tasks,
+    task_ids,
 )
 from backend.store.training import request_training
 from connectors.annotation_tool import Annotation, Task
@@ -55,6 +57,33 @@ def synchronise(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         _request_training(session, project, events, runtime.now())
         close_events(session, project.id, newest_event, runtime.now())
     return totals
+
+
+def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
+    """Read the whole project, and notice what was deleted without an event that reached us.
+
+    Webhooks are sent once, and a list of what changed does not name what is gone. What was known
+    before the reading began and does not turn up in it is gone; what came meanwhile is not judged.
+    """
+    labeling = parse_labeling(project.label_config)
+    with runtime.reads() as session:
+        tasks = set(task_ids(session, project.id))
+        annotations = standing_annotations(session, project.id)
+    seen: set[int] = set()
+    for page in runtime.tool().tasks_after(project.id, 0):
+        with runtime.sessions.begin() as session:
+            store_tasks(session, project.id, _stored(page), runtime.now())
+        seen.update(task.id for task in page)
+    answered: set[int] = set()
+    for page in runtime.tool().annotated_since(project.id, None):
+        _store_answers(runtime, project, labeling, page)
+        answered.update(task.id for task in page)
+    emptied = [each for each, task_id in annotations.items() if task_id not in answered]
+    with runtime.sessions.begin() as session:
+        mark_tasks_deleted(session, project.id, sorted(tasks - seen), runtime.now())
+        changed = mark_annotations_deleted(session, project.id, sorted(emptied), runtime.now())
+        reopen_accepted(session, project.id, changed, runtime.now())
+    return {"tasks_gone": len(tasks - seen), "annotations_gone": len(emptied)}
 
 
 def _refresh_config(runtime: Runtime, project: ConnectedProject) -> ConnectedProject:

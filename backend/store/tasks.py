@@ -76,6 +76,27 @@ def stored_tasks(session: Session, project_id: int, task_ids: Sequence[int]) -> 
     return found
 
 
+def task_ids(session: Session, project_id: int) -> list[int]:
+    """All task ids that are not deleted, ascending."""
+    return list(
+        session.scalars(
+            select(TaskRow.task_id)
+            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
+            .order_by(TaskRow.task_id)
+        )
+    )
+
+
+def standing_annotations(session: Session, project_id: int) -> dict[int, int]:
+    """Annotation id -> task id of every annotation, people's and the robot's, that still stands."""
+    rows = session.execute(
+        select(AnnotationRow.annotation_id, AnnotationRow.task_id).where(
+            AnnotationRow.project_id == project_id, AnnotationRow.deleted_at.is_(None)
+        )
+    )
+    return {row.annotation_id: row.task_id for row in rows}
+
+
 def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
     """Tasks that no person has labelled, ascending."""
     return list(

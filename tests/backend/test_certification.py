@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.certification import least_answers, sample
+from backend.certification import answers_to_wait_for, least_answers, sample
 from backend.routing import route
 from backend.slices import labelled_slices
 from backend.store.certificates import StoredCertificate, valid_certificate
 from backend.synchronisation import synchronise
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
+from policies.sampling import SLICE, draws
 from policies.schema import AutoAccept
 from policies.thresholds import certify
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -48,20 +49,28 @@ def certificate(worked: WorkedProject) -> StoredCertificate | None:
         return valid_certificate(session, worked.project_id, "v1", worked.project.policy_hash)
 
 
-def test_nothing_is_certified_before_the_least_answers(
-    worked: WorkedProject,
-) -> None:
-    least = least_answers(RULE)
+def test_the_one_look_waits_for_twice_the_least_answers(worked: WorkedProject) -> None:
+    wait = 2 * least_answers(RULE)
     control = worked.with_purpose(Purpose.CONTROL)
-    assert len(control) > least
-    label(worked, control[: least - 1])
+    assert len(control) > wait
+    label(worked, control[: wait - 1])
     worked.settle()
     assert certificate(worked) is None
-    label(worked, control[least - 1 : least])
+    label(worked, control[wait - 1 : wait])
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert (stored.certificate.control_answers, stored.certificate.errors) == (least, 0)
+    assert (stored.certificate.control_answers, stored.certificate.errors) == (wait, 0)
+
+
+def test_a_small_project_gets_its_look_when_the_slice_is_answered() -> None:
+    least = least_answers(RULE)
+    policy = worked_policy(auto_accept=ACCEPT, control={"share": 0.3})
+    ids = np.arange(1, 200)
+    in_slice = draws(policy.salt, SLICE, ids) < 0.3
+    assert answers_to_wait_for(RULE, policy, ids[~in_slice].tolist()) == least
+    assert answers_to_wait_for(RULE, policy, ids.tolist()) == 2 * least
+    assert answers_to_wait_for(RULE, policy, []) == least
 
 
 def test_a_certified_threshold_decides_the_open_tasks_anew(worked: WorkedProject) -> None:
@@ -102,13 +111,13 @@ def test_a_version_is_looked_at_once_even_where_nothing_was_certified(
     worked: WorkedProject,
 ) -> None:
     control = worked.with_purpose(Purpose.CONTROL)
-    least = least_answers(RULE)
-    label(worked, control[:least], wrong=True)
+    wait = 2 * least_answers(RULE)
+    label(worked, control[:wait], wrong=True)
     worked.settle()
     first = certificate(worked)
     assert first is not None
     assert first.certificate.threshold is None
-    label(worked, control[least:])
+    label(worked, control[wait:])
     worked.settle()
     assert certificate(worked) == first
     assert {each.outcome for each in worked.decisions().values()} == {Outcome.REVIEW}

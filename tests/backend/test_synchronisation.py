@@ -10,7 +10,7 @@ import pytest
 from backend.store.events import add_event, count_open
 from backend.store.tasks import answers, count_human_labels, human_votes, unlabelled_task_ids
 from backend.store.training import open_requests
-from backend.synchronisation import synchronise
+from backend.synchronisation import reconcile, synchronise
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio.labeling import LabelingError
 from tests.fakes.worked_project import WorkedProject, worked_project
@@ -116,6 +116,26 @@ def test_deletions_come_with_their_events(worked: WorkedProject) -> None:
         unlabelled = unlabelled_task_ids(session, worked.project_id)
     assert first in unlabelled
     assert second not in unlabelled
+
+
+def test_what_was_deleted_without_an_event_is_noticed_by_reconciling(
+    worked: WorkedProject,
+) -> None:
+    first, second, third, *_ = [task.id for task in worked.tasks]
+    gone = worked.server.submit(worked.people["ann"], first, "A")
+    worked.server.submit(worked.people["ann"], second, "A")
+    sync(worked)
+    worked.server.delete_annotation(gone)
+    worked.server.delete_task(third)
+    sync(worked)
+    assert set(votes(worked)) == {first, second}  # no event came: nothing could be known
+    assert reconcile(worked.runtime, worked.project) == {"tasks_gone": 1, "annotations_gone": 1}
+    assert set(votes(worked)) == {second}
+    with worked.runtime.reads() as session:
+        unlabelled = unlabelled_task_ids(session, worked.project_id)
+    assert first in unlabelled
+    assert third not in unlabelled
+    assert reconcile(worked.runtime, worked.project) == {"tasks_gone": 0, "annotations_gone": 0}
 
 
 def test_an_answer_that_is_gone_while_others_stand_needs_no_event(worked: WorkedProject) -> None:
