@@ -8,11 +8,14 @@ from typing import Any
 import click
 import orjson
 
+from backend.commands.groups import LazyGroup
 from policies.loading import PolicyError, load_policy, policy_hash
 from policies.schema import Policy
 
+_PLAN = "backend.commands.plan"
 
-@click.group()
+
+@click.group(cls=LazyGroup, lazy={"apply": _PLAN, "plan": _PLAN})
 def policy() -> None:
     """Check the rules of a project before they decide anything."""
 

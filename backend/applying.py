@@ -1,0 +1,67 @@
+"""Use case: put another policy in force for a connected project, knowing what it will change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backend.connecting import connect_project
+from backend.histories import project_history
+from backend.runtime import Runtime
+from backend.store.decisions import OpenDecision, open_decisions
+from backend.store.projects import ConnectedProject
+from policies.decisions import Decisions
+from policies.planning import Plan, changes, plan
+from policies.schema import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a policy would do with the open tasks, and how many decisions it would change."""
+
+    plan: Plan
+    changed: int
+
+
+def propose(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, against: Policy | None = None
+) -> Proposal:
+    """Plan the policy on the project's store, compared with ``against`` or with what is in force.
+
+    A task that was never decided counts as changed.
+    """
+    found = _planned(runtime, project, policy)
+    if against is not None:
+        other = _planned(runtime, project, against)
+        return Proposal(plan=found, changed=changes(found.decisions, other.decisions))
+    with runtime.reads() as session:
+        current = {each.task_id: each for each in open_decisions(session, project.id)}
+    return Proposal(plan=found, changed=_changed(found.decisions, current))
+
+
+def apply_policy(
+    runtime: Runtime, project: ConnectedProject, policy_file: Path
+) -> ConnectedProject:
+    """Store the policy under its hash and make it the project's; views follow its tiers.
+
+    The next round of jobs decides every unlabelled task anew, and each decision names the hash.
+    Raises as ``connect_project`` does, and then the policy in force before stays in force.
+    """
+    return connect_project(runtime, str(project.id), policy_file)
+
+
+def _planned(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Plan:
+    history = project_history(runtime, project, policy)
+    return plan(policy, history.open, history.evidence)
+
+
+def _changed(decisions: Decisions, current: dict[int, OpenDecision]) -> int:
+    ids = decisions.task_ids.tolist()
+    before = [current.get(task_id) for task_id in ids]
+    same = [
+        each is not None and each.outcome == outcome and each.tier == tier
+        for each, outcome, tier in zip(before, decisions.outcomes, decisions.tiers, strict=True)
+    ]
+    return len(ids) - int(np.count_nonzero(same))

@@ -1,0 +1,193 @@
+"""``labelgate policy plan`` and ``labelgate policy apply``: what a policy would do, then do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from backend.applying import Proposal, apply_policy, propose
+from backend.bootstrap import build_runtime, read_settings
+from backend.commands.errors import clear_errors
+from backend.connecting import ConnectError
+from backend.data_files import DataFileError
+from backend.histories import read_history
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject, active_project, all_projects
+from policies.domain import Estimate
+from policies.loading import load_policy, policy_hash
+from policies.planning import Plan, changes
+from policies.planning import plan as plan_history
+from policies.schema import Policy
+
+_PERSON_WEEK_H = 40
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    help="A CSV file, or .csv.gz, to replay: id,predicted,score,label.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Another policy file: how many decisions would differ from it.",
+)
+@click.option("--project", type=int, help="Number of a connected project to plan for instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@clear_errors
+def plan(
+    file: Path, history: Path | None, against: Path | None, project: int | None, *, as_json: bool
+) -> None:
+    """Replay a history under the policy FILE: accepts, errors, queues, hours and cost.
+
+    The history's columns are `id`, `predicted`, `score` (0 to 1) and `label` (what a person said;
+    may be empty), and where known `tier`, `lead_time` (seconds), `field.NAME` for each task field
+    that a route looks at, `margin`, `entropy` and `class_support`. The threshold is certified on
+    the tasks that the policy draws as control, and the error measured on the accepted others. Both
+    figures are about such tasks and such a model, and only where labels are a fair sample: not
+    where people saw the unsure ones alone.
+
+    With --project the tasks that nobody has labelled are replayed with the serving model, the
+    error is measured on the holdout, and decisions are compared with those in force.
+    """
+    if (history is None) == (project is None):
+        raise click.UsageError("give one of --history FILE.csv and --project NUMBER")
+    policy = load_policy(file)
+    other = None if against is None else load_policy(against)
+    if history is not None:
+        found, changed = _replayed(policy, other, history)
+    elif project is not None:
+        runtime = build_runtime(read_settings())
+        proposal = propose(runtime, connected_project(runtime, project), policy, other)
+        found, changed = proposal.plan, proposal.changed
+    if as_json:
+        click.echo(orjson.dumps(found.as_json(changed), option=orjson.OPT_INDENT_2))
+    else:
+        show(found, changed)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--project", type=int, help="Number of the connected project; default: FILE's.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@clear_errors
+def apply(file: Path, project: int | None, *, yes: bool) -> None:
+    """Put the policy FILE in force for its connected project, after showing what would change.
+
+    Every task that no person has labelled is decided anew by the next round of jobs, and each
+    decision names the policy by the hash of its content. Labelgate must be running.
+    """
+    policy = load_policy(file)
+    runtime = build_runtime(read_settings())
+    connected = _connected_for(runtime, policy, project)
+    if connected.policy_hash == policy_hash(policy):
+        click.echo(f"policy {connected.policy_hash[:12]} is in force already: nothing to do")
+        return
+    proposal = propose(runtime, connected, policy)
+    _show_proposal(connected, proposal)
+    if not yes:
+        click.confirm(f"Apply {file} to {connected.title!r}?", abort=True)
+    applied = apply_policy(runtime, connected, file)
+    click.echo(
+        f"{applied.title!r} (number {applied.id}) is under policy {applied.policy_hash[:12]} now; "
+        f"before: {connected.policy_hash[:12]}"
+    )
+
+
+def connected_project(runtime: Runtime, project_id: int) -> ConnectedProject:
+    """The connected project of this number; ConnectError where there is none."""
+    with runtime.reads() as session:
+        connected = active_project(session, project_id)
+    if connected is None:
+        raise ConnectError(f"project {project_id} is not connected: see labelgate connect")
+    return connected
+
+
+def _connected_for(runtime: Runtime, policy: Policy, project_id: int | None) -> ConnectedProject:
+    if project_id is not None:
+        return connected_project(runtime, project_id)
+    with runtime.reads() as session:
+        known = all_projects(session)
+    meant = [each for each in known if str(policy.project) in (each.title, str(each.id))]
+    if len(meant) == 1:
+        return meant[0]
+    listed = ", ".join(f"{each.title!r} (number {each.id})" for each in known) or "none"
+    raise ConnectError(
+        f"project = {policy.project!r} names {len(meant) or 'no'} connected project"
+        f"{'s: say which with --project' if meant else f': connected are {listed}'}"
+    )
+
+
+def _replayed(policy: Policy, other: Policy | None, file: Path) -> tuple[Plan, int | None]:
+    try:
+        history = read_history(file, [policy] if other is None else [policy, other])
+    except DataFileError as error:
+        raise click.ClickException(str(error)) from error
+    found = plan_history(policy, history)
+    if other is None:
+        return found, None
+    return found, changes(found.decisions, plan_history(other, history).decisions)
+
+
+def show(found: Plan, changed: int | None) -> None:
+    """Print a plan for people."""
+    console = Console()
+    console.print(
+        f"{found.tasks:,} tasks, {found.accepted:,} accepted ({_percent(found.accepted_share)}), "
+        f"errors among them {_error(found.expected_error)}"
+    )
+    console.print(_threshold(found))
+    table = Table("tier", "tasks", "labels", "days at capacity", "hours", "weeks of 40 h")
+    for name, tasks in found.review.items():
+        hours = found.hours[name]
+        table.add_row(
+            escape(name),
+            f"{tasks:,}",
+            f"{found.looks[name]:,}",
+            f"{found.days[name]:,}",
+            "unknown" if hours is None else f"{hours:,.1f}",
+            "unknown" if hours is None else f"{hours / _PERSON_WEEK_H:,.1f}",
+        )
+    console.print(table)
+    cost = found.cost
+    console.print(
+        f"cost {cost.total:,.2f} (labour {cost.labour:,.2f}, tooling {cost.tooling:,.2f}, compute "
+        f"{cost.compute:,.2f}); all by hand {found.cost_all_manual:,.2f}, "
+        f"saved {_percent(found.saving_share)}"
+    )
+    if changed is not None:
+        console.print(f"{changed:,} decisions change")
+
+
+def _show_proposal(connected: ConnectedProject, proposal: Proposal) -> None:
+    click.echo(f"{connected.title!r}, tasks that nobody has labelled yet:")
+    show(proposal.plan, proposal.changed)
+
+
+def _threshold(found: Plan) -> str:
+    certificate = found.certificate
+    if certificate is None:
+        return "nothing is accepted: the policy lets a person confirm every label"
+    answers = f"on {certificate.control_answers:,} control answers"
+    if certificate.threshold is not None:
+        return f"accepted from score {certificate.threshold:.3f}, certified {answers}"
+    more = certificate.labels_needed
+    wanted = "" if more is None else f"; about {more:,} more are needed"
+    return f"nothing is accepted: no threshold can be certified {answers}{wanted}"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"
+
+
+def _error(error: Estimate) -> str:
+    if error.value is None:
+        return "unknown: no accepted task has a person's label"
+    return f"{error.value:.2%} ({error.low:.2%} to {error.high:.2%}, {error.n:,} labels)"

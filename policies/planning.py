@@ -1,0 +1,260 @@
+"""What-if: what a policy would have done with a history, in accepts, errors, queues and money.
+
+The replay uses ``policies.engine.decide`` and nothing else, and certifies its threshold on the
+history's own control slice, so a plan promises no more than the running system would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from policies.decisions import Decisions
+from policies.domain import (
+    BoolArray,
+    Candidates,
+    Certificate,
+    Estimate,
+    FloatArray,
+    ObjectArray,
+    Outcome,
+    Purpose,
+)
+from policies.engine import decide
+from policies.intervals import wilson
+from policies.sampling import SLICE, draws
+from policies.schema import AutoAccept, Policy
+from policies.thresholds import certify, grid_from_scores
+
+# What stands for the model version where all predictions of a history count as one model's.
+HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Tasks with a model's answers and what people said of them, in columns of one length.
+
+    ``labels`` holds None where no person answered; ``tiers`` who answered, None where unknown;
+    ``lead_times`` the seconds that it took, NaN where unknown.
+    """
+
+    candidates: Candidates
+    labels: ObjectArray
+    tiers: ObjectArray
+    lead_times: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The three line items, in the policy's currency."""
+
+    labour: float
+    tooling: float
+    compute: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.labour + self.tooling + self.compute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a policy would do with a history.
+
+    ``accepted`` counts labels that would stand without a human look: accepts drawn for audit are
+    in ``review`` under the tier that audits them, so accepted and reviewed add up to ``tasks``.
+    ``looks`` counts the labels that each tier gives: more than tasks where several people answer
+    one. ``days`` is how long each tier's queue takes at its capacity, ``hours`` its people's time,
+    None where nothing says how long a label takes. ``saving_share`` is None where all by hand
+    would cost nothing.
+    """
+
+    tasks: int
+    accepted: int
+    expected_error: Estimate
+    review: dict[str, int]
+    looks: dict[str, int]
+    days: dict[str, int]
+    hours: dict[str, float | None]
+    cost: Cost
+    cost_all_manual: float
+    certificate: Certificate | None
+    decisions: Decisions
+
+    @property
+    def accepted_share(self) -> float | None:
+        """The part of the tasks that needs nobody; None without any task."""
+        return self.accepted / self.tasks if self.tasks else None
+
+    @property
+    def saving_share(self) -> float | None:
+        """The part of the money that all by hand would cost and this does not."""
+        return 1 - self.cost.total / self.cost_all_manual if self.cost_all_manual else None
+
+    def as_json(self, changed: int | None) -> dict[str, Any]:
+        """The figures under their names; ``changed`` as ``changes`` counts them."""
+        return {
+            "tasks": self.tasks,
+            "accepted": self.accepted,
+            "accepted_share": self.accepted_share,
+            "expected_error": self.expected_error.as_json(),
+            "review": self.review,
+            "hours": self.hours,
+            "cost": {
+                "labour": self.cost.labour,
+                "tooling": self.cost.tooling,
+                "compute": self.cost.compute,
+                "total": self.cost.total,
+            },
+            "cost_all_manual": self.cost_all_manual,
+            "saving_share": self.saving_share,
+            "changed": changed,
+        }
+
+
+def plan(policy: Policy, history: History, evidence: History | None = None) -> Plan:
+    """Replay ``history`` under the policy.
+
+    The threshold is certified on the control answers of ``evidence``, on a grid from scores of the
+    history's other tasks, whose labels have no say. ``evidence`` is the history itself unless
+    given. Then the expected error is measured there too, on what would be accepted outside the
+    control slice; else on the history's own accepts whose label is known. Either way no answer
+    both chose the threshold and measures the error.
+
+    Raises
+        ValueError: a field or signal that the policy's routes look at is not in the candidates.
+    """
+    known = history if evidence is None else evidence
+    certificate = _certificate(policy, history.candidates, known)
+    decisions = decide(policy, history.candidates, certificate, model_version=HISTORY)
+    accepts = decisions.outcomes == Outcome.ACCEPT
+    standing: BoolArray = accepts & (decisions.purposes != Purpose.AUDIT)
+    if evidence is None:
+        measured = _error(standing, history)
+    else:
+        measured = _error(_accepted_outside_control(policy, evidence, certificate), evidence)
+    review, looks = _queues(policy, decisions, standing)
+    price = {tier.name: tier.cost_per_label for tier in policy.tiers}
+    return Plan(
+        tasks=len(history),
+        accepted=int(standing.sum()),
+        expected_error=measured,
+        review=review,
+        looks=looks,
+        days={tier.name: -(-looks[tier.name] // tier.daily_capacity) for tier in policy.tiers},
+        hours=_hours(looks, known),
+        cost=Cost(
+            labour=sum(count * price[name] for name, count in looks.items()),
+            tooling=0.0,
+            compute=0.0,
+        ),
+        cost_all_manual=len(history) * policy.tiers[0].cost_per_label,
+        certificate=certificate,
+        decisions=decisions,
+    )
+
+
+def changes(decisions: Decisions, others: Decisions) -> int:
+    """How many tasks another outcome or tier would get; both decide the same tasks in order."""
+    outcome = decisions.outcomes != others.outcomes
+    return int(np.count_nonzero(outcome | (decisions.tiers != others.tiers)))
+
+
+def reaching_auto_accept(policy: Policy, candidates: Candidates) -> BoolArray:
+    """Which tasks come as far as the threshold, if no slice and no route takes them.
+
+    Certification must look at those alone: a control answer that a route would have taken to
+    people says nothing about what is accepted.
+    """
+    return np.asarray(decide(_unsliced(policy), candidates).rules == "no_certificate", bool)
+
+
+def _unsliced(policy: Policy) -> Policy:
+    control, holdout = (
+        part.model_copy(update={"share": 0.0}) for part in (policy.control, policy.holdout)
+    )
+    return policy.model_copy(update={"control": control, "holdout": holdout})
+
+
+def _certificate(policy: Policy, pool: Candidates, known: History) -> Certificate | None:
+    rule = policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return None
+    answered = np.array([label is not None for label in known.labels], bool)
+    control = (
+        _in_control(policy, known.candidates)
+        & answered
+        & reaching_auto_accept(policy, known.candidates)
+    )
+    others = ~_in_control(policy, pool) & reaching_auto_accept(policy, pool)
+    grid = grid_from_scores(
+        pool.scores[others],
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        n_labelled=int(control.sum()),
+        floor=rule.floor,
+    )
+    return certify(
+        known.candidates.scores[control],
+        np.asarray(known.candidates.labels[control] != known.labels[control], bool),
+        grid=grid,
+        max_error_rate=rule.max_error_rate,
+        confidence=rule.confidence,
+        model_version=HISTORY,
+    )
+
+
+def _in_control(policy: Policy, candidates: Candidates) -> BoolArray:
+    drawn: BoolArray = draws(policy.salt, SLICE, candidates.task_ids) < policy.control.share
+    return drawn
+
+
+def _accepted_outside_control(
+    policy: Policy, evidence: History, certificate: Certificate | None
+) -> BoolArray:
+    candidates = evidence.candidates
+    decided = decide(_unsliced(policy), candidates, certificate, model_version=HISTORY)
+    accepts = np.asarray(decided.outcomes == Outcome.ACCEPT, bool)
+    return accepts & ~_in_control(policy, candidates)
+
+
+def _error(accepted: BoolArray, history: History) -> Estimate:
+    measured = accepted & np.array([label is not None for label in history.labels], bool)
+    wrong = history.candidates.labels[measured] != history.labels[measured]
+    return wilson(int(np.count_nonzero(wrong)), int(measured.sum()))
+
+
+def _queues(
+    policy: Policy, decisions: Decisions, standing: BoolArray
+) -> tuple[dict[str, int], dict[str, int]]:
+    review = {
+        name: int(np.count_nonzero(~standing & (decisions.tiers == name)))
+        for name in policy.tier_names
+    }
+    overlapping = decisions.purposes == Purpose.AGREEMENT
+    extra = policy.agreement.overlap - 1
+    looks = {
+        name: tasks + extra * int(np.count_nonzero(overlapping & (decisions.tiers == name)))
+        for name, tasks in review.items()
+    }
+    return review, looks
+
+
+def _hours(looks: Mapping[str, int], known: History) -> dict[str, float | None]:
+    """People's time by tier, from its mean lead time; from everybody's where no tier is named."""
+    timed = np.isfinite(known.lead_times)
+    named = any(tier is not None for tier in known.tiers)
+    hours: dict[str, float | None] = {}
+    for name, count in looks.items():
+        times = (
+            known.lead_times[timed & (known.tiers == name)] if named else known.lead_times[timed]
+        )
+        hours[name] = count * float(times.mean()) / 3600 if len(times) else None
+    return hours
