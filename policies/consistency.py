@@ -69,7 +69,8 @@ def _known_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     names = tuple(_tier_names(document).values())
     routes = [("routes", index, "tier") for index in range(len(_items(document, "routes")))]
     slices = [(key, "tier") for key in ("control", "holdout", "audit")]
-    for path in (*routes, *slices):
+    tests = [("tests", index, "expect", "tier") for index in range(len(_items(document, "tests")))]
+    for path in (*routes, *slices, *tests):
         name = at(document, path)
         if isinstance(name, str) and names and name not in names:
             hint = nearest(name, names) or f"the tiers are {', '.join(names)}"

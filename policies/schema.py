@@ -24,6 +24,7 @@ from policies.routes import (
 )
 from policies.sections import Section, Share, Text
 from policies.stakes import floors_of
+from policies.trials import PolicyTest
 
 # The type of the one error that stands for all of policies.consistency; loading lists them singly.
 INCONSISTENT = "inconsistent"
@@ -127,6 +128,9 @@ class Policy(Section):
     audit: Audit = Audit()
     agreement: Agreement = Agreement()
     retrain: Retrain = Retrain()
+    tests: Annotated[tuple[PolicyTest, ...], Field(strict=False)] = Field(
+        default=(), description="What `labelgate policy test` checks; decides nothing."
+    )
 
     @model_validator(mode="before")
     @classmethod

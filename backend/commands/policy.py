@@ -13,9 +13,13 @@ from policies.loading import PolicyError, load_policy, policy_hash
 from policies.schema import Policy
 
 _PLAN = "backend.commands.plan"
+_TRIALS = "backend.commands.trials"
 
 
-@click.group(cls=LazyGroup, lazy={"apply": _PLAN, "plan": _PLAN})
+@click.group(
+    cls=LazyGroup,
+    lazy={"apply": _PLAN, "explain": _TRIALS, "plan": _PLAN, "schema": _TRIALS, "test": _TRIALS},
+)
 def policy() -> None:
     """Check the rules of a project before they decide anything."""
 

@@ -1,0 +1,45 @@
+"""Made-up tasks with predictions: what a policy's tests hold, and what explain is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from policies.sections import Section, Share, Text
+
+
+class TrialPrediction(Section):
+    """A model's answer: ``label`` and ``score``, or ``probabilities`` of all labels.
+
+    ``margin`` and ``entropy`` follow from the probabilities; without those they may be given.
+    """
+
+    label: Text | None = None
+    score: Share | None = None
+    probabilities: Annotated[dict[Text, Share], Field(min_length=1)] | None = None
+    margin: Share | None = None
+    entropy: Share | None = None
+    class_support: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="How many human examples of the label the model was trained on."
+    )
+
+
+class Expectation(Section):
+    """The decision that a test expects; what is left out may be anything."""
+
+    outcome: Literal["accept", "review"]
+    tier: Text | None = None
+    rule: Text | None = Field(default=None, description="Such as routes[0] or below_threshold.")
+
+
+class PolicyTest(Section):
+    """A task, a prediction and the decision that they must lead to."""
+
+    name: Text
+    task: dict[str, Any] = Field(default={}, description="The task's data.")
+    prediction: TrialPrediction = TrialPrediction()
+    threshold: Share | None = Field(
+        default=None, description="Taken to be certified; default: the floor of auto_accept."
+    )
+    expect: Expectation
