@@ -5,6 +5,8 @@ So training can neither slow nor break what serves, and what it needs of memory 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from typing import Any
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.training import open_requests
+
+_NICENESS = 10  # what the command nice adds where it is not told
 
 
 class TrainerError(Exception):
@@ -34,12 +38,21 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             stdout=said,
             stderr=subprocess.STDOUT,
         ) as trainer:
+            _give_way(trainer.pid)
             _wait(trainer, runtime.settings.train_timeout_s)
         said.seek(0)
         tail = said.read()[-1000:].strip()
     if trainer.returncode != 0:
         raise TrainerError(f"the trainer ended with code {trainer.returncode}: {tail}")
     return {"trained": True, "said": tail}
+
+
+def _give_way(pid: int) -> None:
+    """Let the process work on what the others leave of the processors."""
+    if sys.platform != "win32":
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        with contextlib.suppress(ProcessLookupError):  # it has ended already; waiting says how
+            os.setpriority(os.PRIO_PROCESS, pid, own + _NICENESS)
 
 
 def _wait(trainer: subprocess.Popen[bytes], timeout_s: float) -> None:
