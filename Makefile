@@ -13,7 +13,7 @@ PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 
 
 BIN := .venv/bin
 
-.PHONY: help demo test check lint fix serve label-studio docs lock clean
+.PHONY: help demo test bench check lint fix serve label-studio docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -23,6 +23,11 @@ demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio
 
 test: .venv/ready label-studio ## all tests, those against a real Label Studio included
 	@$(BIN)/pytest $(ARGS)
+
+bench: .venv/ready label-studio ## speed as ratios against named peers, a quarter of an hour
+	@$(BIN)/python -m benchmarks.predict
+	@$(BIN)/python -m benchmarks.webhooks
+	@$(BIN)/python -m benchmarks.delivery
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
 	@$(BIN)/pytest -m "not label_studio" $(ARGS)

@@ -44,8 +44,8 @@ from benchmarks.stage import (
 from connectors.label_studio.provisioning import SECRET_HEADER
 
 PAYLOADS = Path(__file__).parents[1] / "tests" / "contract" / "payloads"
-LABELS = tuple(f"intent {number}" for number in range(50))
-WORDS = 40
+LABELS = tuple(f"intent {number}" for number in range(30))
+WORDS = 60
 LABELLED, UNLABELLED, NEW = 2_000, 300, 200
 EVENTS, EVENTS_PER_S = 200, 50.0
 IDLE_PREDICTS, PREDICTS_PER_S = 300, 20.0
