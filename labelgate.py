@@ -11,11 +11,13 @@ COMMANDS = {
     "connect": "backend.commands.projects",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
+    "import": "backend.commands.imports:imports",
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",
     "policy": "backend.commands.policy",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
+    "simulate": "audit_jobs.simulation.command",
     "train": "backend.commands.projects",
     "web": "backend.commands.web",
 }

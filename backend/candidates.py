@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -83,9 +83,15 @@ def with_class_support(candidates: Candidates, model: ModelVersion | None) -> Ca
 
     Only where the policy asks for it. A version that did not note them counts as having seen none.
     """
-    if model is None or CLASS_SUPPORT not in candidates.signals:
+    if model is None:
         return candidates
-    seen = model.lineage.get(EXAMPLES_BY_LABEL, {})
+    return with_examples_seen(candidates, model.lineage.get(EXAMPLES_BY_LABEL, {}))
+
+
+def with_examples_seen(candidates: Candidates, seen: Mapping[str, int]) -> Candidates:
+    """The same from the examples of each label; nothing changes where the policy does not ask."""
+    if CLASS_SUPPORT not in candidates.signals:
+        return candidates
     support = [np.nan if label is None else seen.get(label, 0) for label in candidates.labels]
     counted = np.array(support, dtype=np.float64)
     return replace(candidates, signals={**candidates.signals, CLASS_SUPPORT: counted})

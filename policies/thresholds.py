@@ -114,7 +114,7 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
         control_answers=len(scores),
         grid=tuple(thresholds.tolist()),
         labels_needed=(
-            _labels_needed(errors, answers, len(scores), max_error_rate, first_level(confidence))
+            _labels_needed(errors, answers, len(scores), max_error_rate, budget)
             if best is None
             else None
         ),
@@ -172,10 +172,7 @@ def _error_rate(errors: int, n: int, level: float) -> Estimate:
 
 def _certifying_levels(p_values: FloatArray, budget: float) -> FloatArray:
     """At which level each threshold was certified, strictest first; 0 where it was not."""
-    starts = np.linspace(0, len(p_values), len(BUDGET_SHARES), endpoint=False).astype(np.int64)
-    own = np.zeros(len(p_values))
-    if len(own):
-        np.add.at(own, starts, budget * np.array(BUDGET_SHARES))  # few thresholds: starts coincide
+    own = _own_budgets(len(p_values), budget)
     levels = np.zeros(len(p_values))
     level = 0.0
     for place, p_value in enumerate(p_values.tolist()):
@@ -185,23 +182,33 @@ def _certifying_levels(p_values: FloatArray, budget: float) -> FloatArray:
     return levels
 
 
+def _own_budgets(thresholds: int, budget: float) -> FloatArray:
+    """What each threshold may spend before any walk reaches it: something only where one starts."""
+    own = np.zeros(thresholds)
+    if thresholds:  # of very few some starts coincide, and share
+        starts = np.linspace(0, thresholds, len(BUDGET_SHARES), endpoint=False)
+        np.add.at(own, starts.astype(np.int64), budget * np.array(BUDGET_SHARES))
+    return own
+
+
 def _labels_needed(
     errors: IntArray, answers: IntArray, total: int, max_error_rate: float, budget: float
 ) -> int | None:
-    """About how many more control answers would certify the easiest threshold of the grid.
+    """About how many more control answers would certify the easiest of the walks' starts.
 
-    Takes each threshold's error rate as seen (half an error added, so that a clean handful does
-    not promise too much), finds the number of answers at which that rate passes the test, and the
-    control answers that bring as many. None where no threshold looks good enough, or too few
-    answers came to tell.
+    Nothing is certified unless a start is. Takes each start's error rate as seen (half an error
+    added, so that a clean handful does not promise too much), finds the number of answers at which
+    that rate passes the test, and the control answers that bring as many. None where no start looks
+    good enough, or too few answers came to tell.
     """
+    own = _own_budgets(len(answers), budget)
     rates = (errors + 0.5) / np.maximum(answers, 1)
-    hopeful = np.flatnonzero((answers >= _LEAST_TO_FORECAST) & (rates < max_error_rate))
+    hopeful = (own > 0) & (answers >= _LEAST_TO_FORECAST) & (rates < max_error_rate)
     sizes = np.unique(np.geomspace(1, _MOST_TO_FORECAST, 500).astype(np.int64))
     forecasts = []
-    for place in hopeful:
+    for place in np.flatnonzero(hopeful):
         expected = np.ceil(rates[place] * sizes - 0.5)
-        enough = np.flatnonzero(binom.cdf(expected, sizes, max_error_rate) <= budget)
+        enough = np.flatnonzero(binom.cdf(expected, sizes, max_error_rate) <= own[place])
         if len(enough):
             forecasts.append(math.ceil(sizes[enough[0]] * total / answers[place]))
     return max(1, min(forecasts) - total) if forecasts else None

@@ -113,6 +113,8 @@ def fit(
     with warnings.catch_warnings():
         # A fit that stops early is still measured on the holdout before it serves.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Few examples of many classes are no regression: so every project with many classes begins.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         inverse_temperature = _calibrated(input_kind, features, codes, seed)
         pipeline = _fitted(input_kind, features, codes, seed)
     return FittedModel(

@@ -1,0 +1,133 @@
+"""``labelgate simulate``: what a policy would save on labelled data, and get wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from audit_jobs.measures.cost import cost_all_manual, labour_cost
+from audit_jobs.simulation.loop import Cycle, State, play
+from audit_jobs.simulation.world import world_of
+from backend.commands.errors import clear_errors
+from backend.commands.options import CONFIDENCE, MAX_ERROR
+from backend.data_files import DataFileError
+from policies.loading import load_policy
+from policies.schema import AutoAccept, Policy
+
+
+@click.command()
+@click.argument("file", metavar="DATA.csv", type=click.Path(path_type=Path))
+@click.option(
+    "--policy", "policy_file", required=True, type=click.Path(path_type=Path), help="Policy file."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another draw."
+)
+@click.option("--max-tasks", type=click.IntRange(min=1), help="Take a random part of the file.")
+@click.option(
+    "--mode",
+    type=click.Choice(["pool", "stream"]),
+    default="pool",
+    show_default=True,
+    help="All tasks at once, decided anew by every version; or day by day, accepts final.",
+)
+@click.option("--max-error", type=MAX_ERROR, help="Instead of the policy's max_error_rate.")
+@click.option("--confidence", type=CONFIDENCE, help="Instead of the policy's confidence.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@clear_errors
+def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    file: Path,
+    policy_file: Path,
+    seed: int,
+    max_tasks: int | None,
+    mode: str,
+    max_error: float | None,
+    confidence: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Play the whole loop on data whose labels are known, without Label Studio.
+
+    DATA.csv (or .csv.gz) has the columns `id`, `text` and `label`; others become fields of the
+    task. People are perfect: they give `label`. Models, decisions, queues with each tier's daily
+    capacity, thresholds, audits and retrains are the real ones. Every human look is counted:
+    control, holdout, audits and second opinions too.
+    """
+    try:
+        policy = _promising(load_policy(policy_file), max_error, confidence)
+        world = world_of(policy, file, seed=seed, max_tasks=max_tasks)
+    except DataFileError as error:
+        raise click.ClickException(str(error)) from error
+    quiet = Console(stderr=True, quiet=as_json)
+    state = play(world, stream=mode == "stream", tell=lambda cycle: quiet.print(_line(cycle)))
+    report = report_of(state)
+    if as_json:
+        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    else:
+        Console().print(_table(report))
+
+
+def report_of(state: State) -> dict[str, Any]:
+    """The figures at the end, and those of every cycle on the way."""
+    policy, last = state.world.policy, state.cycles[-1]
+    rule = policy.auto_accept
+    limit = rule.max_error_rate if isinstance(rule, AutoAccept) else None
+    prices = {tier.name: tier.cost_per_label for tier in policy.tiers}
+    tasks = len(state.world)
+    return {
+        "tasks": tasks,
+        "human_labels": last.human_labels,
+        "accepted": last.accepted,
+        "accepted_error": last.accepted_error,
+        "max_error_rate": limit,
+        "promise_held": limit is None or (last.accepted_error or 0.0) <= limit,
+        "label_saving": 1 - last.human_labels / tasks,
+        "cost": labour_cost(state.looks, prices),
+        "cost_all_manual": cost_all_manual(tasks, prices[policy.tiers[0].name]),
+        "cycles": [asdict(cycle) for cycle in state.cycles],
+    }
+
+
+def _promising(policy: Policy, max_error: float | None, confidence: float | None) -> Policy:
+    """The policy with the two figures of its promise put in the place of its own."""
+    given = {"max_error_rate": max_error, "confidence": confidence}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return policy
+    if not isinstance(policy.auto_accept, AutoAccept):
+        raise click.UsageError(
+            "the policy says 'auto_accept: never', so there is no promise to change: "
+            "leave out --max-error and --confidence"
+        )
+    return policy.model_copy(update={"auto_accept": policy.auto_accept.model_copy(update=changes)})
+
+
+def _line(cycle: Cycle) -> str:
+    wrong = _percent(cycle.accepted_error)
+    return f"{cycle.human_labels:>7,} looks  {cycle.accepted:>7,} accepted  {wrong} wrong"
+
+
+def _table(report: dict[str, Any]) -> Table:
+    table = Table(show_header=False)
+    for name, value in (
+        ("tasks", f"{report['tasks']:,}"),
+        ("human looks", f"{report['human_labels']:,}"),
+        ("labels saved", _percent(report["label_saving"])),
+        ("accepted without a person", f"{report['accepted']:,}"),
+        ("wrong among them", _percent(report["accepted_error"])),
+        ("promised", _percent(report["max_error_rate"])),
+        ("cost", f"{report['cost']:,.2f}"),
+        ("cost with people alone", f"{report['cost_all_manual']:,.2f}"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"

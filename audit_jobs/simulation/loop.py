@@ -1,0 +1,170 @@
+"""Days of people and models: label what the queues hand out, learn, decide anew, until done."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
+from audit_jobs.simulation.world import World
+from backend.queueing import days_queue
+from backend.store.decisions import OpenDecision
+from policies.domain import Candidates, Decision, Outcome, Purpose
+from policies.engine import decide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Where things stood after a training, or at the end."""
+
+    human_labels: int
+    accepted: int
+    accepted_error: float | None
+    holdout_accuracy: float | None
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What is known so far. ``looks`` counts every human look by tier, ``final`` is exported."""
+
+    world: World
+    untrained: Candidates
+    arrived: int = 0
+    answers: dict[int, str] = field(default_factory=dict)
+    looks: Counter[str] = field(default_factory=Counter)
+    final: dict[int, str] = field(default_factory=dict)
+    serving: Serving | None = None
+    trainings: int = 0
+    looks_at_training: int = 0
+    cycles: list[Cycle] = field(default_factory=list)
+
+    def open_decisions(self) -> list[Decision]:
+        """What the policy says today of each task that came and that is not labelled for good."""
+        serving = self.serving
+        candidates = self.untrained if serving is None else serving.candidates
+        decisions = decide(
+            self.world.policy,
+            candidates,
+            None if serving is None else serving.certificate,
+            model_version=None if serving is None else serving.version,
+        )
+        return [each for each in decisions if self._is_open(each.task_id)]
+
+    def _is_open(self, number: int) -> bool:
+        return number <= self.arrived and number not in self.answers and number not in self.final
+
+    def accepted(self) -> dict[int, str]:
+        """The labels that stand without a person, exported ones first."""
+        return self.final | {
+            each.task_id: each.label
+            for each in self.open_decisions()
+            if _accepts(each) and each.label is not None
+        }
+
+
+def play(world: World, *, stream: bool, tell: Callable[[Cycle], None]) -> State:
+    """Run until every task has a label; ``tell`` hears of each cycle.
+
+    As a pool all tasks are there from the first day, and every promoted version decides all of
+    them anew. As a stream each day brings as many as all tiers can label in a day, and what is
+    accepted in the evening is exported for good.
+    """
+    state = State(world=world, untrained=unserved(world))
+    per_day = sum(tier.daily_capacity for tier in world.policy.tiers)
+    state.arrived = 0 if stream else len(world)
+    while True:
+        state.arrived = min(len(world), state.arrived + per_day)
+        for cycle in _day(state):
+            state.cycles.append(cycle)
+            tell(cycle)
+        if stream:
+            state.final = state.accepted()
+        if state.arrived == len(world) and not any(map(_waits, state.open_decisions())):
+            state.cycles.append(_standing(state))
+            return state
+
+
+def _day(state: State) -> Iterator[Cycle]:
+    """One day: in small steps, because models are trained while people work."""
+    tiers = state.world.policy.tiers
+    left = {tier.name: tier.daily_capacity for tier in tiers}
+    step = state.world.policy.retrain.after_annotations / sum(left.values())
+    steps = {tier.name: max(1, math.ceil(step * tier.daily_capacity)) for tier in tiers}
+    worked = True
+    while worked:
+        waiting = [_queued(each) for each in state.open_decisions() if _waits(each)]
+        worked = False
+        for tier, room in left.items():
+            own = [each for each in waiting if each.tier == tier]
+            queue = days_queue(state.world.policy.salt, own, max(0, min(steps[tier], room)))
+            looks = [_label(state, task) for task in queue]
+            left[tier] = room - sum(looks)
+            worked = worked or bool(looks)
+        if worked and _learn(state):
+            yield _standing(state)
+
+
+def _label(state: State, task: OpenDecision) -> int:
+    """A perfect answer, or as many as the policy asks for; how many looks it took."""
+    looks = 1 if task.purpose is not Purpose.AGREEMENT else state.world.policy.agreement.overlap
+    state.answers[task.task_id] = state.world.truth[task.task_id - 1]
+    state.looks[str(task.tier)] += looks
+    return looks
+
+
+def _learn(state: State) -> bool:
+    """Train where the policy's trigger is met, certify where it is time; whether it trained."""
+    retrain = state.world.policy.retrain
+    slices = slices_of(state.world.policy, state.answers)
+    given = state.looks.total()
+    due = not state.trainings or given - state.looks_at_training >= retrain.after_annotations
+    due = due and len(slices.training) >= retrain.minimum_labels
+    if due:
+        state.trainings += 1
+        state.looks_at_training = given
+        promoted = trained(state.world, slices, state.serving, state.trainings)
+        state.serving = promoted or state.serving
+    if state.serving is not None and state.serving.certificate is None:
+        unlabelled = [n for n in range(1, state.arrived + 1) if n not in state.answers]
+        found = certified(state.world, state.serving, slices.control, unlabelled)
+        state.serving = replace(state.serving, certificate=found)
+    return due
+
+
+def _standing(state: State) -> Cycle:
+    accepted = state.accepted()
+    wrong = sum(label != state.world.truth[number - 1] for number, label in accepted.items())
+    holdout = slices_of(state.world.policy, state.answers).holdout
+    right = None if state.serving is None or not holdout else state.serving.right(holdout)
+    return Cycle(
+        human_labels=state.looks.total(),
+        accepted=len(accepted),
+        accepted_error=wrong / len(accepted) if accepted else None,
+        holdout_accuracy=None if right is None else float(np.mean(right)),
+    )
+
+
+def _accepts(decision: Decision) -> bool:
+    return decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
+
+
+def _waits(decision: Decision) -> bool:
+    return not _accepts(decision)
+
+
+def _queued(decision: Decision) -> OpenDecision:
+    return OpenDecision(
+        seq=0,
+        task_id=decision.task_id,
+        outcome=decision.outcome,
+        purpose=decision.purpose,
+        tier=decision.tier,
+        label=decision.label,
+        score=decision.score,
+        draw=decision.draw,
+        model_version=None,
+    )

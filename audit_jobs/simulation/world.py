@@ -1,0 +1,73 @@
+"""What is simulated: a policy, tasks that come one after another, and the label each should get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.data_files import DataFileError, Row, read_rows, refuse
+from connectors.label_studio.labeling import InputKind, Labeling
+from policies.schema import Policy
+
+_COLUMNS = ("id", "text", "label")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Task number n (from 1, in the order of arrival) has the data and the truth at n - 1."""
+
+    policy: Policy
+    labeling: Labeling
+    data: Sequence[Mapping[str, Any]]
+    truth: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) -> World:
+    """The tasks of a CSV file with ``id``, ``text`` and ``label``, in an order drawn by ``seed``.
+
+    Further columns become fields of the task, which routes can look at. The order decides which
+    tasks are control, holdout and audited, so another seed is another draw of all of these.
+
+    Raises
+        DataFileError: a column or a value is missing, an id comes twice, or there are no rows.
+    """
+    rows = list(read_rows(file, _COLUMNS))
+    if not rows:
+        raise DataFileError(f"{file}  has no rows: one line for each task is needed")
+    refuse(file, list(_problems(rows)))
+    order = np.random.default_rng(seed).permutation(len(rows))[:max_tasks].tolist()
+    kept = [rows[place].values for place in order]
+    return World(
+        policy=policy,
+        labeling=Labeling(
+            from_name="label",
+            to_name="text",
+            input_kind=InputKind.TEXT,
+            data_key="text",
+            labels=tuple(sorted({row.values["label"] for row in rows})),
+        ),
+        data=[{name: value for name, value in row.items() if name != "label"} for row in kept],
+        truth=[row["label"] for row in kept],
+    )
+
+
+def _problems(rows: Sequence[Row]) -> list[str]:
+    problems = []
+    first: dict[str, int] = {}
+    for row in rows:
+        empty = [name for name in _COLUMNS if not row.values[name].strip()]
+        problems += [f"{row.line}  {name} is empty: give each task its {name}" for name in empty]
+        before = first.setdefault(row.values["id"], row.line)
+        if before != row.line:
+            problems.append(
+                f"{row.line}  id = {row.values['id']!r}  stands in line {before} too: "
+                "each task needs an id of its own"
+            )
+    return problems

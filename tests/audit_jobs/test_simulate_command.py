@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from audit_jobs.simulation.command import simulate
+
+WORDS = {"fruit": "apple pear plum grape", "motor": "engine wheel brake clutch", "sea": "wave tide"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """600 tasks of three classes; one in thirty says the words of another class."""
+    rng = np.random.default_rng(0)
+    names = list(WORDS)
+    lines = ["id,text,label,source"]
+    for number in range(600):
+        label = names[rng.integers(3)]
+        spoken = names[rng.integers(3)] if number % 30 == 0 else label
+        words = rng.choice([*WORDS[spoken].split(), "and", "the", "old"], 6)
+        lines.append(f"t{number},{' '.join(words)},{label},{'press' if number % 10 else 'scan'}")
+    file = tmp_path / "data.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+def policy_file(folder: Path, **changes: Any) -> Path:
+    document = {
+        "project": "Simulated",
+        "stakes": "low",
+        "tiers": [
+            {
+                "name": "general",
+                "reviewers": ["a@x.org", "b@x.org"],
+                "cost_per_label": 0.1,
+                "daily_capacity": 60,
+            },
+            {"name": "senior", "reviewers": ["c@x.org"], "cost_per_label": 1, "daily_capacity": 30},
+        ],
+        "auto_accept": {"max_error_rate": 0.2, "confidence": 0.8},
+        "control": {"share": 0.2},
+        "agreement": {"share": 0.1, "overlap": 2},
+        "retrain": {"after_annotations": 60, "minimum_labels": 30},
+    }
+    file = folder / "policy.yaml"
+    file.write_text(yaml.safe_dump(document | changes), encoding="utf-8")
+    return file
+
+
+def run(data: Path, policy: Path, *options: str) -> Result:
+    return CliRunner().invoke(simulate, [str(data), "--policy", str(policy), *options])
+
+
+def report(data: Path, policy: Path, *options: str) -> dict[str, Any]:
+    result = run(data, policy, "--json", *options)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_the_whole_loop(data: Path, tmp_path: Path) -> None:
+    found = report(data, policy_file(tmp_path))
+    assert list(found) == [
+        "tasks",
+        "human_labels",
+        "accepted",
+        "accepted_error",
+        "max_error_rate",
+        "promise_held",
+        "label_saving",
+        "cost",
+        "cost_all_manual",
+        "cycles",
+    ]
+    assert (found["tasks"], found["max_error_rate"], found["promise_held"]) == (600, 0.2, True)
+    assert found["accepted"] > 150
+    assert found["accepted_error"] <= 0.2
+    assert found["label_saving"] == 1 - found["human_labels"] / 600
+    assert found["cost_all_manual"] == pytest.approx(60)
+    # Senior looks at the slices and at audits, for ten times the price.
+    assert found["human_labels"] * 0.1 < found["cost"] < found["human_labels"] * 1.0
+
+
+def test_every_look_is_counted_and_every_task_gets_its_label(data: Path, tmp_path: Path) -> None:
+    alone = report(data, policy_file(tmp_path, agreement={"share": 0.0, "overlap": 2}))
+    assert alone["human_labels"] + alone["accepted"] == 600
+    twice = report(data, policy_file(tmp_path, agreement={"share": 1.0, "overlap": 2}))
+    assert twice["human_labels"] + twice["accepted"] > 650
+
+
+def test_cycles_tell_how_it_went(data: Path, tmp_path: Path) -> None:
+    found = report(data, policy_file(tmp_path))
+    cycles = found["cycles"]
+    assert list(cycles[0]) == ["human_labels", "accepted", "accepted_error", "holdout_accuracy"]
+    looks = [cycle["human_labels"] for cycle in cycles]
+    assert looks == sorted(looks)
+    assert (cycles[0]["accepted"], cycles[0]["accepted_error"]) == (0, None)
+    last = {name: found[name] for name in ("human_labels", "accepted", "accepted_error")}
+    assert {**last, "holdout_accuracy": cycles[-1]["holdout_accuracy"]} == cycles[-1]
+    assert cycles[-1]["holdout_accuracy"] > 0.8
+
+
+def test_a_seed_is_one_draw(data: Path, tmp_path: Path) -> None:
+    policy = policy_file(tmp_path)
+    first = report(data, policy, "--seed", "1")
+    assert report(data, policy, "--seed", "1") == first
+    assert report(data, policy, "--seed", "2") != first
+
+
+def test_a_part_of_the_file(data: Path, tmp_path: Path) -> None:
+    found = report(data, policy_file(tmp_path), "--max-tasks", "40")
+    assert found["tasks"] == 40
+    assert found["accepted"] == 0  # eight control answers prove nothing
+    assert found["promise_held"] is True
+
+
+def test_another_promise(data: Path, tmp_path: Path) -> None:
+    policy = policy_file(tmp_path)
+    found = report(data, policy, "--max-error", "0.02", "--confidence", "0.99")
+    assert (found["max_error_rate"], found["accepted"]) == (0.02, 0)
+
+
+def test_a_stream_exports_what_it_accepts(data: Path, tmp_path: Path) -> None:
+    found = report(data, policy_file(tmp_path), "--mode", "stream")
+    assert found["accepted"] > 50
+    accepted = [cycle["accepted"] for cycle in found["cycles"]]
+    assert accepted == sorted(accepted)
+    pool = report(data, policy_file(tmp_path))
+    assert found["human_labels"] > pool["human_labels"]
+
+
+def test_a_policy_that_never_accepts(data: Path, tmp_path: Path) -> None:
+    policy = policy_file(tmp_path, auto_accept="never", agreement={"share": 0.0, "overlap": 2})
+    found = report(data, policy)
+    assert (found["human_labels"], found["accepted"], found["max_error_rate"]) == (600, 0, None)
+    refused = run(data, policy, "--max-error", "0.1")
+    assert refused.exit_code == 2
+    assert "there is no promise to change" in refused.stderr
+
+
+def test_routes_see_columns_and_examples(data: Path, tmp_path: Path) -> None:
+    routes: Sequence[dict[str, Any]] = [
+        {"kind": "task_field", "field": "source", "equals": "press", "tier": "general"},
+        {"kind": "class_support", "below": 1000, "tier": "general"},
+    ]
+    only_rare = policy_file(tmp_path, routes=[*routes[:1]])
+    assert 0 < report(data, only_rare)["accepted"] <= 60
+    unsupported = policy_file(tmp_path, routes=[*routes[1:]])
+    assert report(data, unsupported)["accepted"] == 0
+
+
+def test_the_table(data: Path, tmp_path: Path) -> None:
+    result = run(data, policy_file(tmp_path), "--max-tasks", "100")
+    assert result.exit_code == 0
+    assert "labels saved" in result.stdout
+    assert "looks" in result.stderr  # on the way
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,text\n1,a\n", "FILE:1  has no column 'label'"),
+        ("id,text,label\n", "FILE  has no rows"),
+        ("id,text,label\n1,a,x\n2, ,y\n", "FILE:3  text is empty: give each task its text"),
+        ("id,text,label\n1,a,x\n2,b,y\n1,c,x\n", "FILE:4  id = '1'  stands in line 2 too"),
+    ],
+)
+def test_bad_data(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(content, encoding="utf-8")
+    result = run(file, policy_file(tmp_path))
+    assert result.exit_code == 1
+    assert f"Error: {message.replace('FILE', str(file))}" in result.stderr
+
+
+def test_a_bad_policy(data: Path, tmp_path: Path) -> None:
+    result = run(data, policy_file(tmp_path, stakes="lo"))
+    assert result.exit_code == 1
+    assert "is not one of low, sensitive, regulated" in result.stderr
+
+
+def test_one_class_teaches_nothing_and_people_label_all(tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    lines = [f"{number},text {number},same" for number in range(80)]
+    file.write_text("\n".join(["id,text,label", *lines]), encoding="utf-8")
+    policy = policy_file(tmp_path, agreement={"share": 0.0, "overlap": 2})
+    assert report(file, policy)["human_labels"] == 80
