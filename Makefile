@@ -28,6 +28,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, a quarte
 	@$(BIN)/python -m benchmarks.predict
 	@$(BIN)/python -m benchmarks.webhooks
 	@$(BIN)/python -m benchmarks.delivery
+	@$(BIN)/python -m benchmarks.decide
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
 	@$(BIN)/pytest -m "not label_studio" $(ARGS)

@@ -54,4 +54,5 @@ def _report(file: Path, *, as_json: bool) -> dict[str, Any]:
 
 def _summary(checked: Policy) -> str:
     tiers = ", ".join(checked.tier_names)
-    return f"{checked.stakes} stakes, tiers {tiers}, {len(checked.routes)} routes"
+    routes = f"{len(checked.routes)} route{'' if len(checked.routes) == 1 else 's'}"
+    return f"{checked.stakes} stakes, tiers {tiers}, {routes}"
