@@ -1,0 +1,34 @@
+"""``labelgate import``: rules of other tools as a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from backend.commands.errors import clear_errors
+from connectors.a2i import policy_from_conditions
+from connectors.a2i_conditions import LARGEST_FILE
+
+
+@click.group()
+def imports() -> None:
+    """Turn the rules of another tool into a policy, as far as they have an equal."""
+
+
+@imports.command()
+@click.argument("file", metavar="CONDITIONS.json", type=click.Path(path_type=Path))
+@clear_errors
+def a2i(file: Path) -> None:
+    """Print a policy for Amazon A2I's human-loop activation conditions.
+
+    CONDITIONS.json holds the value of HumanLoopActivationConditions. The policy parses as it
+    stands; what must be edited is marked EDIT, and a comment names each condition, what it became,
+    and whatever has no equal.
+    """
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file}  cannot be read: {error.strerror}") from error
+    click.echo(policy_from_conditions(raw, str(file)), nl=False)
