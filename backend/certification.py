@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from backend.candidates import column, part_of, with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.certificates import StoredCertificate, store_certificate
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
-from policies.domain import Certificate
+from policies.domain import Candidates, Certificate, FloatArray
+from policies.planning import reaching_auto_accept
 from policies.sampling import SLICE, draws
 from policies.schema import AutoAccept, Policy
 from policies.thresholds import certify, first_level, grid_from_scores
@@ -37,7 +39,9 @@ def certify_version(
     """Certify the champion and keep the certificate; None where it is too early, or never asked.
 
     The thresholds to test are quantiles of the champion's scores of tasks that nobody has
-    labelled, so that no control answer has a say in what is tested on it.
+    labelled, so that no control answer has a say in what is tested on it. Tasks that a route takes
+    to people, or whose label is never accepted, say nothing about what is accepted: neither their
+    scores nor their control answers count.
     """
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
@@ -45,10 +49,15 @@ def certify_version(
     with runtime.reads() as session:
         control = labelled_slices(session, project, policy).control
         pool = unlabelled_task_ids(session, project.id)
-    if len(control) < answers_to_wait_for(rule, policy, pool):
+    wait = answers_to_wait_for(rule, policy, pool)
+    if len(control) < wait:
+        return None
+    answered = _reaching(runtime, project, policy, serving, sorted(control))
+    if len(answered) < wait:
         return None
 
-    certificate = _certify(runtime, project, policy, serving, (rule, control, pool))
+    open_scores = _reaching(runtime, project, policy, serving, sample(pool)).scores
+    certificate = _certify(rule, serving.model.version, (answered, control), open_scores)
 
     with runtime.sessions.begin() as session:
         stored = store_certificate(
@@ -65,33 +74,41 @@ def certify_version(
     return stored
 
 
-def _certify(
+def _reaching(
     runtime: Runtime,
     project: ConnectedProject,
     policy: Policy,
     serving: Champion,
-    grounds: tuple[AutoAccept, Mapping[int, str], Sequence[int]],
+    ids: Sequence[int],
+) -> Candidates:
+    """The tasks whose answer comes as far as the threshold: no route takes them to people."""
+    predicted = predict_tasks(runtime, project, policy, serving.predictor, ids)
+    candidates = with_class_support(predicted, serving.model)
+    return part_of(candidates, reaching_auto_accept(policy, candidates))
+
+
+def _certify(
+    rule: AutoAccept,
+    version: str,
+    control: tuple[Candidates, Mapping[int, str]],
+    open_scores: FloatArray,
 ) -> Certificate:
-    rule, control, pool = grounds
-    pool_scores = predict_tasks(runtime, project, policy, serving.predictor, sample(pool)).scores
-    candidates = predict_tasks(runtime, project, policy, serving.predictor, sorted(control))
-    answered = ~np.isnan(candidates.scores)
-    scores = candidates.scores[answered]
-    truth = np.array([control[int(i)] for i in candidates.task_ids[answered]], dtype=np.object_)
+    answered, labels = control
+    truth = column([labels[task_id] for task_id in answered.task_ids.tolist()])
     grid = grid_from_scores(
-        pool_scores[~np.isnan(pool_scores)],
+        open_scores,
         max_error_rate=rule.max_error_rate,
         confidence=rule.confidence,
-        n_labelled=len(scores),
+        n_labelled=len(answered),
         floor=rule.floor,
     )
     return certify(
-        scores,
-        np.asarray(candidates.labels[answered] != truth, dtype=np.bool_),
+        answered.scores,
+        np.asarray(answered.labels != truth, dtype=np.bool_),
         grid=grid,
         max_error_rate=rule.max_error_rate,
         confidence=rule.confidence,
-        model_version=serving.model.version,
+        model_version=version,
     )
 
 

@@ -187,3 +187,23 @@ def test_slices_part_all_answers_and_overlap_nowhere(worked: WorkedProject) -> N
 @pytest.mark.parametrize(("count", "left"), [(0, 0), (1, 1), (5_000, 5_000), (5_001, 2_501)])
 def test_a_sample_of_the_pool_places_the_grid(count: int, left: int) -> None:
     assert len(sample(range(count))) == left
+
+
+def test_answers_to_what_a_route_takes_to_people_have_no_say(tmp_path: Path) -> None:
+    routes = [{"kind": "predicted_label", "in": ["A"], "tier": "senior"}]
+    policy = worked_policy(auto_accept=ACCEPT, control={"share": 0.3}, routes=routes)
+    worked = worked_project(tmp_path, policy)
+    worked.promote(certified=False)
+    worked.add(["fruit", "motor"] * 60)
+    worked.settle()
+    control = worked.with_purpose(Purpose.CONTROL)
+    routed = [task_id for task_id in control if truth(worked, task_id) == "A"]
+    others = [task_id for task_id in control if task_id not in routed]
+    label(worked, routed, wrong=True)
+    label(worked, others)
+    worked.settle()
+    stored = certificate(worked)
+    assert stored is not None
+    assert (stored.certificate.control_answers, stored.certificate.errors) == (len(others), 0)
+    accepted = [each for each in worked.decisions().values() if each.outcome is Outcome.ACCEPT]
+    assert {each.label for each in accepted} == {"B"}
