@@ -101,6 +101,7 @@ def accepted_labels_are_the_robots(stage: Stage, accepted: list[dict[str, Any]])
     assert wished
     assert {task["id"] for task in accepted} == set(wished)
     for task in accepted:
+        assert len(task["annotations"]) == 1, (stage.project.robot_id, task)
         [annotation] = task["annotations"]
         assert annotation["result"][0]["value"]["choices"] == [wished[task["id"]]]
         assert annotation["parent_prediction"] is not None
