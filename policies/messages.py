@@ -77,13 +77,13 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
     if kind in _RANGE_ERRORS:
         schema = _schema_at(error["loc"])
         return f"must be {_range(schema)}", _meant_share(value, schema)
-    if kind in {"enum", "union_tag_invalid"}:
+    if kind in {"literal_error", "model_type"} and path == ("auto_accept",):
+        return _ACCEPT_FORMS, nearest(value, ["never"]) if isinstance(value, str) else None
+    if kind in {"enum", "union_tag_invalid", "literal_error"}:
         known = _choices(error)
         return f"is not one of {', '.join(known)}", nearest(
             str(error.get("ctx", {}).get("tag", value)).strip("()"), known
         )
-    if kind == "literal_error" or (kind == "model_type" and path == ("auto_accept",)):
-        return _ACCEPT_FORMS, nearest(value, ["never"]) if isinstance(value, str) else None
     if kind == "string_pattern_mismatch":
         name = next(part for part in reversed(path) if isinstance(part, str))
         return _PATTERNS[name], None
@@ -153,6 +153,8 @@ def _step(node: dict[str, Any], part: str | int) -> dict[str, Any]:
         found = node.get("items", {})
     elif part in node.get("properties", {}):
         found = node["properties"][part]
+    elif isinstance(node.get("additionalProperties"), dict):
+        found = node["additionalProperties"]
     elif (
         "oneOf" in node
     ):  # a kind of route by its tag, or the branch of auto_accept that is no text

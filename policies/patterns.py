@@ -9,6 +9,7 @@ looks at the beginning of a text only.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -40,8 +41,12 @@ def problem_of(pattern: str) -> str | None:
     if len(pattern) > LONGEST_PATTERN:
         return f"has {len(pattern)} characters: a pattern may have {LONGEST_PATTERN}"
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error"
+            )  # such as a set within a set, which may change its meaning
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         return f"is no regular expression: {error}"
     return _costly(pattern)
 

@@ -302,6 +302,64 @@ def test_the_policy_that_the_others_break_is_good() -> None:
         ),
         (
             "audit: {share: 0.05}",
+            "tests: [{name: a, expect: {outcome: acept}}]",
+            (
+                "digits.yaml:12  tests[0].expect.outcome = 'acept'  is not one of accept, review "
+                "(did you mean 'accept'?)"
+            ),
+        ),
+        (
+            "audit: {share: 0.05}",
+            "tests: [{name: a, expect: {outcome: review, tier: seniour}}]",
+            (
+                "digits.yaml:12  tests[0].expect.tier = 'seniour'  is not a tier "
+                "(did you mean 'senior'?)"
+            ),
+        ),
+        (
+            "audit: {share: 0.05}",
+            "tests: [{name: a, prediction: {probabilities: {a: 30}}, expect: {outcome: review}}]",
+            (
+                "digits.yaml:12  tests[0].prediction.probabilities.a = 30  must be between 0 and 1 "
+                "(did you mean 0.3?)"
+            ),
+        ),
+        (
+            "equals: press",
+            "regex: '(a+)+'",
+            (
+                "digits.yaml:8  routes[1].regex = '(a+)+'  repeats a group that itself repeats or "
+                "chooses, which can take for ever"
+            ),
+        ),
+        (
+            "equals: press",
+            "range: {min: 3, max: 1}",
+            "digits.yaml:8  routes[1].range.min = 3  is above max, 1: nothing would match",
+        ),
+        (
+            "equals: press",
+            "range: {}",
+            "digits.yaml:8  routes[1].range  needs 'min', 'max' or both",
+        ),
+        (
+            "{kind: task_field, field: source, equals: press, tier",
+            "{kind: score, above: 0.9, tier",
+            (
+                "digits.yaml:8  routes[1].above = 0.9  sends surer answers to people while less "
+                "sure ones may be accepted (use 'below')"
+            ),
+        ),
+        (
+            "{kind: task_field, field: source, equals: press, tier",
+            "{kind: class_support, above: 3, tier",
+            (
+                "digits.yaml:8  routes[1].below  is missing\n"
+                "digits.yaml:8  routes[1].above  is not a known key (known: kind, below, tier)"
+            ),
+        ),
+        (
+            "audit: {share: 0.05}",
             "salt: ''",
             "digits.yaml:12  salt = ''  must not be empty",
         ),
