@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from policies.costs import Costs
 from policies.domain import BoolArray, Certificate, FloatArray
+from policies.intervals import exact_upper
 from policies.thresholds import certify, certify_labels, first_level, grid_from_scores
 
 ErrorRate = Callable[[FloatArray], FloatArray]
@@ -74,6 +77,21 @@ def test_the_promise_holds(world: ErrorRate, least: float) -> None:
     monte_carlo = 2 * (0.1 * 0.9 / 400) ** 0.5
     assert broken <= 0.1 + monte_carlo
     assert share > least  # and not by accepting nothing
+
+
+@pytest.mark.simulation
+def test_the_hardest_world_for_the_starts_breaks_it_no_more_often() -> None:
+    # Every threshold is just too loose, so whatever any of the four walks certifies is wrong.
+    rng = np.random.default_rng(11)
+    runs, confidence = 2_000, 0.9
+    grid = tuple(np.linspace(0.95, 0.05, 64).tolist())
+    broken = 0
+    for _ in range(runs):
+        scores = rng.random(1_500)
+        found = certified(scores, rng.random(1_500) < 0.0501, grid, confidence)
+        broken += found.threshold is not None
+    monte_carlo = 2 * (0.1 * 0.9 / runs) ** 0.5
+    assert 0.02 < broken / runs <= 0.1 + monte_carlo  # and not by certifying nothing at all
 
 
 @pytest.mark.simulation
@@ -206,6 +224,37 @@ def test_labels_share_the_budget() -> None:
         model_version="m1",
     )
     assert fewer["c"].threshold is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.4, 0.5, 0.9, 1.0]), st.booleans()), max_size=400),
+    st.lists(st.floats(0, 1), unique=True, max_size=9),
+    st.floats(0.01, 0.49),
+    st.floats(0.51, 0.99),
+)
+def test_a_certificate_never_says_more_than_it_proves(
+    answers: list[tuple[float, bool]], grid: list[float], max_error: float, confidence: float
+) -> None:
+    scores = np.array([score for score, _ in answers], float)
+    wrong = np.array([bad for _, bad in answers], bool)
+    found = certify(
+        scores,
+        wrong,
+        grid=sorted(grid, reverse=True),
+        max_error_rate=max_error,
+        confidence=confidence,
+        model_version="m1",
+    )
+    assert found.control_answers == len(answers)
+    if found.threshold is None:
+        assert (found.accepted_share, found.error.n, found.errors) == (0, 0, 0)
+        return
+    assert found.threshold in grid
+    assert found.error.n == np.count_nonzero(scores >= found.threshold)
+    assert found.errors == np.count_nonzero(wrong[scores >= found.threshold])
+    assert found.error.high is not None
+    assert exact_upper(found.errors, found.error.n, confidence) <= found.error.high + 1e-12
+    assert found.error.high <= max_error + 1e-9
 
 
 def test_equal_scores_are_accepted_together() -> None:
