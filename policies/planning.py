@@ -149,7 +149,7 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
         review=review,
         looks=looks,
         days={tier.name: -(-looks[tier.name] // tier.daily_capacity) for tier in policy.tiers},
-        hours=_hours(looks, known),
+        hours=_hours(policy, looks, known),
         cost=Cost(
             labour=sum(count * price[name] for name, count in looks.items()),
             tooling=0.0,
@@ -247,14 +247,18 @@ def _queues(
     return review, looks
 
 
-def _hours(looks: Mapping[str, int], known: History) -> dict[str, float | None]:
-    """People's time by tier, from its mean lead time; from everybody's where no tier is named."""
+def _hours(policy: Policy, looks: Mapping[str, int], known: History) -> dict[str, float | None]:
+    """People's time by tier: by its mean lead time, else by what the policy says of a label.
+
+    Where nothing says which tier answered, everybody's lead times count for each.
+    """
     timed = np.isfinite(known.lead_times)
     named = any(tier is not None for tier in known.tiers)
     hours: dict[str, float | None] = {}
-    for name, count in looks.items():
-        times = (
-            known.lead_times[timed & (known.tiers == name)] if named else known.lead_times[timed]
+    for tier in policy.tiers:
+        measured = timed & (known.tiers == tier.name) if named else timed
+        seconds = (
+            float(known.lead_times[measured].mean()) if measured.any() else tier.seconds_per_label
         )
-        hours[name] = count * float(times.mean()) / 3600 if len(times) else None
+        hours[tier.name] = None if seconds is None else looks[tier.name] * seconds / 3600
     return hours

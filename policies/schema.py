@@ -55,6 +55,10 @@ class TierSpec(Section):
     daily_capacity: Annotated[int, Field(ge=1)] = Field(
         description="Labels that the whole tier can give in a day."
     )
+    seconds_per_label: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="A person's time for a label; plans take it where no lead time was measured.",
+    )
 
 
 class AutoAccept(Section):

@@ -19,6 +19,7 @@ from backend.histories import read_history
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, active_project, all_projects
 from policies.domain import Estimate
+from policies.explanations import run_tests
 from policies.loading import load_policy, policy_hash
 from policies.planning import Plan, changes
 from policies.planning import plan as plan_history
@@ -81,10 +82,12 @@ def plan(
 def apply(file: Path, project: int | None, *, yes: bool) -> None:
     """Put the policy FILE in force for its connected project, after showing what would change.
 
+    Where one of the tests that FILE holds fails, nothing is applied.
     Every task that no person has labelled is decided anew by the next round of jobs, and each
     decision names the policy by the hash of its content. Labelgate must be running.
     """
     policy = load_policy(file)
+    _require_tests(file, policy)
     runtime = build_runtime(read_settings())
     connected = _connected_for(runtime, policy, project)
     if connected.policy_hash == policy_hash(policy):
@@ -108,6 +111,20 @@ def connected_project(runtime: Runtime, project_id: int) -> ConnectedProject:
     if connected is None:
         raise ConnectError(f"project {project_id} is not connected: see labelgate connect")
     return connected
+
+
+def _require_tests(file: Path, policy: Policy) -> None:
+    failed = [tried for tried in run_tests(policy) if tried.wrong]
+    if failed:
+        lines = [f"  {tried.test.name}: {'; '.join(tried.wrong)}" for tried in failed]
+        raise click.ClickException(
+            "\n".join(
+                [
+                    f"{file}  {len(failed)} of {len(policy.tests)} tests fail, nothing is applied:",
+                    *lines,
+                ]
+            )
+        )
 
 
 def _connected_for(runtime: Runtime, policy: Policy, project_id: int | None) -> ConnectedProject:

@@ -167,3 +167,26 @@ def test_apply_to_a_project_that_is_not_connected(
     result = run(monkeypatch, worked, "apply", path)
     assert result.exit_code == 1
     assert "project = 'other' names no connected project: connected are 'worked'" in result.stderr
+
+
+def test_apply_is_refused_where_a_test_of_the_file_fails(
+    worked: WorkedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = [
+        {
+            "name": name,
+            "prediction": {"label": label, "score": 0.99},
+            "expect": {"outcome": "accept"},
+        }
+        for name, label in (("a sure A is accepted", "A"), ("a sure B is accepted", "B"))
+    ]
+    policy = worked_policy(auto_accept=NEVER_A, tests=tests)
+    before = worked.project
+    path = str(policy_file(tmp_path, policy))
+    result = run(monkeypatch, worked, "apply", path, "--yes")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {path}  1 of 2 tests fail, nothing is applied:\n"
+        "  a sure A is accepted: outcome is review, not accept\n"
+    )
+    assert worked.project == before

@@ -12,7 +12,7 @@ from policies.domain import Candidates, ObjectArray, Outcome, Purpose
 from policies.planning import History, changes, plan, reaching_auto_accept
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
-from tests.fakes.policy_documents import make_policy
+from tests.fakes.policy_documents import make_policy, policy_document
 
 N = 6_000
 
@@ -160,6 +160,11 @@ def test_hours_from_lead_times() -> None:
     found = plan(chosen, replace(known, lead_times=times, tiers=tiers))
     assert found.hours["general"] == pytest.approx(found.looks["general"] * 20 / 3600)
     assert found.hours["senior"] is None
+    general, senior = policy_document()["tiers"]
+    told = policy(tiers=[general | {"seconds_per_label": 5.0}, senior | {"seconds_per_label": 60}])
+    found = plan(told, replace(known, lead_times=times, tiers=tiers))
+    assert found.hours["general"] == pytest.approx(found.looks["general"] * 20 / 3600)
+    assert found.hours["senior"] == pytest.approx(found.looks["senior"] / 60)
 
 
 def test_what_changes_against_another_policy() -> None:
