@@ -71,6 +71,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     else:
         Console().print(_table(report))
+        if not state.cycles[-1].accepted:
+            click.echo(_why_nothing(state))
 
 
 def report_of(state: State) -> dict[str, Any]:
@@ -106,6 +108,25 @@ def _promising(policy: Policy, max_error: float | None, confidence: float | None
             "leave out --max-error and --confidence"
         )
     return policy.model_copy(update={"auto_accept": policy.auto_accept.model_copy(update=changes)})
+
+
+def _why_nothing(state: State) -> str:
+    serving, rule = state.serving, state.world.policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return "Nothing is accepted: the policy lets a person confirm every label."
+    if serving is None:
+        return "Nothing is accepted: the labels made no model."
+    found = serving.certificate
+    if found is None:
+        return "Nothing is accepted: there were too few control answers to prove a threshold."
+    if found.threshold is not None:
+        return "Nothing is accepted: no open task's score reached the certified threshold."
+    more = found.labels_needed
+    forecast = "" if more is None else f"; about {more:,} more would do for this model"
+    return (
+        f"Nothing is accepted: {found.control_answers:,} control answers certify no threshold for "
+        f"{rule.max_error_rate:.1%} errors at {rule.confidence:.1%} confidence{forecast}."
+    )
 
 
 def _line(cycle: Cycle) -> str:

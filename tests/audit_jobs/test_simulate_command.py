@@ -157,10 +157,22 @@ def test_routes_see_columns_and_examples(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_table(data: Path, tmp_path: Path) -> None:
-    result = run(data, policy_file(tmp_path), "--max-tasks", "100")
+    result = run(data, policy_file(tmp_path))
     assert result.exit_code == 0
     assert "labels saved" in result.stdout
     assert "looks" in result.stderr  # on the way
+    assert "Nothing is accepted" not in result.stdout
+
+
+def test_the_table_says_why_nothing_is_accepted(data: Path, tmp_path: Path) -> None:
+    def said(*options: str, **changes: Any) -> str:
+        return run(data, policy_file(tmp_path, **changes), *options).stdout
+
+    assert "too few control answers" in said("--max-tasks", "50")
+    assert "made no model" in said("--max-tasks", "20")
+    assert "a person confirm every label" in said("--max-tasks", "20", auto_accept="never")
+    strict = said("--max-error", "0.04", "--confidence", "0.8")
+    assert "control answers certify no threshold for 4.0% errors at 80.0% confidence" in strict
 
 
 @pytest.mark.parametrize(
