@@ -111,7 +111,7 @@ def label_everything(stage: Stage, answered: list[int]) -> None:
 def processes(supervisor: int) -> dict[str, int]:
     """The supervised processes by their command, and the trainer below the scheduler."""
     listing = subprocess.run(
-        ["/bin/ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["/bin/ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(None, 2) for line in listing.splitlines()]
     family = {supervisor}
