@@ -48,7 +48,7 @@ def problem_of(pattern: str) -> str | None:
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError, Warning) as error:
         return f"is no regular expression: {error}"
-    return _costly(pattern)
+    return _costly(pattern.removeprefix("(?i)"))
 
 
 @cache
@@ -76,7 +76,7 @@ def _costly(pattern: str) -> str | None:  # noqa: C901 - one case for each kind 
             case "escaped" if token["escaped"] in "123456789":
                 return "refers back to a group, which can take for ever"
             case "special":
-                return "has a special group: only (...), (?:...) and (?P<name>...) are allowed"
+                return "has a special group: (...), (?:...) and (?P<name>...) are allowed"
             case "open":
                 groups.append(_Group())
             case "close":

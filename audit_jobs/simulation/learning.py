@@ -15,6 +15,7 @@ from backend.gate import judge
 from backend.predictors.inputs import read_inputs
 from backend.predictors.sklearn_models import SklearnPredictor, TrainingError, fit
 from policies.domain import BoolArray, Candidates, Certificate
+from policies.planning import reaching_auto_accept
 from policies.sampling import SLICE, draws
 from policies.schema import AutoAccept, Policy
 from policies.thresholds import certify, grid_from_scores
@@ -102,22 +103,26 @@ def certified(
     rule = world.policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return None
-    if len(control) < answers_to_wait_for(rule, world.policy, unlabelled):
+    wait = answers_to_wait_for(rule, world.policy, unlabelled)
+    if len(control) < wait:
         return None
-    every = serving.candidates.scores
-    pool = every[np.array(sample(unlabelled), dtype=np.int64) - 1]
-    scores = every[np.array(sorted(control), dtype=np.int64) - 1]
-    answered = ~np.isnan(scores)
+    # As in backend.certification: what a route takes to people has no say.
+    reaching = reaching_auto_accept(world.policy, serving.candidates)
+    answers = {number: label for number, label in control.items() if reaching[number - 1]}
+    if len(answers) < wait:
+        return None
+    open_places = np.array(sample(unlabelled), dtype=np.int64) - 1
+    scores = serving.candidates.scores
     grid = grid_from_scores(
-        pool[~np.isnan(pool)],
+        scores[open_places[reaching[open_places]]],
         max_error_rate=rule.max_error_rate,
         confidence=rule.confidence,
-        n_labelled=int(answered.sum()),
+        n_labelled=len(answers),
         floor=rule.floor,
     )
     return certify(
-        scores[answered],
-        ~serving.right(control)[answered],
+        scores[np.array(sorted(answers), dtype=np.int64) - 1],
+        ~serving.right(answers),
         grid=grid,
         max_error_rate=rule.max_error_rate,
         confidence=rule.confidence,

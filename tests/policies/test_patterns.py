@@ -11,6 +11,7 @@ from policies.patterns import SEARCHED, occurs, problem_of
     "pattern",
     [
         "refund|chargeback",
+        "(?i)refund",
         "^INV-[0-9]{6}$",
         r"\bcafé\b",
         r"(?:de|fr|it)-[A-Z]+",
@@ -36,7 +37,8 @@ def test_patterns_that_a_policy_may_hold(pattern: str) -> None:
         ("(a|a)*b", "repeats a group that itself repeats or chooses, which can take for ever"),
         ("((a?)){40}", "repeats a group that itself repeats or chooses, which can take for ever"),
         (r"(a)\1", "refers back to a group, which can take for ever"),
-        ("(?=a)b", "has a special group: only (...), (?:...) and (?P<name>...) are allowed"),
+        ("(?i)(a+)+b", "repeats a group that itself repeats or chooses, which can take for ever"),
+        ("(?=a)b", "has a special group: (...), (?:...) and (?P<name>...) are allowed"),
         (
             ".*a.*b.*c",
             "can match in too many ways: two open repeats (*, +) at most, and few choices",
