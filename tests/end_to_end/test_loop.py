@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -38,7 +37,7 @@ def test_a_project_goes_round_the_loop(label_studio: RunningLabelStudio, tmp_pat
             assert first.verdict["reason"] == "the first model"
 
             accepted = until(lambda: robots_answers(stage), "labels are accepted")
-            accepted_labels_are_the_robots(stage, accepted)
+            accepted_labels_are_right(stage, accepted)
             audits_are_blind(stage)
             auditor_answers(stage)
             agreement_and_audits_are_measured(stage)
@@ -81,33 +80,33 @@ def serving(stage: Stage) -> ModelVersion | None:
         return champion(session, stage.project_id)
 
 
-def robots_answers(stage: Stage) -> list[dict[str, Any]]:
-    """Tasks with the robot's annotation, once everything that is wished has been delivered."""
+def robots_answers(stage: Stage) -> dict[int, str]:
+    """Accepted labels as Label Studio shows them, once they are just those that are wished.
+
+    A retrain or a late answer may change the wishes meanwhile; in the end both must agree, with
+    one annotation a task, by the robot, from the prediction.
+    """
     with stage.runtime.reads() as session:
         figures = project_figures(session, stage.project, stage.runtime.now())
-    if not figures.accepted or figures.deliveries.get("pending"):
-        return []
-    robot = stage.project.robot_id
-    return [
-        task
-        for task in stage.tasks()
-        if any(a["completed_by"] == robot for a in task["annotations"])
-    ]
-
-
-def accepted_labels_are_the_robots(stage: Stage, accepted: list[dict[str, Any]]) -> None:
-    with stage.runtime.reads() as session:
         wished = accepted_labels(session, stage.project_id)
-    assert wished
-    assert {task["id"] for task in accepted} == set(wished)
-    for task in accepted:
-        assert len(task["annotations"]) == 1, (stage.project.robot_id, task)
-        [annotation] = task["annotations"]
-        assert annotation["result"][0]["value"]["choices"] == [wished[task["id"]]]
-        assert annotation["parent_prediction"] is not None
-        assert task["is_labeled"]
-    wrong = [task for task in wished if wished[task] != stage.truth[task]]
-    assert len(wrong) <= 0.2 * len(wished)
+    if not wished or figures.deliveries.get("pending") or figures.training:
+        return {}
+    robot = stage.project.robot_id
+    seen: dict[int, str] = {}
+    for task in stage.tasks():
+        by_robot = [a for a in task["annotations"] if a["completed_by"] == robot]
+        if by_robot:
+            [region] = by_robot[0]["result"]
+            seen[task["id"]] = region["value"]["choices"][0]
+            alone = len(task["annotations"]) == 1 and task["is_labeled"]
+            if not alone or by_robot[0]["parent_prediction"] is None:
+                return {}
+    return seen if seen == wished else {}
+
+
+def accepted_labels_are_right(stage: Stage, accepted: dict[int, str]) -> None:
+    wrong = [task_id for task_id, label in accepted.items() if label != stage.truth[task_id]]
+    assert len(wrong) <= 0.2 * len(accepted)
 
 
 def audits_are_blind(stage: Stage) -> None:
