@@ -23,6 +23,7 @@ from tests.fakes.policy_documents import (
     make_policy,
     policies,
     policy_document,
+    routes,
 )
 
 NAN = math.nan
@@ -275,17 +276,51 @@ def test_any_routes_decide_totally_and_the_same_one_by_one(
     assert all(one.rule and one.reason for one in together)
 
 
-@given(policies(), _rows, st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=2, max_size=2))
+_sure = st.floats(0, 1) | st.floats(0.7, 1)
+
+
+@given(
+    st.lists(routes(("general", "senior")), min_size=1, max_size=2),
+    st.sampled_from(["cat", "dog"]),
+    st.sampled_from(["press", "a1", 1, True]),
+    st.lists(st.tuples(_sure, _sure, _sure), min_size=2, max_size=2),
+)
 @settings(max_examples=500, deadline=None)
 def test_under_any_routes_more_confidence_never_means_more_review(
-    policy: Policy, row: dict[str, Any], sureness: list[tuple[float, float, float]]
+    some_routes: list[dict[str, Any]],
+    label: str,
+    value: object,
+    sureness: list[tuple[float, float, float]],
 ) -> None:
+    policy = make_policy(routes=some_routes)
+    row = {"id": UNDRAWN, "label": label, "value": value, "class_support": 20}
     rows = [
         row | {"score": score, "margin": margin, "entropy": 1 - certain}
         for score, margin, certain in zip(*map(sorted, zip(*sureness, strict=True)), strict=True)
     ]
     less, more = (decided(policy, [one], 0.7)[0].outcome for one in rows)
     assert (less, more) != (Outcome.ACCEPT, Outcome.REVIEW)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"kind": "score", "below": 0.9},
+        {"kind": "margin", "below": 0.9},
+        {"kind": "entropy", "above": 0.1},
+        {"not": {"kind": "score", "above": 0.9}},
+        {"not": {"kind": "margin", "above": 0.9}},
+        {"not": {"kind": "entropy", "below": 0.1}},
+        {"all": [CAT, {"not": {"any": [PRESS, {"kind": "score", "above": 0.9}]}}]},
+    ],
+)
+def test_up_a_ladder_of_confidence_review_turns_to_accept_once(condition: dict[str, Any]) -> None:
+    policy = make_policy(routes=[condition | {"tier": "senior"}])
+    row = {"id": UNDRAWN, "label": "cat", "value": None, "class_support": 20}
+    ladder = [0.7, 0.75, 0.8, 0.85, 0.89, 0.91, 0.95, 1.0]
+    rows = [row | {"score": step, "margin": step, "entropy": 1 - step} for step in ladder]
+    outcomes = [one.outcome for one in decided(policy, rows, 0.7)]
+    assert outcomes == [Outcome.REVIEW] * 5 + [Outcome.ACCEPT] * 3
 
 
 def test_nested_routes_are_read_from_a_file_with_the_line_of_a_mistake() -> None:
