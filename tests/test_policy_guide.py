@@ -50,7 +50,9 @@ def test_commands_print_what_the_page_shows(
     words = shlex.split(command)
     assert words[0] == "labelgate"
     digest = policy_hash(load_policy(tmp_path / "mail.yaml"))[:12]
-    assert CliRunner().invoke(main, words[1:]).output == output.replace("hash ...", f"hash {digest}")
+    assert CliRunner().invoke(main, words[1:]).output == output.replace(
+        "hash ...", f"hash {digest}"
+    )
 
 
 @pytest.mark.parametrize("section", SECTIONS)
