@@ -34,7 +34,7 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
     scheduler.add_job(watch.reconcile, "cron", hour=3, id="reconcile")
-    scheduler.add_job(forget, "interval", hours=24, id="forget", args=[runtime])
+    scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])
     return scheduler
 
 

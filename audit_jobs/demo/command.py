@@ -70,9 +70,8 @@ def demo(  # noqa: PLR0913  # one parameter an option
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         dataset = digits(tasks, seed) if data is None else from_csv(data, tasks, seed)
-        place = folder or Path(tempfile.mkdtemp(prefix="labelgate-demo-"))
-        place.mkdir(parents=True, exist_ok=True)
         with ExitStack() as servers:
+            place = _place(folder, servers)
             labels = round(budget * len(dataset.tasks))
             plan = Plan(dataset=dataset, seed=seed, budget=labels)
             stage, rows = _perform(place, plan, servers, console)
@@ -85,6 +84,15 @@ def demo(  # noqa: PLR0913  # one parameter an option
                 _stay(console, stage)
     except FAILURES as error:
         raise click.ClickException(str(error)) from error
+
+
+def _place(folder: Path | None, servers: ExitStack) -> Path:
+    """Where the demo keeps its data: the folder that was named, or one that goes at the end."""
+    if folder is None:
+        # Entered first, so it goes last, when the servers that write to it have stopped.
+        return Path(servers.enter_context(tempfile.TemporaryDirectory(prefix="labelgate-demo-")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _perform(
@@ -207,5 +215,5 @@ def _stay(console: Console, stage: Stage) -> None:
     local = stage.label_studio
     console.print(f"Labelgate     {stage.settings.own_url}")
     console.print(f"Label Studio  {local.url}  (user {local.email}, password {local.password})")
-    console.print("Both stay up until you press Ctrl-C.")
+    console.print("Both stay up until you press Ctrl-C; without --folder their data goes then.")
     stopped.wait()

@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
+from audit_jobs.demo.command import _place
 from labelgate import main
 from tests.end_to_end.stage import text_of
 
@@ -107,3 +109,13 @@ def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["demo", "--data", str(tmp_path / "none.csv")])
     assert result.exit_code == 1
     assert "none.csv: No such file" in result.output
+
+
+def test_a_folder_that_was_named_is_kept_and_another_goes(tmp_path: Path) -> None:
+    with ExitStack() as servers:
+        kept = _place(tmp_path / "kept", servers)
+        gone = _place(None, servers)
+        assert kept.is_dir()
+        assert gone.is_dir()
+    assert kept.is_dir()
+    assert not gone.exists()
