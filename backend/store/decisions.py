@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import DecisionRow, ProjectRow, TaskRow
@@ -138,6 +138,13 @@ def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
     )
 
 
+def is_current() -> ColumnElement[bool]:
+    """Joins a task with the decision that holds for it now."""
+    return and_(
+        TaskRow.project_id == DecisionRow.project_id, TaskRow.decision_seq == DecisionRow.seq
+    )
+
+
 def undecided_task_ids(
     session: Session, project_id: int, grounds: Grounds, labels: Sequence[str]
 ) -> list[int]:
@@ -147,13 +154,7 @@ def undecided_task_ids(
     """
     rows = session.scalars(
         select(TaskRow.task_id)
-        .outerjoin(
-            DecisionRow,
-            and_(
-                DecisionRow.project_id == TaskRow.project_id,
-                DecisionRow.seq == TaskRow.decision_seq,
-            ),
-        )
+        .outerjoin(DecisionRow, is_current())
         .where(
             TaskRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),
@@ -181,13 +182,7 @@ def current_decisions(
     """Every task's current decision, by task; only (un)labelled tasks or one purpose if asked."""
     query = (
         select(DecisionRow)
-        .join(
-            TaskRow,
-            and_(
-                TaskRow.project_id == DecisionRow.project_id,
-                TaskRow.decision_seq == DecisionRow.seq,
-            ),
-        )
+        .join(TaskRow, is_current())
         .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None))
         .order_by(DecisionRow.task_id)
     )
@@ -228,13 +223,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.draw,
             DecisionRow.model_version,
         )
-        .join(
-            TaskRow,
-            and_(
-                TaskRow.project_id == DecisionRow.project_id,
-                TaskRow.decision_seq == DecisionRow.seq,
-            ),
-        )
+        .join(TaskRow, is_current())
         .where(
             DecisionRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),

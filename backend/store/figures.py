@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
@@ -78,13 +79,7 @@ def count_decisions(session: Session, project_id: int) -> dict[str, int]:
     """Current decisions of existing tasks, by "outcome/purpose"."""
     rows = session.execute(
         select(DecisionRow.outcome, DecisionRow.purpose, func.count())
-        .join(
-            TaskRow,
-            and_(
-                TaskRow.project_id == DecisionRow.project_id,
-                TaskRow.decision_seq == DecisionRow.seq,
-            ),
-        )
+        .join(TaskRow, is_current())
         .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None))
         .group_by(DecisionRow.outcome, DecisionRow.purpose)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterator, Sequence
@@ -58,10 +59,8 @@ class LabelStudioTool:
     def project(self, title_or_id: str) -> Project:
         """The project of this id, or else of exactly this title."""
         if title_or_id.isdecimal():
-            try:
+            with contextlib.suppress(NotFoundError):  # a title may be a number
                 return _project(self._admin.get(f"/api/projects/{int(title_or_id)}/"))
-            except NotFoundError:
-                pass  # a title may be a number
         rows = list(listed(self._admin, "/api/projects/", {"include": "id,title"}))
         ids = [row["id"] for row in rows if row["title"] == title_or_id]
         if len(ids) == 1:
