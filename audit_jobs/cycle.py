@@ -17,7 +17,7 @@ from backend.store.reports import (
     reports,
     store_report,
 )
-from policies.domain import Certificate
+from policies.domain import Certification
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -53,7 +53,7 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         now = project_figures(session, project, runtime.now())
         versions = all_versions(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
-    serving, certificate = now.champion, now.certificate
+    serving, certified = now.champion, now.certified
     newest = versions[-1] if versions else None
     return {
         "human_labels": now.human_labels,
@@ -67,18 +67,23 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         "model_version": None if serving is None else serving.version,
         "trained": None if newest is None else newest.version,
         "verdict": None if newest is None else newest.verdict["reason"],
-        "certificate": None if certificate is None else _certificate(certificate.certificate),
+        "certificates": [] if certified is None else _certificates(certified.certification),
         **_costs(runtime, policy, labels, now.tasks),
     }
 
 
-def _certificate(certificate: Certificate) -> dict[str, Any]:
-    return {
-        "threshold": certificate.threshold,
-        "control_answers": certificate.control_answers,
-        "error": certificate.error.as_json(),
-        "labels_needed": certificate.labels_needed,
-    }
+def _certificates(certification: Certification) -> list[dict[str, Any]]:
+    return [
+        {
+            "predictor": each.predictor,
+            "label": each.label,
+            "threshold": each.threshold,
+            "control_answers": each.control_answers,
+            "error": each.error.as_json(),
+            "labels_needed": each.labels_needed,
+        }
+        for each in certification.certificates
+    ]
 
 
 def _costs(

@@ -71,9 +71,9 @@ def answer(
         candidates_of(snapshot.policy, labeling, snapshot.predictor, rows, download),
         snapshot.model,
     )
-    certificate = None if snapshot.certificate is None else snapshot.certificate.certificate
+    certification = None if snapshot.certified is None else snapshot.certified.certification
     decisions = decide(
-        snapshot.policy, candidates, certificate, model_version=snapshot.model_version
+        snapshot.policy, candidates, certification, model_version=snapshot.model_version
     )
 
     made = _results_by_label(labeling, snapshot.predictor)

@@ -12,7 +12,7 @@ from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
 from connectors.label_studio.labeling import InputKind, Labeling
-from policies.domain import BoolArray, Candidates, FloatArray, ObjectArray
+from policies.domain import Candidates, FloatArray, ObjectArray
 from policies.engine import NO_MODEL
 from policies.routes import CLASS_SUPPORT, ENTROPY, MARGIN
 from policies.schema import Policy
@@ -117,18 +117,7 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
             name: np.concatenate([part.signals[name] for part in parts])
             for name in parts[0].signals
         },
-    )
-
-
-def part_of(candidates: Candidates, places: slice | BoolArray) -> Candidates:
-    """Some of the tasks."""
-    return Candidates(
-        task_ids=candidates.task_ids[places],
-        labels=candidates.labels[places],
-        scores=candidates.scores[places],
-        problems=candidates.problems[places],
-        fields={field: values[places] for field, values in candidates.fields.items()},
-        signals={name: values[places] for name, values in candidates.signals.items()},
+        predictors=np.concatenate([part.predictors for part in parts]),
     )
 
 

@@ -1,33 +1,61 @@
-"""Use case: certify a model version's threshold on the blind control slice.
+"""Use case: certify a model version's thresholds on the blind control slice.
 
-One certificate a version and policy, made as soon as there are enough control answers to prove
-anything: looking again and again at growing data until it passes would break the promise.
+Every group of answers that the policy makes a promise about gets one look a version and policy, as
+soon as there are enough control answers to prove anything: looking again and again at growing data
+until it passes would break the promise.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
-from backend.candidates import column, part_of, with_class_support
+from backend.candidates import column, with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
-from backend.store.certificates import StoredCertificate, store_certificate
+from backend.store.certificates import StoredCertification, store_certification
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import unlabelled_task_ids
-from policies.domain import Candidates, Certificate, FloatArray
-from policies.planning import reaching_auto_accept
+from backend.store.tasks import answered_between, unlabelled_task_ids
+from policies.certifying import (
+    Evidence,
+    certify_promises,
+    extended,
+    missing,
+    reaching_auto_accept,
+    ready,
+)
+from policies.domain import Candidates, Certificate, part_of
+from policies.promises import AutoAccept, Promise, least_answers, promises_of
 from policies.sampling import SLICE, draws
-from policies.schema import AutoAccept, Policy
-from policies.thresholds import certify, first_level, grid_from_scores
+from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
 
 _POOL_SAMPLE = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """Whose certificates are asked for."""
+
+    runtime: Runtime
+    project: ConnectedProject
+    policy: Policy
+    serving: Champion
+
+    def reaching(self, ids: Sequence[int]) -> Candidates:
+        """The tasks whose answer comes as far as the threshold: no route takes them to people."""
+        predicted = predict_tasks(
+            self.runtime, self.project, self.policy, self.serving.predictor, ids
+        )
+        candidates = with_class_support(predicted, self.serving.model)
+        return part_of(candidates, reaching_auto_accept(self.policy, candidates))
 
 
 def certify_version(
@@ -35,9 +63,11 @@ def certify_version(
     project: ConnectedProject,
     policy: Policy,
     serving: Champion,
-) -> StoredCertificate | None:
-    """Certify the champion and keep the certificate; None where it is too early, or never asked.
+    standing: StoredCertification | None = None,
+) -> StoredCertification | None:
+    """Certify what of the champion's promises has had no look yet, and keep it beside the rest.
 
+    ``standing`` is what is certified already; it comes back where nothing new can be looked at.
     The thresholds to test are quantiles of the champion's scores of tasks that nobody has
     labelled, so that no control answer has a say in what is tested on it. Tasks that a route takes
     to people, or whose label is never accepted, say nothing about what is accepted: neither their
@@ -46,82 +76,54 @@ def certify_version(
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return None
+    promises = missing(
+        version_promises(rule, policy, serving.predictor.labels),
+        None if standing is None else standing.certification,
+    )
     with runtime.reads() as session:
         control = labelled_slices(session, project, policy).control
         pool = unlabelled_task_ids(session, project.id)
-    wait = answers_to_wait_for(rule, policy, pool)
-    if len(control) < wait:
-        return None
-    answered = _reaching(runtime, project, policy, serving, sorted(control))
-    if len(answered) < wait:
-        return None
+    if not promises or len(control) < min(map(least_answers, promises)):
+        return standing
+    asked = _Asked(runtime=runtime, project=project, policy=policy, serving=serving)
+    answered = asked.reaching(sorted(control))
+    due = ready(promises, answered, slice_is_open=slice_is_open(policy, pool))
+    if not due:
+        return standing
 
-    open_scores = _reaching(runtime, project, policy, serving, sample(pool)).scores
-    certificate = _certify(rule, serving.model.version, (answered, control), open_scores)
+    evidence = Evidence(
+        control=answered,
+        truth=column([control[task_id] for task_id in answered.task_ids.tolist()]),
+        pool=asked.reaching(sample(pool)),
+    )
+    found = certify_promises(due, evidence, floor=rule.floor, model_version=serving.model.version)
+    with runtime.reads() as session:
+        window = answered_between(session, project.id, answered.task_ids.tolist())
+    certification = extended(
+        None if standing is None else standing.certification,
+        _dated(found, window),
+        serving.model.version,
+    )
 
     with runtime.sessions.begin() as session:
-        stored = store_certificate(
-            session, project.id, certificate, project.policy_hash, runtime.now()
+        stored = store_certification(
+            session, project.id, certification, project.policy_hash, runtime.now()
         )
-    logger.info(
-        "threshold.certified project=%d version=%s threshold=%s answers=%d errors=%d",
-        project.id,
-        certificate.model_version,
-        certificate.threshold,
-        certificate.control_answers,
-        certificate.errors,
-    )
+    _log(project, found)
     return stored
 
 
-def _reaching(
-    runtime: Runtime,
-    project: ConnectedProject,
-    policy: Policy,
-    serving: Champion,
-    ids: Sequence[int],
-) -> Candidates:
-    """The tasks whose answer comes as far as the threshold: no route takes them to people."""
-    predicted = predict_tasks(runtime, project, policy, serving.predictor, ids)
-    candidates = with_class_support(predicted, serving.model)
-    return part_of(candidates, reaching_auto_accept(policy, candidates))
+def version_promises(
+    rule: AutoAccept, policy: Policy, labels: Sequence[str]
+) -> tuple[Promise, ...]:
+    """What is promised of the answers of a version that knows these labels."""
+    return promises_of(rule, policy.says(labels), policy.tiers[0].cost_per_label)
 
 
-def _certify(
-    rule: AutoAccept,
-    version: str,
-    control: tuple[Candidates, Mapping[int, str]],
-    open_scores: FloatArray,
-) -> Certificate:
-    answered, labels = control
-    truth = column([labels[task_id] for task_id in answered.task_ids.tolist()])
-    grid = grid_from_scores(
-        open_scores,
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        n_labelled=len(answered),
-        floor=rule.floor,
-    )
-    return certify(
-        answered.scores,
-        np.asarray(answered.labels != truth, dtype=np.bool_),
-        grid=grid,
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        model_version=version,
-    )
-
-
-def answers_to_wait_for(rule: AutoAccept, policy: Policy, pool: Sequence[int]) -> int:
-    """Control answers at which a version gets its one look.
-
-    Just enough for a faultless model proves nothing for a good one, so the look waits for twice as
-    many, or for the end of the slice where the project is small. It depends on counts alone, never
-    on what the answers say.
-    """
+def slice_is_open(policy: Policy, pool: Sequence[int]) -> bool:
+    """Whether control tasks still wait for their answer among those that nobody has labelled."""
     ids = np.array(pool, dtype=np.int64)
-    slice_is_open = bool((draws(policy.salt, SLICE, ids) < policy.control.share).any())
-    return least_answers(rule) * (2 if slice_is_open else 1)
+    return bool((draws(policy.salt, SLICE, ids) < policy.control.share).any())
 
 
 def sample(ids: Sequence[int]) -> Sequence[int]:
@@ -129,7 +131,22 @@ def sample(ids: Sequence[int]) -> Sequence[int]:
     return ids[:: max(1, math.ceil(len(ids) / _POOL_SAMPLE))]
 
 
-def least_answers(rule: AutoAccept) -> int:
-    """Control answers below which not even a faultless model could be certified."""
-    level = first_level(rule.confidence)
-    return math.ceil(math.log(level) / math.log1p(-rule.max_error_rate))
+def _dated(
+    certificates: Sequence[Certificate], window: tuple[datetime, datetime] | None
+) -> tuple[Certificate, ...]:
+    since, until = (None, None) if window is None else window
+    return tuple(replace(each, since=since, until=until) for each in certificates)
+
+
+def _log(project: ConnectedProject, found: Sequence[Certificate]) -> None:
+    for certificate in found:
+        logger.info(
+            "threshold.certified project=%d version=%s predictor=%s threshold=%s answers=%d "
+            "errors=%d",
+            project.id,
+            certificate.model_version,
+            certificate.predictor,
+            certificate.threshold,
+            certificate.control_answers,
+            certificate.errors,
+        )

@@ -21,8 +21,9 @@ from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.labeling import Labeling, parse_labeling
 from policies.loading import load_policy, policy_hash
+from policies.promises import AutoAccept
 from policies.routes import PredictedLabel, leaves
-from policies.schema import AutoAccept, Policy
+from policies.schema import Policy
 
 
 class ConnectError(Exception):

@@ -8,10 +8,13 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 LARGEST_FILE = 1_000_000_000  # bytes, unpacked: what a packed file may grow to
 _MOST_SHOWN = 10
+_BLOCK_ROWS = 100_000
 
 
 class DataFileError(ValueError):
@@ -50,6 +53,25 @@ def read_rows(file: Path, needed: Sequence[str]) -> Iterator[Row]:
         raise DataFileError(f"{file}:{reader.line_num}  is no CSV: {error}") from None
 
 
+def read_columns(file: Path, needed: Sequence[str]) -> Iterator[list[Sequence[str]]]:
+    """The needed columns of the same file, block by block: for millions of rows.
+
+    Raises
+        DataFileError: as ``read_rows`` does; of values that are wrong only that can name the line.
+    """
+    reader = csv.reader(io.StringIO(_text(file), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(file, header, needed)
+        while block := list(islice(reader, _BLOCK_ROWS)):
+            if {*map(len, block)} - {0, len(header)}:
+                _find_ragged_line(file, needed)
+            rows = list(filter(None, block))  # an empty line is no record
+            yield [list(map(itemgetter(header.index(name)), rows)) for name in needed]
+    except csv.Error as error:
+        raise DataFileError(f"{file}:{reader.line_num}  is no CSV: {error}") from None
+
+
 def refuse(file: Path, problems: Sequence[str]) -> None:
     """Raise DataFileError with the first of the problems, if there are any.
 
@@ -60,6 +82,11 @@ def refuse(file: Path, problems: Sequence[str]) -> None:
         if len(problems) > _MOST_SHOWN:
             lines.append(f"and {len(problems) - _MOST_SHOWN:,} more lines like these")
         raise DataFileError("\n".join(lines))
+
+
+def _find_ragged_line(file: Path, needed: Sequence[str]) -> None:
+    for _ in read_rows(file, needed):
+        pass
 
 
 def _check_header(file: Path, header: Sequence[str], needed: Sequence[str]) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.candidates import part_of, with_class_support
+from backend.candidates import with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
-from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import Grounds, append_decisions, undecided_task_ids
 from backend.store.projects import ConnectedProject
 from connectors.label_studio.labeling import parse_labeling
-from policies.domain import Candidates, Outcome
+from policies.domain import Candidates, Outcome, part_of
 from policies.engine import decide
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -26,7 +26,7 @@ CHUNK = 500
 
 
 def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
-    """Predict, certify where the version has no certificate yet, decide, append to the ledger.
+    """Predict, certify what has had no look yet, decide, append to the ledger.
 
     Returns how many tasks were decided and how many of those accepted. What it means for Label
     Studio is worked out from the ledger by ``backend.queueing``, so a crash between the two loses
@@ -34,13 +34,13 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     """
     policy = parse_policy(project.policy_text)
     serving = load_champion(runtime, project.id)
-    certificate = _certificate(runtime, project, serving)
-    if certificate is None and serving is not None:
-        certificate = certify_version(runtime, project, policy, serving)
+    certified = _certified(runtime, project, serving)
+    if serving is not None:
+        certified = certify_version(runtime, project, policy, serving, certified)
     grounds = Grounds(
         model_version=None if serving is None else serving.model.version,
         policy_hash=project.policy_hash,
-        certificate_id=None if certificate is None else certificate.id,
+        certificate_id=None if certified is None else certified.id,
     )
     labels = parse_labeling(project.label_config).labels
     with runtime.reads() as session:
@@ -52,16 +52,16 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         predict_tasks(runtime, project, policy, predictor, ids),
         None if serving is None else serving.model,
     )
-    return _decide(runtime, project, policy, candidates, (grounds, certificate))
+    return _decide(runtime, project, policy, candidates, (grounds, certified))
 
 
-def _certificate(
+def _certified(
     runtime: Runtime, project: ConnectedProject, serving: Champion | None
-) -> StoredCertificate | None:
+) -> StoredCertification | None:
     if serving is None:
         return None
     with runtime.reads() as session:
-        return valid_certificate(session, project.id, serving.model.version, project.policy_hash)
+        return valid_certification(session, project.id, serving.model.version, project.policy_hash)
 
 
 def _decide(
@@ -69,16 +69,16 @@ def _decide(
     project: ConnectedProject,
     policy: Policy,
     candidates: Candidates,
-    rests_on: tuple[Grounds, StoredCertificate | None],
+    rests_on: tuple[Grounds, StoredCertification | None],
 ) -> dict[str, int]:
     grounds, stored = rests_on
-    certificate = None if stored is None else stored.certificate
+    certification = None if stored is None else stored.certification
     accepted = 0
     for start in range(0, len(candidates), CHUNK):
         decisions = decide(
             policy,
             part_of(candidates, slice(start, start + CHUNK)),
-            certificate,
+            certification,
             model_version=grounds.model_version,
         )
         with runtime.sessions.begin() as session:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from backend.predictors import artifacts
 from backend.predictors.protocol import Predictor
 from backend.runtime import Runtime
-from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.labeling import Labeling, parse_labeling
@@ -41,7 +41,7 @@ class Snapshot:
     labeling: Labeling
     model: ModelVersion | None
     predictor: Predictor | None
-    certificate: StoredCertificate | None
+    certified: StoredCertification | None
 
     @property
     def model_version(self) -> str:
@@ -64,7 +64,7 @@ class _Fingerprint:
 
     project: ConnectedProject
     model: ModelVersion | None
-    certificate: StoredCertificate | None
+    certified: StoredCertification | None
 
 
 class Snapshots:
@@ -124,12 +124,12 @@ class Snapshots:
                     f"`labelgate connect --project {project_id} --policy FILE`"
                 )
             model = champion(session, project_id)
-            certificate = None
+            certified = None
             if model is not None:
-                certificate = valid_certificate(
+                certified = valid_certification(
                     session, project_id, model.version, project.policy_hash
                 )
-        return _Fingerprint(project, model, certificate)
+        return _Fingerprint(project, model, certified)
 
 
 def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
@@ -157,7 +157,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         labeling=parse_labeling(project.label_config),
         model=model,
         predictor=predictor,
-        certificate=now.certificate,
+        certified=now.certified,
     )
 
 

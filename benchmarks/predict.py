@@ -30,11 +30,11 @@ from backend.predictors.artifacts import Artifact
 from backend.predictors.sklearn_models import fit
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.certificates import store_certificate
+from backend.store.certificates import store_certification
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
 from connectors.label_studio.labeling import InputKind
-from policies.domain import Certificate, Estimate
+from policies.domain import Certificate, Certification, Estimate
 from policies.loading import parse_policy, policy_hash
 
 LIMITS = {1: 2.0, 1_000: 1.5}
@@ -102,7 +102,7 @@ def store_project_with_model(runtime: Runtime) -> Artifact:
             promoted_at=now,
         )
         store_version(session, PROJECT, version, now)
-        store_certificate(session, PROJECT, certificate(), digest, now)
+        store_certification(session, PROJECT, certification(), digest, now)
     return artifact
 
 
@@ -124,9 +124,9 @@ def project(digest: str) -> ConnectedProject:
     )
 
 
-def certificate() -> Certificate:
+def certification() -> Certification:
     """A threshold in force, so that the policy is walked to its end."""
-    return Certificate(
+    certificate = Certificate(
         model_version=VERSION,
         max_error_rate=0.05,
         confidence=0.95,
@@ -138,6 +138,7 @@ def certificate() -> Certificate:
         grid=(0.9, 0.8),
         labels_needed=None,
     )
+    return Certification(model_version=VERSION, certificates=(certificate,))
 
 
 def request_body(task_ids: list[int]) -> bytes:

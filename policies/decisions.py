@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Decisions:
     thresholds: FloatArray
     draws: FloatArray
     inclusion_probabilities: FloatArray
+    predictors: ObjectArray
+    signals: dict[str, FloatArray]
 
     def __len__(self) -> int:
         return len(self.task_ids)
@@ -63,16 +66,31 @@ class Decisions:
             "threshold": _none_for_nan(self.thresholds[part]),
             "draw": self.draws[part],
             "inclusion_probability": self.inclusion_probabilities[part],
+            "predictor": self.predictors[part],
+            "signals": self._known_signals(part),
         }
         # tolist() turns numpy's scalars into Python's, which JSON and databases take.
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
             yield Decision(**dict(zip(columns, row, strict=True)))
+
+    def _known_signals(self, part: slice) -> ObjectArray:
+        columns = {name: values[part].tolist() for name, values in sorted(self.signals.items())}
+        rows = np.empty(len(self.task_ids[part]), object)
+        for place in range(len(rows)):
+            known = {name: values[place] for name, values in columns.items()}
+            rows[place] = {name: value for name, value in known.items() if math.isfinite(value)}
+        return rows
 
 
 def _none_for_nan(values: FloatArray) -> ObjectArray:
     column: ObjectArray = values.astype(object)
     column[~np.isfinite(values)] = None
     return column
+
+
+def is_none(values: ObjectArray) -> BoolArray:
+    """Which of the values are None."""
+    return np.fromiter((value is None for value in values.tolist()), bool, len(values))
 
 
 def _filled(n: int, value: object) -> ObjectArray:
@@ -122,6 +140,11 @@ class Draft:
         self.inclusion_probabilities[picked] = share
         return picked
 
+    def _answering(self) -> ObjectArray:
+        predictors = self.candidates.predictors.copy()
+        predictors[is_none(self.candidates.labels)] = None
+        return predictors
+
     def finished(self) -> Decisions:
         """The decisions, all columns frozen in their present state."""
         return Decisions(
@@ -136,4 +159,6 @@ class Draft:
             thresholds=self.thresholds,
             draws=self.draws,
             inclusion_probabilities=self.inclusion_probabilities,
+            predictors=self._answering(),
+            signals=self.candidates.signals,
         )

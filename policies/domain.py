@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 ObjectArray = NDArray[np.object_]
+
+
+# The predictor that gives an answer where no rule of automation does.
+MODEL = "model"
 
 
 class Stakes(StrEnum):
@@ -65,10 +70,12 @@ class Estimate:
 class Certificate:
     """The evidence that accepting at ``threshold`` keeps the promised error rate.
 
-    ``threshold`` is None where nothing could be certified: then everything goes to people, and
-    ``labels_needed`` says about how many more control answers it would take (None: unknown).
-    ``error`` is the error rate among control answers at or above the threshold, with the exact
-    one-sided upper bound in ``high``.
+    It is about the answers of ``predictor``: those of ``label``, or with None all of them whose
+    label has no certificate of its own. ``threshold`` is None where nothing could be certified:
+    then everything goes to people, and ``labels_needed`` says about how many more control answers
+    it would take (None: unknown). ``error`` is the error rate among control answers at or above the
+    threshold, with the exact one-sided upper bound in ``high``. ``since`` and ``until`` are when
+    the first and the last of the control answers were given, None where nothing says so.
     """
 
     model_version: str
@@ -81,6 +88,36 @@ class Certificate:
     control_answers: int
     grid: tuple[float, ...]
     labels_needed: int | None
+    predictor: str = MODEL
+    label: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def group(self) -> tuple[str, str | None]:
+        """Whose answers it is about."""
+        return self.predictor, self.label
+
+    def as_json(self) -> dict[str, Any]:
+        """All of the evidence in plain values; ``grid`` and times too."""
+        values = asdict(self)
+        times = {name: values[name] and values[name].isoformat() for name in ("since", "until")}
+        return values | times | {"grid": list(self.grid)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certification:
+    """All certificates that one model version has under one policy, one for each group."""
+
+    model_version: str
+    certificates: tuple[Certificate, ...]
+
+    @property
+    def thresholds(self) -> dict[tuple[str, str | None], float]:
+        """The thresholds that were proved, by group."""
+        return {
+            each.group: each.threshold for each in self.certificates if each.threshold is not None
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +127,9 @@ class Candidates:
     ``labels`` and ``scores`` are the model's answer: label None and score NaN where there is none,
     and then ``problems`` says why ("no model yet", "broken image: ..."). ``fields`` holds one
     column per task field that the policy names; a task without the field has None there.
-    ``signals`` holds one column for each of "margin", "entropy" and "class_support" that the
-    policy names, NaN where it is unknown.
+    ``signals`` holds one column for each signal (``policies.routes.SIGNALS``) that the policy
+    names, NaN where it is unknown. ``predictors`` says who gave each answer: ``MODEL``, which is
+    the default, or the name of a rule of automation.
     """
 
     task_ids: IntArray
@@ -100,9 +138,28 @@ class Candidates:
     problems: ObjectArray
     fields: dict[str, ObjectArray]
     signals: dict[str, FloatArray] = field(default_factory=dict)
+    predictors: ObjectArray = field(default_factory=lambda: np.empty(0, object))
+
+    def __post_init__(self) -> None:
+        if len(self.predictors) != len(self.task_ids):
+            by_model = np.full(len(self.task_ids), MODEL, object)
+            object.__setattr__(self, "predictors", by_model)
 
     def __len__(self) -> int:
         return len(self.task_ids)
+
+
+def part_of(candidates: Candidates, places: slice | BoolArray) -> Candidates:
+    """Some of the tasks."""
+    return Candidates(
+        task_ids=candidates.task_ids[places],
+        labels=candidates.labels[places],
+        scores=candidates.scores[places],
+        problems=candidates.problems[places],
+        fields={field: values[places] for field, values in candidates.fields.items()},
+        signals={name: values[places] for name, values in candidates.signals.items()},
+        predictors=candidates.predictors[places],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +170,7 @@ class Decision:
     "below_threshold", "no_certificate", ...), ``reason`` the same in words. ``tier`` is None only
     for an accept that is not audited. ``draw`` is the reproducible random number in [0, 1) that
     picked the purpose and ``inclusion_probability`` the chance it had of being picked.
+    ``predictor`` gave the label (None where there is none); ``signals`` are those that are known.
     """
 
     task_id: int
@@ -126,6 +184,8 @@ class Decision:
     threshold: float | None
     draw: float
     inclusion_probability: float
+    predictor: str | None = None
+    signals: dict[str, float] = field(default_factory=dict)
 
     @property
     def blind(self) -> bool:
@@ -146,4 +206,6 @@ class Decision:
             "threshold": self.threshold,
             "draw": self.draw,
             "inclusion_probability": self.inclusion_probability,
+            "predictor": self.predictor,
+            "signals": self.signals,
         }

@@ -6,20 +6,19 @@ the next one, so the order of the steps in ``decide`` is the order of the rules.
 
 from __future__ import annotations
 
-import numpy as np
-
-from policies.decisions import Decisions, Draft
+from policies.decisions import Decisions, Draft, is_none
 from policies.domain import (
     BoolArray,
     Candidates,
     Certificate,
-    ObjectArray,
+    Certification,
     Outcome,
     Purpose,
 )
+from policies.promises import AutoAccept, LabelPromise, groups_of
 from policies.routes import described, listed
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
-from policies.schema import AutoAccept, Policy
+from policies.schema import Policy
 from policies.signals import Column, Signals, verdict
 
 NO_MODEL = "no model yet"
@@ -28,7 +27,7 @@ NO_MODEL = "no model yet"
 def decide(
     policy: Policy,
     candidates: Candidates,
-    certificate: Certificate | None = None,
+    certification: Certification | None = None,
     *,
     model_version: str | None = None,
 ) -> Decisions:
@@ -36,15 +35,15 @@ def decide(
 
     Slices come first, then tasks without an answer, then routes (the first match wins), then
     auto-accept. ``model_version`` is that of the candidates' answers; ValueError where the
-    certificate was made for another, or where a field or signal that the policy names is not in
+    certificates were made for another, or where a field or signal that the policy names is not in
     ``candidates``.
 
     ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
     rule applies to.
     """
-    if certificate is not None and certificate.model_version != model_version:
+    if certification is not None and certification.model_version != model_version:
         raise ValueError(
-            f"the certificate is for model version {certificate.model_version!r}, the predictions "
+            f"certified is model version {certification.model_version!r}, the predictions "
             f"are of {model_version!r}: certify that version first"
         )
     draft = Draft(candidates, draws(policy.salt, SLICE, candidates.task_ids))
@@ -52,7 +51,7 @@ def decide(
     _routes(draft, policy)
     _unanswered(draft, policy)
     if isinstance(policy.auto_accept, AutoAccept):
-        _auto_accept(draft, policy, policy.auto_accept, certificate)
+        _auto_accept(draft, policy, policy.auto_accept, certification)
     else:
         reason = "the policy lets a person confirm every label"
         _to_first_tier(draft, draft.open, policy, "auto_accept_never", reason)
@@ -74,7 +73,7 @@ def _slices(draft: Draft, policy: Policy) -> None:
 
 def _unanswered(draft: Draft, policy: Policy) -> None:
     labels, scores = draft.candidates.labels, draft.candidates.scores
-    unlabelled = draft.open & _is_none(labels)
+    unlabelled = draft.open & is_none(labels)
     problems = [problem or NO_MODEL for problem in draft.candidates.problems[unlabelled]]
     rules = ["no_model" if problem == NO_MODEL else "problem" for problem in problems]
     draft.settle(unlabelled, tier=policy.tiers[0].name, rule=rules, reason=problems)
@@ -99,28 +98,41 @@ def _routes(draft: Draft, policy: Policy) -> None:
 
 
 def _auto_accept(
-    draft: Draft, policy: Policy, promise: AutoAccept, certificate: Certificate | None
+    draft: Draft, policy: Policy, rule: AutoAccept, certification: Certification | None
 ) -> None:
-    never = draft.open & Column(draft.candidates.labels).among(promise.never)
-    reason = f"the predicted label is one that is never accepted: {listed(promise.never)}"
+    candidates = draft.candidates
+    never = draft.open & Column(candidates.labels).among(rule.never)
+    reason = f"the predicted label is one that is never accepted: {listed(rule.never)}"
     _to_first_tier(draft, never, policy, "never_label", reason)
-    if certificate is None or certificate.threshold is None or not _covers(certificate, promise):
-        _to_first_tier(
-            draft, draft.open, policy, "no_certificate", _why_uncertified(promise, certificate)
-        )
-        return
-    threshold = max(certificate.threshold, promise.floor)
-    source = "certified threshold" if threshold == certificate.threshold else "policy's floor"
-    draft.thresholds[draft.open] = threshold
+    found = () if certification is None else certification.certificates
+    groups = groups_of([each.group for each in found], candidates)
+    for place, certificate in enumerate(found):
+        mask = draft.open & (groups == place)
+        wanted = rule.of(certificate.label)
+        if certificate.threshold is None or not _covers(certificate, wanted):
+            why = _why_uncertified(certificate, wanted)
+            _to_first_tier(draft, mask, policy, "no_certificate", why)
+        else:
+            _at_threshold(draft, mask, policy, (certificate.threshold, rule.floor))
+    why = f"no threshold is certified yet for {_promised(rule)}"
+    _to_first_tier(draft, draft.open & (groups < 0), policy, "no_certificate", why)
+
+
+def _at_threshold(
+    draft: Draft, mask: BoolArray, policy: Policy, limits: tuple[float, float]
+) -> None:
+    certified, floor = limits
+    threshold = max(certified, floor)
+    source = "certified threshold" if threshold == certified else "policy's floor"
+    draft.thresholds[mask] = threshold
     scores = draft.candidates.scores
-    below = draft.open & (scores < threshold)
+    below = mask & (scores < threshold)
     reasons = [f"score {_below(score, threshold, source)}" for score in scores[below].tolist()]
     _to_first_tier(draft, below, policy, "below_threshold", reasons)
-    _accept(draft, policy, f"the {source} {threshold:.3f}")
+    _accept(draft, policy, mask & ~below, f"the {source} {threshold:.3f}")
 
 
-def _accept(draft: Draft, policy: Policy, threshold: str) -> None:
-    accepted = draft.open.copy()
+def _accept(draft: Draft, policy: Policy, accepted: BoolArray, threshold: str) -> None:
     scores = draft.candidates.scores[accepted].tolist()
     reasons = [f"score {score:.3f} reaches {threshold}" for score in scores]
     draft.settle(accepted, tier=None, rule="auto_accept", reason=reasons)
@@ -157,31 +169,27 @@ def _to_first_tier(
     draft.settle(mask.copy(), tier=policy.tiers[0].name, rule=rule, reason=reason)
 
 
-def _covers(certificate: Certificate, promise: AutoAccept) -> bool:
+def _covers(certificate: Certificate, wanted: LabelPromise) -> bool:
     """A certificate for a stricter promise holds for a laxer one, never the other way round."""
-    return (
-        certificate.max_error_rate <= promise.max_error_rate
-        and certificate.confidence >= promise.confidence
+    return certificate.max_error_rate <= (wanted.max_error_rate or 0.0) and (
+        certificate.confidence >= (wanted.confidence or 1.0)
     )
 
 
-def _why_uncertified(promise: AutoAccept, certificate: Certificate | None) -> str:
-    wanted = f"{promise.max_error_rate:.1%} errors at {promise.confidence:.1%} confidence"
-    if certificate is None:
-        return f"no threshold is certified yet for {wanted}"
-    if not _covers(certificate, promise):
+def _promised(wanted: LabelPromise | AutoAccept) -> str:
+    return f"{wanted.max_error_rate:.1%} errors at {wanted.confidence:.1%} confidence"
+
+
+def _why_uncertified(certificate: Certificate, wanted: LabelPromise) -> str:
+    if not _covers(certificate, wanted):
         proved = f"{certificate.max_error_rate:.1%} at {certificate.confidence:.1%}"
-        return f"the certificate is for {proved}, the policy now asks for {wanted}"
+        return f"the certificate is for {proved}, the policy now asks for {_promised(wanted)}"
     more = certificate.labels_needed
     forecast = f"; about {more} more are needed" if more is not None else ""
     answers = certificate.control_answers
-    return f"{answers} control answers certify no threshold for {wanted}{forecast}"
+    return f"{answers} control answers certify no threshold for {_promised(wanted)}{forecast}"
 
 
 def _below(score: float, threshold: float, source: str) -> str:
     digits = 3 if f"{score:.3f}" != f"{threshold:.3f}" else 9
     return f"{score:.{digits}f} is below the {source} {threshold:.{digits}f}"
-
-
-def _is_none(values: ObjectArray) -> BoolArray:
-    return np.fromiter((value is None for value in values.tolist()), bool, len(values))

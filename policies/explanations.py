@@ -12,12 +12,14 @@ from policies.domain import (
     BoolArray,
     Candidates,
     Certificate,
+    Certification,
     Decision,
     Estimate,
     FloatArray,
     ObjectArray,
 )
 from policies.engine import decide
+from policies.promises import AutoAccept
 from policies.routes import (
     ENTROPY,
     MARGIN,
@@ -31,7 +33,7 @@ from policies.routes import (
     leaves,
 )
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
-from policies.schema import AutoAccept, Policy
+from policies.schema import Policy
 from policies.signals import Signals, verdict
 from policies.trials import PolicyTest, TrialPrediction
 from policies.uncertainty import entropies, margins
@@ -120,10 +122,12 @@ def _decided(policy: Policy, trial: Trial) -> tuple[Decision, Candidates, float 
     if not isinstance(promise, AutoAccept):
         return decide(policy, candidates)[0], candidates, None
     threshold = promise.floor if trial.threshold is None else trial.threshold
+    wanted = promise.of(candidates.labels[0])
     certificate = Certificate(
         model_version=_TRIAL,
-        max_error_rate=promise.max_error_rate,
-        confidence=promise.confidence,
+        max_error_rate=wanted.max_error_rate or promise.max_error_rate,
+        confidence=wanted.confidence or promise.confidence,
+        label=candidates.labels[0],
         threshold=threshold,
         accepted_share=0.0,
         error=Estimate(value=None, low=None, high=None, n=0),
@@ -132,7 +136,8 @@ def _decided(policy: Policy, trial: Trial) -> tuple[Decision, Candidates, float 
         grid=(threshold,),
         labels_needed=None,
     )
-    decisions = decide(policy, candidates, certificate, model_version=_TRIAL)
+    certification = Certification(model_version=_TRIAL, certificates=(certificate,))
+    decisions = decide(policy, candidates, certification, model_version=_TRIAL)
     return decisions[0], candidates, threshold
 
 

@@ -11,8 +11,10 @@ from policies.domain import Estimate
 UNKNOWN = Estimate(value=None, low=None, high=None, n=0)
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Estimate:
     """A share with its two-sided Wilson score interval (Wilson 1927); undefined for n = 0.
+
+    A tie that counts by halves makes ``successes`` a fraction.
 
     >>> estimate = wilson(9, 10)
     >>> round(estimate.low, 3), round(estimate.high, 3)
@@ -42,6 +44,6 @@ def exact_lower(errors: int, n: int, confidence: float) -> float:
     return 0.0 if errors == 0 else float(beta.ppf(1 - confidence, errors, n - errors + 1))
 
 
-def _check(successes: int, n: int) -> None:
+def _check(successes: float, n: int) -> None:
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n} is no share: 0 <= successes <= n must hold")

@@ -55,9 +55,9 @@ def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
 def policy_hash(policy: Policy) -> str:
     """The SHA-256 that decisions name: of the content, so comments and order of keys are free.
 
-    The policy's tests are left out: they decide nothing.
+    The policy's tests and its simulation are left out: they decide nothing.
     """
-    content = policy.model_dump(mode="json", by_alias=True, exclude={"tests"})
+    content = policy.model_dump(mode="json", by_alias=True, exclude={"tests", "simulation"})
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

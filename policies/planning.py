@@ -12,22 +12,24 @@ from typing import Any
 
 import numpy as np
 
+from policies.certifying import Evidence, certify_promises, reaching_auto_accept, unsliced
 from policies.decisions import Decisions
 from policies.domain import (
     BoolArray,
     Candidates,
-    Certificate,
+    Certification,
     Estimate,
     FloatArray,
     ObjectArray,
     Outcome,
     Purpose,
+    part_of,
 )
 from policies.engine import decide
 from policies.intervals import wilson
+from policies.promises import AutoAccept, promises_of
 from policies.sampling import SLICE, draws
-from policies.schema import AutoAccept, Policy
-from policies.thresholds import certify, grid_from_scores
+from policies.schema import Policy
 
 # What stands for the model version where all predictions of a history count as one model's.
 HISTORY = "history"
@@ -85,7 +87,8 @@ class Plan:
     hours: dict[str, float | None]
     cost: Cost
     cost_all_manual: float
-    certificate: Certificate | None
+    certification: Certification | None
+    floor: float
     decisions: Decisions
 
     @property
@@ -132,14 +135,14 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
         ValueError: a field or signal that the policy's routes look at is not in the candidates.
     """
     known = history if evidence is None else evidence
-    certificate = _certificate(policy, history.candidates, known)
-    decisions = decide(policy, history.candidates, certificate, model_version=HISTORY)
+    certification = _certification(policy, history.candidates, known)
+    decisions = decide(policy, history.candidates, certification, model_version=HISTORY)
     accepts = decisions.outcomes == Outcome.ACCEPT
     standing: BoolArray = accepts & (decisions.purposes != Purpose.AUDIT)
     if evidence is None:
         measured = _error(standing, history)
     else:
-        measured = _error(_accepted_outside_control(policy, evidence, certificate), evidence)
+        measured = _error(_accepted_outside_control(policy, evidence, certification), evidence)
     review, looks = _queues(policy, decisions, standing)
     price = {tier.name: tier.cost_per_label for tier in policy.tiers}
     return Plan(
@@ -156,7 +159,8 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
             compute=0.0,
         ),
         cost_all_manual=len(history) * policy.tiers[0].cost_per_label,
-        certificate=certificate,
+        certification=certification,
+        floor=policy.auto_accept.floor if isinstance(policy.auto_accept, AutoAccept) else 1.0,
         decisions=decisions,
     )
 
@@ -167,23 +171,7 @@ def changes(decisions: Decisions, others: Decisions) -> int:
     return int(np.count_nonzero(outcome | (decisions.tiers != others.tiers)))
 
 
-def reaching_auto_accept(policy: Policy, candidates: Candidates) -> BoolArray:
-    """Which tasks come as far as the threshold, if no slice and no route takes them.
-
-    Certification must look at those alone: a control answer that a route would have taken to
-    people says nothing about what is accepted.
-    """
-    return np.asarray(decide(_unsliced(policy), candidates).rules == "no_certificate", bool)
-
-
-def _unsliced(policy: Policy) -> Policy:
-    control, holdout = (
-        part.model_copy(update={"share": 0.0}) for part in (policy.control, policy.holdout)
-    )
-    return policy.model_copy(update={"control": control, "holdout": holdout})
-
-
-def _certificate(policy: Policy, pool: Candidates, known: History) -> Certificate | None:
+def _certification(policy: Policy, pool: Candidates, known: History) -> Certification | None:
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return None
@@ -194,21 +182,24 @@ def _certificate(policy: Policy, pool: Candidates, known: History) -> Certificat
         & reaching_auto_accept(policy, known.candidates)
     )
     others = ~_in_control(policy, pool) & reaching_auto_accept(policy, pool)
-    grid = grid_from_scores(
-        pool.scores[others],
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        n_labelled=int(control.sum()),
-        floor=rule.floor,
+    evidence = Evidence(
+        control=part_of(known.candidates, control),
+        truth=known.labels[control],
+        pool=part_of(pool, others),
     )
-    return certify(
-        known.candidates.scores[control],
-        np.asarray(known.candidates.labels[control] != known.labels[control], bool),
-        grid=grid,
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        model_version=HISTORY,
-    )
+    promises = promises_of(rule, _said(pool), policy.tiers[0].cost_per_label)
+    certificates = certify_promises(promises, evidence, floor=rule.floor, model_version=HISTORY)
+    return Certification(model_version=HISTORY, certificates=certificates)
+
+
+def _said(candidates: Candidates) -> dict[str, list[str]]:
+    """The labels that each predictor gave in the history, in the order of the alphabet."""
+    said: dict[str, set[str]] = {}
+    pairs = zip(candidates.predictors.tolist(), candidates.labels.tolist(), strict=True)
+    for predictor, label in pairs:
+        if label is not None:
+            said.setdefault(predictor, set()).add(label)
+    return {predictor: sorted(labels) for predictor, labels in said.items()}
 
 
 def _in_control(policy: Policy, candidates: Candidates) -> BoolArray:
@@ -217,10 +208,10 @@ def _in_control(policy: Policy, candidates: Candidates) -> BoolArray:
 
 
 def _accepted_outside_control(
-    policy: Policy, evidence: History, certificate: Certificate | None
+    policy: Policy, evidence: History, certification: Certification | None
 ) -> BoolArray:
     candidates = evidence.candidates
-    decided = decide(_unsliced(policy), candidates, certificate, model_version=HISTORY)
+    decided = decide(unsliced(policy), candidates, certification, model_version=HISTORY)
     accepts = np.asarray(decided.outcomes == Outcome.ACCEPT, bool)
     return accepts & ~_in_control(policy, candidates)
 

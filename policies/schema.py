@@ -6,14 +6,20 @@ Field types and ranges are said here; what holds between fields is said in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from policies.automation import AutomationRule, says_of, with_names
 from policies.consistency import issues_of
 from policies.domain import Stakes
+from policies.escalation import Escalation
+from policies.monitoring import Monitoring
+from policies.prices import Prices
+from policies.promises import AutoAccept
+from policies.quotas import Sampling
 from policies.routes import (
     SIGNALS,
     Condition,
@@ -22,7 +28,8 @@ from policies.routes import (
     TaskField,
     leaves,
 )
-from policies.sections import Section, Share, Text
+from policies.sections import Labels, Section, Share, Text
+from policies.simulated_people import SimulatedPeople
 from policies.stakes import floors_of
 from policies.trials import PolicyTest
 
@@ -59,19 +66,12 @@ class TierSpec(Section):
         default=None,
         description="A person's time for a label; plans take it where no lead time was measured.",
     )
-
-
-class AutoAccept(Section):
-    """The promise: with this confidence, no more than this share of the accepts is wrong."""
-
-    max_error_rate: Annotated[float, Field(gt=0, lt=0.5)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    floor: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.70,
-        description="No score under it is accepted, whatever is certified; default: by stakes.",
+    labels: Labels | None = Field(
+        default=None, description="The labels that the tier may decide; default: all."
     )
-    never: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
-        default=(), description="Labels that always go to people."
+    task_types: Labels | None = Field(
+        default=None,
+        description="Values of the task's field `task_type` that the tier takes; default: all.",
     )
 
 
@@ -132,6 +132,14 @@ class Policy(Section):
     audit: Audit = Audit()
     agreement: Agreement = Agreement()
     retrain: Retrain = Retrain()
+    automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = ()
+    sampling: Sampling = Sampling()
+    escalation: Escalation = Escalation()
+    monitoring: Monitoring = Monitoring()
+    prices: Prices = Prices()
+    simulation: SimulatedPeople = Field(
+        default=SimulatedPeople(), description="What `labelgate simulate` plays; decides nothing."
+    )
     tests: Annotated[tuple[PolicyTest, ...], Field(strict=False)] = Field(
         default=(), description="What `labelgate policy test` checks; decides nothing."
     )
@@ -179,6 +187,10 @@ class Policy(Section):
         ]
         return tuple(dict.fromkeys(fields))
 
+    def says(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The labels that each predictor can give; ``labels`` are those that the model knows."""
+        return says_of(self.automation, labels)
+
     def signals_used(self) -> tuple[str, ...]:
         """What routes look at beside label and score: what ``Candidates.signals`` must hold."""
         kinds = {condition.kind for condition in self.conditions()}
@@ -203,12 +215,15 @@ def with_defaults(document: Any) -> Any:
         # Nobody can agree with himself: without a second reviewer the default is off.
         "agreement": {"overlap": 2, "share": 0.0 if tiers and most_reviewers < 2 else 0.10},
         "auto_accept": {"floor": floors.score} if floors else {},
+        "monitoring": {"share": floors.default_monitoring_share} if floors else {},
     }
     filled = dict(document)
     for key, values in defaults.items():
         section = filled.get(key, None if key == "auto_accept" else {})
         if isinstance(section, Mapping):
             filled[key] = {**values, **section}
+    if isinstance(filled.get("automation"), (list, tuple)):
+        filled["automation"] = with_names(filled["automation"])
     return filled
 
 

@@ -12,19 +12,43 @@ class Floors:
     """The least a policy may ask for, and what it asks for where it says nothing.
 
     ``score`` is the lowest score that may ever be accepted without a person, ``audit_share`` the
-    smallest share of accepts that gets a blind second look, ``tiers`` the fewest tiers.
+    smallest share of accepts that gets a blind second look, ``tiers`` the fewest tiers,
+    ``monitoring_share`` the smallest share of a deployed model's answers that people verify.
     """
 
     score: float
     audit_share: float
     default_audit_share: float
     tiers: int
+    monitoring_share: float
+    default_monitoring_share: float
 
 
 FLOORS = {
-    Stakes.LOW: Floors(score=0.70, audit_share=0.01, default_audit_share=0.05, tiers=1),
-    Stakes.SENSITIVE: Floors(score=0.80, audit_share=0.02, default_audit_share=0.05, tiers=2),
-    Stakes.REGULATED: Floors(score=0.90, audit_share=0.05, default_audit_share=0.10, tiers=2),
+    Stakes.LOW: Floors(
+        score=0.70,
+        audit_share=0.01,
+        default_audit_share=0.05,
+        tiers=1,
+        monitoring_share=0.001,
+        default_monitoring_share=0.005,
+    ),
+    Stakes.SENSITIVE: Floors(
+        score=0.80,
+        audit_share=0.02,
+        default_audit_share=0.05,
+        tiers=2,
+        monitoring_share=0.02,
+        default_monitoring_share=0.03,
+    ),
+    Stakes.REGULATED: Floors(
+        score=0.90,
+        audit_share=0.05,
+        default_audit_share=0.10,
+        tiers=2,
+        monitoring_share=0.10,
+        default_monitoring_share=0.15,
+    ),
 }
 
 

@@ -23,10 +23,9 @@ from audit_jobs.demo.people import PeopleError
 from audit_jobs.demo.rehearsal import Plan, Stage, play, set_up, summary
 from audit_jobs.demo.servers import ServerError, labelgate
 from audit_jobs.running import JobFailedError
-from backend.certification import least_answers
 from backend.commands.errors import clear_errors
 from connectors.label_studio.installation import LocalLabelStudioError
-from policies.schema import AutoAccept
+from policies.promises import AutoAccept, least_answers
 
 LEAST_TASKS = 50
 FAILURES = (DatasetError, JobFailedError, LocalLabelStudioError, PeopleError, ServerError)
@@ -147,7 +146,7 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         table.add_row(*_cells(row))
     console.print(table)
     if not report["accepted"]:
-        console.print(_why_nothing(report["cycles"][-1]["certificate"]))
+        console.print(_why_nothing(report["cycles"][-1]["certificates"]))
     console.print(
         f"{report['human_labels']} human labels for {report['tasks']} tasks: "
         f"{report['label_saving']:.0%} of the labels saved; "
@@ -161,7 +160,8 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
     )
 
 
-def _why_nothing(certificate: Mapping[str, Any] | None) -> str:
+def _why_nothing(certificates: Sequence[Mapping[str, Any]]) -> str:
+    certificate = certificates[0] if certificates else None
     if certificate is None:
         least = least_answers(AutoAccept(max_error_rate=0.05, confidence=0.95, floor=0.7))
         why = f"it takes at least {least} control answers, and there were fewer"
@@ -182,7 +182,7 @@ def _cells(row: Mapping[str, Any]) -> Sequence[str]:
         str(row["human_labels"]),
         str(row["accepted"]),
         _share(row["accepted_error"]),
-        _threshold(row["certificate"]),
+        _threshold(row["certificates"]),
         _estimate(row["holdout_accuracy"]),
         _estimate(row["agreement"]),
         _estimate(row["audit_pass_rate"]),
@@ -197,11 +197,11 @@ def _estimate(estimate: Mapping[str, Any] | None) -> str:
     return f"{estimate['value']:.3f} ({estimate['low']:.2f}-{estimate['high']:.2f})"
 
 
-def _threshold(certificate: Mapping[str, Any] | None) -> str:
-    if certificate is None:
+def _threshold(certificates: Sequence[Mapping[str, Any]]) -> str:
+    if not certificates:
         return "too early"
-    threshold = certificate["threshold"]
-    return "none certified" if threshold is None else f"{threshold:.3f}"
+    proved = [each["threshold"] for each in certificates if each["threshold"] is not None]
+    return ", ".join(f"{threshold:.3f}" for threshold in proved) or "none certified"
 
 
 def _share(value: float | None) -> str:

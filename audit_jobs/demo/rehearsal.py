@@ -225,7 +225,7 @@ def _row(stage: Stage, day: int) -> dict[str, Any]:
         "agreement": body["agreement"],
         "audit_pass_rate": body["audit_pass_rate"],
         "model_version": body["model_version"],
-        "certificate": body["certificate"],
+        "certificates": body["certificates"],
         "cost": body["cost"],
         "cost_all_manual": body["cost_all_manual"],
     }

@@ -17,8 +17,10 @@ from audit_jobs.simulation.world import world_of
 from backend.commands.errors import clear_errors
 from backend.commands.options import CONFIDENCE, MAX_ERROR
 from backend.data_files import DataFileError
+from policies.certifying import told
 from policies.loading import load_policy
-from policies.schema import AutoAccept, Policy
+from policies.promises import AutoAccept
+from policies.schema import Policy
 
 
 @click.command()
@@ -116,17 +118,12 @@ def _why_nothing(state: State) -> str:
         return "Nothing is accepted: the policy lets a person confirm every label."
     if serving is None:
         return "Nothing is accepted: the labels made no model."
-    found = serving.certificate
-    if found is None:
+    if serving.certification is None:
         return "Nothing is accepted: there were too few control answers to prove a threshold."
-    if found.threshold is not None:
-        return "Nothing is accepted: no open task's score reached the certified threshold."
-    more = found.labels_needed
-    forecast = "" if more is None else f"; about {more:,} more would do for this model"
-    return (
-        f"Nothing is accepted: {found.control_answers:,} control answers certify no threshold for "
-        f"{rule.max_error_rate:.1%} errors at {rule.confidence:.1%} confidence{forecast}."
-    )
+    if serving.certification.thresholds:
+        return "Nothing is accepted: no open task's score reached a certified threshold."
+    certificates = serving.certification.certificates
+    return "Nothing is accepted.\n" + "\n".join(told(each, rule.floor) for each in certificates)
 
 
 def _line(cycle: Cycle) -> str:

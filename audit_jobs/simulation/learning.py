@@ -9,25 +9,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit_jobs.simulation.world import World
-from backend.candidates import candidates_of, with_examples_seen
-from backend.certification import answers_to_wait_for, sample
+from backend.candidates import candidates_of, column, with_examples_seen
+from backend.certification import sample, slice_is_open, version_promises
 from backend.gate import judge
 from backend.predictors.inputs import read_inputs
 from backend.predictors.sklearn_models import SklearnPredictor, TrainingError, fit
-from policies.domain import BoolArray, Candidates, Certificate
-from policies.planning import reaching_auto_accept
+from policies.certifying import (
+    Evidence,
+    certify_promises,
+    extended,
+    missing,
+    reaching_auto_accept,
+    ready,
+)
+from policies.domain import BoolArray, Candidates, Certification, part_of
+from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
-from policies.schema import AutoAccept, Policy
-from policies.thresholds import certify, grid_from_scores
+from policies.schema import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """A promoted version, what it says of every task, and its certificate once there is one."""
+    """A promoted version, what it says of every task, and what of it is certified."""
 
     version: str
     candidates: Candidates
-    certificate: Certificate | None = None
+    certification: Certification | None = None
 
     def right(self, answers: Mapping[int, str]) -> BoolArray:
         """Which of the answered tasks it gets right, by task number; no answer is not right."""
@@ -95,39 +102,34 @@ def trained(world: World, slices: Slices, serving: Serving | None, number: int) 
 
 def certified(
     world: World, serving: Serving, control: Mapping[int, str], unlabelled: Sequence[int]
-) -> Certificate | None:
-    """The version's certificate; None where it is too early, or the policy never accepts.
+) -> Certification | None:
+    """What of the version's promises is certified by now, as ``backend.certification`` does it.
 
-    ``unlabelled`` are the numbers of the tasks that nobody has labelled: they place the grid.
+    ``unlabelled`` are the numbers of the tasks that nobody has labelled: they place the grids.
     """
-    rule = world.policy.auto_accept
+    rule, policy = world.policy.auto_accept, world.policy
     if not isinstance(rule, AutoAccept):
         return None
-    wait = answers_to_wait_for(rule, world.policy, unlabelled)
-    if len(control) < wait:
-        return None
-    # As in backend.certification: what a route takes to people has no say.
-    reaching = reaching_auto_accept(world.policy, serving.candidates)
-    answers = {number: label for number, label in control.items() if reaching[number - 1]}
-    if len(answers) < wait:
-        return None
-    open_places = np.array(sample(unlabelled), dtype=np.int64) - 1
-    scores = serving.candidates.scores
-    grid = grid_from_scores(
-        scores[open_places[reaching[open_places]]],
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        n_labelled=len(answers),
-        floor=rule.floor,
+    promises = missing(version_promises(rule, policy, world.labeling.labels), serving.certification)
+    reaching = reaching_auto_accept(policy, serving.candidates)
+    answered = [number for number in sorted(control) if reaching[number - 1]]
+    asked = _of(serving, answered)
+    due = ready(promises, asked, slice_is_open=slice_is_open(policy, unlabelled))
+    if not due:
+        return serving.certification
+    evidence = Evidence(
+        control=asked,
+        truth=column([control[number] for number in answered]),
+        pool=_of(serving, [number for number in sample(unlabelled) if reaching[number - 1]]),
     )
-    return certify(
-        scores[np.array(sorted(answers), dtype=np.int64) - 1],
-        ~serving.right(answers),
-        grid=grid,
-        max_error_rate=rule.max_error_rate,
-        confidence=rule.confidence,
-        model_version=serving.version,
-    )
+    found = certify_promises(due, evidence, floor=rule.floor, model_version=serving.version)
+    return extended(serving.certification, found, serving.version)
+
+
+def _of(serving: Serving, numbers: Sequence[int]) -> Candidates:
+    places = np.zeros(len(serving.candidates), bool)
+    places[np.array(numbers, dtype=np.int64) - 1] = True
+    return part_of(serving.candidates, places)
 
 
 def _candidates(world: World, predictor: SklearnPredictor | None) -> Candidates:

@@ -49,7 +49,7 @@ class State:
         decisions = decide(
             self.world.policy,
             candidates,
-            None if serving is None else serving.certificate,
+            None if serving is None else serving.certification,
             model_version=None if serving is None else serving.version,
         )
         return [each for each in decisions if self._is_open(each.task_id)]
@@ -128,10 +128,10 @@ def _learn(state: State) -> bool:
         state.looks_at_training = given
         promoted = trained(state.world, slices, state.serving, state.trainings)
         state.serving = promoted or state.serving
-    if state.serving is not None and state.serving.certificate is None:
+    if state.serving is not None:
         unlabelled = [n for n in range(1, state.arrived + 1) if n not in state.answers]
         found = certified(state.world, state.serving, slices.control, unlabelled)
-        state.serving = replace(state.serving, certificate=found)
+        state.serving = replace(state.serving, certification=found)
     return due
 
 
@@ -167,4 +167,5 @@ def _queued(decision: Decision) -> OpenDecision:
         score=decision.score,
         draw=decision.draw,
         model_version=None,
+        signals=decision.signals,
     )

@@ -18,6 +18,7 @@ from backend.data_files import DataFileError
 from backend.histories import read_history
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, active_project, all_projects
+from policies.certifying import told
 from policies.domain import Estimate
 from policies.explanations import run_tests
 from policies.loading import load_policy, policy_hash
@@ -189,15 +190,10 @@ def _show_proposal(connected: ConnectedProject, proposal: Proposal) -> None:
 
 
 def _threshold(found: Plan) -> str:
-    certificate = found.certificate
-    if certificate is None:
+    if found.certification is None:
         return "nothing is accepted: the policy lets a person confirm every label"
-    answers = f"on {certificate.control_answers:,} control answers"
-    if certificate.threshold is not None:
-        return f"accepted from score {certificate.threshold:.3f}, certified {answers}"
-    more = certificate.labels_needed
-    wanted = "" if more is None else f"; about {more:,} more are needed"
-    return f"nothing is accepted: no threshold can be certified {answers}{wanted}"
+    certificates = found.certification.certificates
+    return "\n".join(f"accepted: {told(each, found.floor)}" for each in certificates)
 
 
 def _percent(share: float | None) -> str:

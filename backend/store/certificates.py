@@ -1,30 +1,31 @@
-"""Certificates: the evidence behind a threshold. One valid one a model version and policy."""
+"""Certifications: the evidence behind thresholds. One valid one a model version and policy."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import CertificateRow
-from policies.domain import Certificate, Estimate
+from policies.domain import Certificate, Certification, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCertificate:
-    """A certificate with the id that decisions name."""
+class StoredCertification:
+    """A certification with the id that decisions name."""
 
     id: int
-    certificate: Certificate
+    certification: Certification
     certified_at: datetime
 
 
-def valid_certificate(
+def valid_certification(
     session: Session, project_id: int, model_version: str, policy_hash: str
-) -> StoredCertificate | None:
-    """The newest certificate of this version under this policy that nothing has voided."""
+) -> StoredCertification | None:
+    """The newest of this version under this policy that nothing has voided."""
     row = session.scalar(
         select(CertificateRow)
         .where(
@@ -36,35 +37,52 @@ def valid_certificate(
         .order_by(CertificateRow.id.desc())
         .limit(1)
     )
-    return None if row is None else _stored(row)
+    if row is None:
+        return None
+    return StoredCertification(
+        id=row.id, certification=_certification(row), certified_at=row.certified_at
+    )
 
 
-def store_certificate(
-    session: Session, project_id: int, certificate: Certificate, policy_hash: str, now: datetime
-) -> StoredCertificate:
-    """Keep a certificate; whatever was valid in this project before is void from now on."""
-    session.execute(
-        update(CertificateRow)
-        .where(CertificateRow.project_id == project_id, CertificateRow.voided_at.is_(None))
-        .values(voided_at=now, void_reason=f"replaced: {certificate.model_version} was certified")
+def store_certification(
+    session: Session, project_id: int, certification: Certification, policy_hash: str, now: datetime
+) -> StoredCertification:
+    """Keep a certification; whatever was valid in this project before is void from now on."""
+    void_certifications(
+        session, project_id, f"replaced: {certification.model_version} was certified", now
     )
     row = CertificateRow(
         project_id=project_id,
-        model_version=certificate.model_version,
+        model_version=certification.model_version,
         policy_hash=policy_hash,
-        threshold=certificate.threshold,
-        evidence=asdict(certificate),
+        evidence=[each.as_json() for each in certification.certificates],
         certified_at=now,
     )
     session.add(row)
     session.flush()
-    return StoredCertificate(id=row.id, certificate=certificate, certified_at=now)
+    return StoredCertification(id=row.id, certification=certification, certified_at=now)
 
 
-def _stored(row: CertificateRow) -> StoredCertificate:
-    evidence = dict(row.evidence)
+def void_certifications(session: Session, project_id: int, why: str, now: datetime) -> None:
+    """Nothing is accepted on them from now on; the evidence stays."""
+    session.execute(
+        update(CertificateRow)
+        .where(CertificateRow.project_id == project_id, CertificateRow.voided_at.is_(None))
+        .values(voided_at=now, void_reason=why)
+    )
+
+
+def _certification(row: CertificateRow) -> Certification:
+    return Certification(
+        model_version=row.model_version,
+        certificates=tuple(_certificate(dict(evidence)) for evidence in row.evidence),
+    )
+
+
+def _certificate(evidence: dict[str, Any]) -> Certificate:
+    for name in ("since", "until"):
+        given = evidence.get(name)
+        evidence[name] = datetime.fromisoformat(given) if given else None
     evidence["error"] = Estimate(**evidence["error"])
     evidence["grid"] = tuple(evidence["grid"])
-    return StoredCertificate(
-        id=row.id, certificate=Certificate(**evidence), certified_at=row.certified_at
-    )
+    return Certificate(**evidence)

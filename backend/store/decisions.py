@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from policies.domain import Decision, Outcome, Purpose
 
 GENESIS = "0" * 64
 _ROWS_PER_READ = 5_000
+_LATER_COLUMNS = ("predictor", "signals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +98,15 @@ def append_decisions(
 def entry_hash(row: dict[str, Any], previous: str) -> str:
     """SHA-256 over the hash before it and the entry as canonical JSON (sorted keys, UTC)."""
     body = orjson.dumps(
-        {key: value for key, value in row.items() if key != "hash"},
+        {key: value for key, value in row.items() if key != "hash" and _is_covered(key, value)},
         option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z,
     )
     return hashlib.sha256(previous.encode() + body).hexdigest()
+
+
+def _is_covered(name: str, value: object) -> bool:
+    """Columns that came with a later schema are covered where they hold something."""
+    return bool(value) or name not in _LATER_COLUMNS
 
 
 def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
@@ -207,6 +213,7 @@ class OpenDecision:
     score: float | None
     draw: float
     model_version: str | None
+    signals: Mapping[str, float]
 
 
 def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
@@ -222,6 +229,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.score,
             DecisionRow.draw,
             DecisionRow.model_version,
+            DecisionRow.signals,
         )
         .join(TaskRow, is_current())
         .where(
@@ -242,6 +250,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             score=row.score,
             draw=row.draw,
             model_version=row.model_version,
+            signals=row.signals or {},
         )
         for row in rows
     ]
@@ -284,6 +293,8 @@ def _entry(row: DecisionRow) -> LedgerEntry:
             threshold=row.threshold,
             draw=row.draw,
             inclusion_probability=row.inclusion_probability,
+            predictor=row.predictor,
+            signals=row.signals or {},
         ),
         grounds=Grounds(
             model_version=row.model_version,

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
 from backend.store.models import ModelVersion, champion
@@ -41,7 +41,7 @@ class ProjectFigures:
     deliveries: dict[str, int]
     queues: list[Queue]
     champion: ModelVersion | None
-    certificate: StoredCertificate | None
+    certified: StoredCertification | None
     agreement: Report | None
     audit: Report | None
     cycles: list[Report]
@@ -62,8 +62,8 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         deliveries=count_by_state(session, project.id),
         queues=_queues(session, project),
         champion=serving,
-        certificate=(
-            valid_certificate(session, project.id, serving.version, project.policy_hash)
+        certified=(
+            valid_certification(session, project.id, serving.version, project.policy_hash)
             if serving
             else None
         ),

@@ -122,7 +122,10 @@ class PolicyRow(Base):
 
 
 class TaskRow(Base):
-    """A task of Label Studio, with its data, so that all can be predicted again in bulk."""
+    """A task of Label Studio, with its data, so that all can be predicted again in bulk.
+
+    ``escalated_to`` is the tier whose answer a contested task waits for; null once it came.
+    """
 
     __tablename__ = "tasks"
 
@@ -133,6 +136,7 @@ class TaskRow(Base):
     deleted_at: Mapped[datetime | None]
     human_labels: Mapped[int] = mapped_column(default=0)
     decision_seq: Mapped[int | None] = mapped_column(BigId)
+    escalated_to: Mapped[str | None]
     __table_args__ = (Index(None, "project_id", "human_labels"),)
 
 
@@ -177,6 +181,8 @@ class DecisionRow(Base):
     threshold: Mapped[float | None]
     draw: Mapped[float]
     inclusion_probability: Mapped[float]
+    predictor: Mapped[str | None]
+    signals: Mapped[dict[str, Any] | None]
     model_version: Mapped[str | None]
     policy_hash: Mapped[str]
     certificate_id: Mapped[int | None]
@@ -207,6 +213,7 @@ class DeliveryRow(Base):
     model_version: Mapped[str | None]
     accepts: Mapped[bool]
     overlap: Mapped[int] = mapped_column(default=1)
+    strategy: Mapped[str | None]
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
@@ -276,7 +283,7 @@ class TrainingRequestRow(Base):
 
 
 class CertificateRow(Base):
-    """The evidence behind a threshold, for one model version; void from ``voided_at`` on."""
+    """The evidence behind a version's thresholds, one entry a group; void from ``voided_at`` on."""
 
     __tablename__ = "certificates"
 
@@ -284,8 +291,7 @@ class CertificateRow(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     model_version: Mapped[str]
     policy_hash: Mapped[str]
-    threshold: Mapped[float | None]
-    evidence: Mapped[dict[str, Any]]
+    evidence: Mapped[list[Any]]
     certified_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
     void_reason: Mapped[str | None] = mapped_column(Text)

@@ -243,6 +243,23 @@ def answers(votes: Iterable[Vote]) -> dict[int, str]:
     return {task_id: counts.most_common(1)[0][0] for task_id, counts in by_task.items()}
 
 
+def answered_between(
+    session: Session, project_id: int, task_ids: Sequence[int]
+) -> tuple[datetime, datetime] | None:
+    """When the first and the last standing human answer to these tasks were given."""
+    ends: list[datetime] = []
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        first, last = session.execute(
+            select(func.min(AnnotationRow.created_at), func.max(AnnotationRow.created_at)).where(
+                AnnotationRow.project_id == project_id,
+                AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                *_human(),
+            )
+        ).one()
+        ends += [each for each in (first, last) if each is not None]
+    return (min(ends), max(ends)) if ends else None
+
+
 def count_human_labels(session: Session, project_id: int) -> int:
     """Every human look so far: labels that people gave and that still stand."""
     return (

@@ -9,14 +9,15 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
-from backend.certification import least_answers
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import all_projects
 from backend.store.reports import JobRun, recent_runs
 from backend.web.state import web
+from policies.certifying import told
 from policies.loading import parse_policy
-from policies.schema import AutoAccept, Policy
+from policies.promises import AutoAccept, least_answers
+from policies.schema import Policy
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -100,19 +101,10 @@ def promise(page: ProjectPage) -> str:
         return "a person confirms every label"
     if page.figures.champion is None:
         return "nothing: there is no model yet"
-    if page.figures.certificate is None:
+    if page.figures.certified is None:
         return f"nothing: a threshold needs at least {least_answers(rule)} control answers"
-    certificate = page.figures.certificate.certificate
-    answers = f"{certificate.control_answers} control answers"
-    if certificate.threshold is None:
-        needed = certificate.labels_needed
-        more = "" if needed is None else f"; about {needed} more are needed"
-        return f"nothing: no threshold could be certified on {answers}{more}"
-    return (
-        f"scores from {max(certificate.threshold, rule.floor):.3f}: {certificate.errors} errors in "
-        f"{certificate.error.n} of {answers}, so at most {rule.max_error_rate:.1%} are wrong with "
-        f"{rule.confidence:.0%} certainty"
-    )
+    certificates = page.figures.certified.certification.certificates
+    return " · ".join(told(certificate, rule.floor) for certificate in certificates)
 
 
 @blueprint.app_template_filter("alpha")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.candidates import candidates_of, joined, part_of, with_class_support
+from backend.candidates import candidates_of, joined, with_class_support
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.routing import route
 from backend.store.decisions import current_decisions

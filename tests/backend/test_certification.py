@@ -10,12 +10,12 @@ import pytest
 from backend.certification import answers_to_wait_for, least_answers, sample
 from backend.routing import route
 from backend.slices import labelled_slices
-from backend.store.certificates import StoredCertificate, valid_certificate
+from backend.store.certificates import StoredCertification, valid_certification
 from backend.synchronisation import synchronise
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
+from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
-from policies.schema import AutoAccept
 from policies.thresholds import certify
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -44,9 +44,9 @@ def label(worked: WorkedProject, task_ids: list[int], *, wrong: bool = False) ->
         worked.server.submit(worked.people["sue"], task_id, said)
 
 
-def certificate(worked: WorkedProject) -> StoredCertificate | None:
+def certificate(worked: WorkedProject) -> StoredCertification | None:
     with worked.runtime.reads() as session:
-        return valid_certificate(session, worked.project_id, "v1", worked.project.policy_hash)
+        return valid_certification(session, worked.project_id, "v1", worked.project.policy_hash)
 
 
 def test_the_one_look_waits_for_twice_the_least_answers(worked: WorkedProject) -> None:
@@ -133,13 +133,13 @@ def test_another_version_and_another_policy_are_certified_anew(worked: WorkedPro
     with worked.runtime.reads() as session:
         assert certificate(worked) is None  # void: replaced
         policy_hash = worked.project.policy_hash
-        second = valid_certificate(session, worked.project_id, "v2", policy_hash)
+        second = valid_certification(session, worked.project_id, "v2", policy_hash)
     assert second is not None
     assert second.certificate.threshold is None
     worked.connect(worked_policy(9_999, auto_accept=ACCEPT, control={"share": 0.3}))
     worked.settle()
     with worked.runtime.reads() as session:
-        third = valid_certificate(session, worked.project_id, "v2", worked.project.policy_hash)
+        third = valid_certification(session, worked.project_id, "v2", worked.project.policy_hash)
     assert third is not None
     assert third.id != second.id
 

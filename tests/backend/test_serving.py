@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from backend.predictors.artifacts import ArtifactError
 from backend.serving import ProjectNotConnectedError, Snapshots
-from backend.store.certificates import store_certificate
+from backend.store.certificates import store_certification
 from backend.store.projects import mark_disconnected
 from policies.domain import Certificate, Estimate
 from policies.loading import parse_policy, policy_hash
@@ -90,7 +90,7 @@ def test_a_new_version_changes_model_and_certificate_together(
     project.promote("v1")
     with project.runtime.sessions.begin() as session:
         digest = policy_hash(parse_policy(POLICY))
-        store_certificate(session, 1, certificate("v1"), digest, project.clock())
+        store_certification(session, 1, certificate("v1"), digest, project.clock())
     old = snapshots.get(1)
     assert old.certificate is not None
     assert old.certificate.certificate.model_version == "v1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from backend.store.certificates import store_certificate
+from backend.store.certificates import store_certification
 from backend.store.projects import active_project
 from backend.store.reports import CYCLE, Report, close_run, open_run, store_report
 from backend.web.dashboard import estimate
@@ -166,5 +166,5 @@ def test_the_page_says_what_is_accepted_and_on_which_evidence(
     with project.runtime.sessions.begin() as session:
         connected = active_project(session, PROJECT_ID)
         assert connected is not None
-        store_certificate(session, PROJECT_ID, certificate, connected.policy_hash, project.clock())
+        store_certification(session, PROJECT_ID, certificate, connected.policy_hash, project.clock())
     assert said in page_of(project.client())

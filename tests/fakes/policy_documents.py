@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from policies.domain import Candidates, Certificate, Estimate
+from policies.domain import Candidates, Certificate, Certification, Estimate
 from policies.schema import Policy
 
 LABELS = ("cat", "dog", "yes", "8")
@@ -59,6 +59,12 @@ def make_certificate(threshold: float | None = 0.8, **changes: Any) -> Certifica
         "labels_needed": None,
     }
     return Certificate(**(values | changes))
+
+
+def make_certification(threshold: float | None = 0.8, **changes: Any) -> Certification:
+    """One certificate over all of the model's answers."""
+    certificate = make_certificate(threshold, **changes)
+    return Certification(model_version=certificate.model_version, certificates=(certificate,))
 
 
 def make_candidates(

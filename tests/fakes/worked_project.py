@@ -15,7 +15,7 @@ from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.certificates import store_certificate
+from backend.store.certificates import store_certification
 from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.deliveries import count_by_state
 from backend.store.engine import make_engine, make_sessions
@@ -177,7 +177,7 @@ class WorkedProject:
         certificate = make_certificate(threshold, model_version=version)
         digest = self.project.policy_hash
         with self.runtime.sessions.begin() as session:
-            store_certificate(session, self.project_id, certificate, digest, self.clock())
+            store_certification(session, self.project_id, certificate, digest, self.clock())
 
     def round(self) -> None:
         """Everything that a round of jobs does with the tasks, up to the first failure."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policies.domain import Decision, Outcome, Purpose
 from policies.engine import decide
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
-from tests.fakes.policy_documents import LABELS, make_candidates, make_certificate, make_policy
+from tests.fakes.policy_documents import LABELS, make_candidates, make_certification, make_policy
 
 POLICY = make_policy()
 NAN = math.nan
@@ -38,7 +38,7 @@ def decide_one(
     task_id: int = TASK,
 ) -> Decision:
     candidates = make_candidates([(task_id, label, score, problem, source)])
-    return decide(POLICY, candidates, make_certificate(), model_version="m1")[0]
+    return decide(POLICY, candidates, make_certification(), model_version="m1")[0]
 
 
 def test_a_score_that_reaches_the_threshold_is_accepted() -> None:
@@ -180,7 +180,7 @@ def test_true_is_not_1() -> None:
 def test_slices_come_before_everything_and_have_their_shares() -> None:
     ids = range(1, 40_001)
     some = [(i, LABELS[i % 4] if i % 5 else None, 0.99, None, "press") for i in ids]
-    decisions = decide(POLICY, make_candidates(some), make_certificate(), model_version="m1")
+    decisions = decide(POLICY, make_candidates(some), make_certification(), model_version="m1")
     for purpose in (Purpose.CONTROL, Purpose.HOLDOUT):
         mine = decisions.purposes == purpose
         assert 0.094 < mine.mean() < 0.106
@@ -196,25 +196,25 @@ def test_slices_come_before_everything_and_have_their_shares() -> None:
     [
         (None, "no threshold is certified yet for 5.0% errors at 95.0% confidence"),
         (
-            make_certificate(None, control_answers=120, labels_needed=300),
+            make_certification(None, control_answers=120, labels_needed=300),
             (
                 "120 control answers certify no threshold for 5.0% errors at 95.0% confidence; "
                 "about 300 more are needed"
             ),
         ),
         (
-            make_certificate(None, control_answers=120),
+            make_certification(None, control_answers=120),
             "120 control answers certify no threshold for 5.0% errors at 95.0% confidence",
         ),
         (
-            make_certificate(max_error_rate=0.1),
+            make_certification(max_error_rate=0.1),
             (
                 "the certificate is for 10.0% at 95.0%, the policy now asks for 5.0% errors at "
                 "95.0% confidence"
             ),
         ),
         (
-            make_certificate(confidence=0.9),
+            make_certification(confidence=0.9),
             (
                 "the certificate is for 5.0% at 90.0%, the policy now asks for 5.0% errors at "
                 "95.0% confidence"
@@ -231,14 +231,14 @@ def test_without_the_evidence_everything_goes_to_people(certificate: object, rea
 
 def test_a_certificate_for_a_stricter_promise_is_good_enough() -> None:
     candidates = make_candidates([(TASK, "cat", 0.9, None, None)])
-    stricter = make_certificate(max_error_rate=0.01, confidence=0.99)
+    stricter = make_certification(max_error_rate=0.01, confidence=0.99)
     assert decide(POLICY, candidates, stricter, model_version="m1")[0].outcome is Outcome.ACCEPT
 
 
 def test_the_policys_floor_stands_above_a_lower_certificate() -> None:
     policy = make_policy(auto_accept={"max_error_rate": 0.05, "confidence": 0.95, "floor": 0.95})
     candidates = make_candidates([(TASK, "cat", 0.9, None, None)])
-    decision = decide(policy, candidates, make_certificate(), model_version="m1")[0]
+    decision = decide(policy, candidates, make_certification(), model_version="m1")[0]
     assert (decision.rule, decision.threshold) == ("below_threshold", 0.95)
     assert decision.reason == "score 0.900 is below the policy's floor 0.950"
 
@@ -253,7 +253,7 @@ def test_a_policy_that_accepts_nothing() -> None:
 def test_a_certificate_of_another_model_is_the_callers_mistake() -> None:
     candidates = make_candidates([(TASK, "cat", 0.9, None, None)])
     with pytest.raises(ValueError, match=r"certificate is for model version 'm1'.* are of 'm2'"):
-        decide(POLICY, candidates, make_certificate(), model_version="m2")
+        decide(POLICY, candidates, make_certification(), model_version="m2")
 
 
 def test_a_field_that_the_policy_names_must_be_given() -> None:
@@ -280,7 +280,7 @@ _rows = st.tuples(
     st.none() | st.just("broken image"),
     st.none() | st.sampled_from(["press", "web", 1, True]) | st.lists(st.integers(), max_size=1),
 )
-_certificates = st.none() | st.builds(make_certificate, st.none() | st.floats(0, 1))
+_certificates = st.none() | st.builds(make_certification, st.none() | st.floats(0, 1))
 
 
 @given(st.lists(_rows, max_size=30), _certificates, st.booleans())

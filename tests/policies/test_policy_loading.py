@@ -11,8 +11,9 @@ from pydantic import ValidationError
 import policies as policies_package
 from policies.domain import Stakes
 from policies.loading import PolicyError, dump_policy, load_policy, parse_policy, policy_hash
+from policies.promises import AutoAccept
 from policies.routes import TaskField
-from policies.schema import AutoAccept, Policy
+from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy, policies, policy_document
 
 PRESETS = Path(policies_package.__path__[0]) / "presets"

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from policies.domain import Candidates, Decision, Outcome
 from policies.engine import decide
 from policies.loading import PolicyError, parse_policy
-from policies.schema import AutoAccept, Policy
+from policies.promises import AutoAccept
+from policies.schema import Policy
 from policies.uncertainty import entropies, margins
 from tests.fakes.policy_documents import (
     LABELS,
     make_candidates,
-    make_certificate,
+    make_certification,
     make_policy,
     policies,
     policy_document,
@@ -258,7 +259,7 @@ def decided(policy: Policy, rows: list[dict[str, Any]], threshold: float) -> lis
     promise = policy.auto_accept
     certificate = None
     if isinstance(promise, AutoAccept):
-        certificate = make_certificate(
+        certificate = make_certification(
             threshold, max_error_rate=promise.max_error_rate, confidence=promise.confidence
         )
     version = "m1"

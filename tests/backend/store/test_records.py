@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from backend.store.certificates import store_certificate, valid_certificate
+from backend.store.certificates import store_certification, valid_certification
 from backend.store.events import add_event, close_events, count_open, open_events, open_projects
 from backend.store.models import (
     CHAMPION,
@@ -68,16 +68,16 @@ def answer(
 def test_a_certificate_comes_back_as_it_was_and_voids_the_ones_before(database: Database) -> None:
     first, second = make_certificate(0.8, model_version="v1"), make_certificate(None)
     with database.sessions.begin() as session:
-        stored = store_certificate(session, PROJECT_ID, first, "policy-1", NOW)
+        stored = store_certification(session, PROJECT_ID, first, "policy-1", NOW)
     with database.reads() as session:
-        assert valid_certificate(session, PROJECT_ID, "v1", "policy-1") == stored
-        assert valid_certificate(session, PROJECT_ID, "v1", "policy-2") is None
-        assert valid_certificate(session, PROJECT_ID, "v2", "policy-1") is None
+        assert valid_certification(session, PROJECT_ID, "v1", "policy-1") == stored
+        assert valid_certification(session, PROJECT_ID, "v1", "policy-2") is None
+        assert valid_certification(session, PROJECT_ID, "v2", "policy-1") is None
     with database.sessions.begin() as session:
-        later = store_certificate(session, PROJECT_ID, second, "policy-1", NOW)
+        later = store_certification(session, PROJECT_ID, second, "policy-1", NOW)
     with database.reads() as session:
-        assert valid_certificate(session, PROJECT_ID, "v1", "policy-1") is None
-        assert valid_certificate(session, PROJECT_ID, "m1", "policy-1") == later
+        assert valid_certification(session, PROJECT_ID, "v1", "policy-1") is None
+        assert valid_certification(session, PROJECT_ID, "m1", "policy-1") == later
 
 
 def test_one_champion_serves_and_a_kept_one_does_not(database: Database) -> None:
