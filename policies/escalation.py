@@ -1,0 +1,19 @@
+"""Escalation: which contested answers move a task one tier up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from policies.sections import Section
+
+
+class Escalation(Section):
+    """What moves a task one tier up; the top tier adjudicates."""
+
+    minimum_consensus: Annotated[float, Field(gt=0.5, le=1)] = Field(
+        default=0.67,
+        description="Least share of a task's answers that must name the same label.",
+    )
+    on_skip: bool = Field(default=True, description="Whether a skipped task moves up.")
