@@ -40,15 +40,50 @@ def ratings_of(units: Sequence[str], raters: Sequence[str], values: Sequence[str
     if not len(units) == len(raters) == len(values):
         lengths = f"{len(units)} units, {len(raters)} raters, {len(values)} values"
         raise ValueError(f"the columns differ in length: {lengths}")
-    unit_names = tuple(dict.fromkeys(units))
-    rater_names = tuple(sorted(set(raters)))
-    categories = ordered(set(values))
+    columns = (Column(), Column(), Column())
+    for column, names in zip(columns, (units, raters, values), strict=True):
+        column.extend(names)
+    return ratings_in(*columns)
+
+
+class Column:
+    """A column of names as codes, filled piece by piece: the names are kept once each."""
+
+    def __init__(self) -> None:
+        self._places = _Places()
+        self._codes: list[IntArray] = []
+
+    def extend(self, names: Sequence[str]) -> None:
+        """Add these entries at the end."""
+        codes = map(self._places.__getitem__, names)
+        self._codes.append(np.fromiter(codes, dtype=np.int64, count=len(names)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each name once, in the order of its first entry."""
+        return tuple(self._places)
+
+    @property
+    def codes(self) -> IntArray:
+        """Each entry as the place of its name in ``names``."""
+        return np.concatenate([np.empty(0, dtype=np.int64), *self._codes])
+
+    def codes_in(self, names: Sequence[str]) -> IntArray:
+        """Each entry as its place in ``names``, which holds them all."""
+        place = {name: place for place, name in enumerate(names)}
+        return np.array([place[name] for name in self._places], dtype=np.int64)[self.codes]
+
+
+def ratings_in(units: Column, raters: Column, values: Column) -> Ratings:
+    """The ratings in three columns of one length; the first of a unit and rater counts."""
+    rater_names = tuple(sorted(raters.names))
+    categories = ordered(values.names)
     return without_repeats(
         Ratings(
-            units=_codes(units, unit_names),
-            raters=_codes(raters, rater_names),
-            values=_codes(values, categories),
-            unit_names=unit_names,
+            units=units.codes,
+            raters=raters.codes_in(rater_names),
+            values=values.codes_in(categories),
+            unit_names=units.names,
             rater_names=rater_names,
             categories=categories,
             dropped=0,
@@ -115,6 +150,9 @@ def numbers(categories: Sequence[str]) -> FloatArray:
     return np.array(found, dtype=np.float64)
 
 
-def _codes(values: Sequence[str], names: Sequence[str]) -> IntArray:
-    places = {name: place for place, name in enumerate(names)}
-    return np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
+class _Places(dict[str, int]):
+    """A name that is asked for the first time gets the next place."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = place = len(self)
+        return place
