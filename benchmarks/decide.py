@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from policies.domain import Candidates, Certificate, Estimate, ObjectArray
+from policies.domain import Candidates, Certificate, Certification, Estimate, ObjectArray
 from policies.engine import decide
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -70,6 +70,7 @@ CERTIFICATE = Certificate(
     grid=(0.7,),
     labels_needed=None,
 )
+CERTIFICATION = Certification(model_version="v1", certificates=(CERTIFICATE,))
 
 
 def candidates(seed: int) -> Candidates:
@@ -115,12 +116,12 @@ def one(tasks: Candidates, place: int) -> Candidates:
 def measured(policy: Policy, tasks: Candidates) -> tuple[float, float]:
     """CPU seconds for all at once, and for one a call as the sample says; asserts they agree."""
     start = time.process_time()
-    together = decide(policy, tasks, CERTIFICATE, model_version="v1")
+    together = decide(policy, tasks, CERTIFICATION, model_version="v1")
     all_at_once = time.process_time() - start
     places = [*range(100), *np.random.default_rng(2).integers(0, TASKS, SAMPLE - 100).tolist()]
     start = time.process_time()
     singly = [
-        decide(policy, one(tasks, place), CERTIFICATE, model_version="v1")[0] for place in places
+        decide(policy, one(tasks, place), CERTIFICATION, model_version="v1")[0] for place in places
     ]
     one_by_one = (time.process_time() - start) / SAMPLE * TASKS
     assert singly == [together[place] for place in places]

@@ -18,7 +18,7 @@ from backend.store.training import request_training
 from backend.synchronisation import synchronise
 from backend.training import train
 from connectors.label_studio.labeling import InputKind, parse_labeling
-from policies.domain import FloatArray
+from policies.domain import FloatArray, part_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy

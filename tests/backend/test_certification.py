@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.certification import answers_to_wait_for, least_answers, sample
+from backend.certification import sample, slice_is_open, version_promises
 from backend.routing import route
 from backend.slices import labelled_slices
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.synchronisation import synchronise
-from policies.domain import Outcome, Purpose
+from policies.domain import Certificate, Outcome, Purpose
 from policies.loading import parse_policy
-from policies.promises import AutoAccept
+from policies.certifying import ready
+from policies.promises import AutoAccept, least_answers
 from policies.sampling import SLICE, draws
 from policies.thresholds import certify
+from tests.fakes.policy_documents import make_candidates
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 ACCEPT = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7}
@@ -49,6 +51,11 @@ def certificate(worked: WorkedProject) -> StoredCertification | None:
         return valid_certification(session, worked.project_id, "v1", worked.project.policy_hash)
 
 
+def only(stored: StoredCertification) -> Certificate:
+    (found,) = stored.certification.certificates
+    return found
+
+
 def test_the_one_look_waits_for_twice_the_least_answers(worked: WorkedProject) -> None:
     wait = 2 * least_answers(RULE)
     control = worked.with_purpose(Purpose.CONTROL)
@@ -60,7 +67,7 @@ def test_the_one_look_waits_for_twice_the_least_answers(worked: WorkedProject) -
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert (stored.certificate.control_answers, stored.certificate.errors) == (wait, 0)
+    assert (only(stored).control_answers, only(stored).errors) == (wait, 0)
 
 
 def test_a_small_project_gets_its_look_when_the_slice_is_answered() -> None:
@@ -68,9 +75,15 @@ def test_a_small_project_gets_its_look_when_the_slice_is_answered() -> None:
     policy = worked_policy(auto_accept=ACCEPT, control={"share": 0.3})
     ids = np.arange(1, 200)
     in_slice = draws(policy.salt, SLICE, ids) < 0.3
-    assert answers_to_wait_for(RULE, policy, ids[~in_slice].tolist()) == least
-    assert answers_to_wait_for(RULE, policy, ids.tolist()) == 2 * least
-    assert answers_to_wait_for(RULE, policy, []) == least
+    promises = version_promises(RULE, policy, ["A", "B"])
+
+    def due(answers: int, pool: list[int]) -> bool:
+        answered = make_candidates([(n, "A", 0.9, None, None) for n in range(answers)])
+        return bool(ready(promises, answered, slice_is_open=slice_is_open(policy, pool)))
+
+    for pool, wait in ((ids[~in_slice].tolist(), least), (ids.tolist(), 2 * least), ([], least)):
+        assert due(wait, pool)
+        assert not due(wait - 1, pool)
 
 
 def test_a_certified_threshold_decides_the_open_tasks_anew(worked: WorkedProject) -> None:
@@ -79,7 +92,7 @@ def test_a_certified_threshold_decides_the_open_tasks_anew(worked: WorkedProject
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert stored.certificate.threshold is not None
+    assert only(stored).threshold is not None
     outcomes = {each.outcome for each in worked.decisions().values()}
     assert Outcome.ACCEPT in outcomes
 
@@ -94,7 +107,7 @@ def test_routed_labels_have_no_say(worked: WorkedProject) -> None:
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert (stored.certificate.control_answers, stored.certificate.errors) == (len(control), 0)
+    assert (only(stored).control_answers, only(stored).errors) == (len(control), 0)
 
 
 def test_holdout_labels_have_no_say(worked: WorkedProject) -> None:
@@ -104,7 +117,7 @@ def test_holdout_labels_have_no_say(worked: WorkedProject) -> None:
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert stored.certificate.errors == 0
+    assert only(stored).errors == 0
 
 
 def test_a_version_is_looked_at_once_even_where_nothing_was_certified(
@@ -116,7 +129,7 @@ def test_a_version_is_looked_at_once_even_where_nothing_was_certified(
     worked.settle()
     first = certificate(worked)
     assert first is not None
-    assert first.certificate.threshold is None
+    assert only(first).threshold is None
     label(worked, control[wait:])
     worked.settle()
     assert certificate(worked) == first
@@ -135,7 +148,7 @@ def test_another_version_and_another_policy_are_certified_anew(worked: WorkedPro
         policy_hash = worked.project.policy_hash
         second = valid_certification(session, worked.project_id, "v2", policy_hash)
     assert second is not None
-    assert second.certificate.threshold is None
+    assert only(second).threshold is None
     worked.connect(worked_policy(9_999, auto_accept=ACCEPT, control={"share": 0.3}))
     worked.settle()
     with worked.runtime.reads() as session:
@@ -204,6 +217,6 @@ def test_answers_to_what_a_route_takes_to_people_have_no_say(tmp_path: Path) -> 
     worked.settle()
     stored = certificate(worked)
     assert stored is not None
-    assert (stored.certificate.control_answers, stored.certificate.errors) == (len(others), 0)
+    assert (only(stored).control_answers, only(stored).errors) == (len(others), 0)
     accepted = [each for each in worked.decisions().values() if each.outcome is Outcome.ACCEPT]
     assert {each.label for each in accepted} == {"B"}

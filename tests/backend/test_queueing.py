@@ -35,6 +35,7 @@ def open_decision(task_id: int, purpose: Purpose, score: float | None) -> OpenDe
         score=score,
         draw=0.5,
         model_version="v1",
+        signals={},
     )
 
 

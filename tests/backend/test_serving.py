@@ -13,7 +13,7 @@ from backend.predictors.artifacts import ArtifactError
 from backend.serving import ProjectNotConnectedError, Snapshots
 from backend.store.certificates import store_certification
 from backend.store.projects import mark_disconnected
-from policies.domain import Certificate, Estimate
+from policies.domain import Certificate, Certification, Estimate
 from policies.loading import parse_policy, policy_hash
 from tests.fakes.web_project import POLICY, WebProject, web_project
 
@@ -90,14 +90,20 @@ def test_a_new_version_changes_model_and_certificate_together(
     project.promote("v1")
     with project.runtime.sessions.begin() as session:
         digest = policy_hash(parse_policy(POLICY))
-        store_certification(session, 1, certificate("v1"), digest, project.clock())
+        store_certification(
+            session,
+            1,
+            Certification(model_version="v1", certificates=(certificate("v1"),)),
+            digest,
+            project.clock(),
+        )
     old = snapshots.get(1)
-    assert old.certificate is not None
-    assert old.certificate.certificate.model_version == "v1"
+    assert old.certified is not None
+    assert old.certified.certification.model_version == "v1"
     project.promote("v2")
     project.clock.forward(2)
     new = snapshots.get(1)
-    assert (new.model_version, new.certificate) == ("v2", None)
+    assert (new.model_version, new.certified) == ("v2", None)
     assert new.predictor is not None
     assert new.predictor.version == "v2"
     assert old.model_version == "v1", "a request that runs keeps what it took"

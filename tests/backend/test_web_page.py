@@ -11,7 +11,7 @@ from backend.store.certificates import store_certification
 from backend.store.projects import active_project
 from backend.store.reports import CYCLE, Report, close_run, open_run, store_report
 from backend.web.dashboard import estimate
-from policies.domain import Certificate, Estimate
+from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
 
 
@@ -163,8 +163,9 @@ def test_the_page_says_what_is_accepted_and_on_which_evidence(
         grid=(0.9, 0.8125),
         labels_needed=needed,
     )
+    found = Certification(model_version=model.version, certificates=(certificate,))
     with project.runtime.sessions.begin() as session:
         connected = active_project(session, PROJECT_ID)
         assert connected is not None
-        store_certification(session, PROJECT_ID, certificate, connected.policy_hash, project.clock())
+        store_certification(session, PROJECT_ID, found, connected.policy_hash, project.clock())
     assert said in page_of(project.client())

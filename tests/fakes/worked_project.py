@@ -32,7 +32,7 @@ from policies.loading import parse_policy, policy_hash
 from policies.schema import Policy
 from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import ROBOT_ID, FakeServer, FakeTask
-from tests.fakes.policy_documents import make_certificate, policy_document
+from tests.fakes.policy_documents import make_certification, policy_document
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text">'
@@ -174,7 +174,7 @@ class WorkedProject:
         return version
 
     def certify(self, version: str, threshold: float | None = 0.7) -> None:
-        certificate = make_certificate(threshold, model_version=version)
+        certificate = make_certification(threshold, model_version=version)
         digest = self.project.policy_hash
         with self.runtime.sessions.begin() as session:
             store_certification(session, self.project_id, certificate, digest, self.clock())

@@ -55,6 +55,7 @@ def test_a_score_that_reaches_the_threshold_is_accepted() -> None:
         threshold=0.8,
         draw=draws(POLICY.salt, AUDIT, np.array([TASK]))[0],
         inclusion_probability=0.95,
+        predictor="model",
     )
     assert type(decision.draw) is float
     assert type(decision.task_id) is int
@@ -252,7 +253,7 @@ def test_a_policy_that_accepts_nothing() -> None:
 
 def test_a_certificate_of_another_model_is_the_callers_mistake() -> None:
     candidates = make_candidates([(TASK, "cat", 0.9, None, None)])
-    with pytest.raises(ValueError, match=r"certificate is for model version 'm1'.* are of 'm2'"):
+    with pytest.raises(ValueError, match=r"certified is model version 'm1'.* are of 'm2'"):
         decide(POLICY, candidates, make_certification(), model_version="m2")
 
 

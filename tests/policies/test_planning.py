@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from policies.domain import Candidates, ObjectArray, Outcome, Purpose
-from policies.planning import History, changes, plan, reaching_auto_accept
+from policies.certifying import reaching_auto_accept
+from policies.planning import History, changes, plan
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy, policy_document
@@ -88,12 +89,12 @@ def test_the_threshold_rests_on_control_answers_alone() -> None:
     chosen, known = policy(), history()
     control = control_of(chosen, known)
     only_control = plan(chosen, without_labels(known, ~control))
-    assert only_control.certificate == plan(chosen, known).certificate
+    assert only_control.certification == plan(chosen, known).certification
     assert only_control.expected_error.n == 0
     assert only_control.expected_error.value is None
     no_control = plan(chosen, without_labels(known, control))
-    assert no_control.certificate is not None
-    assert no_control.certificate.control_answers == 0
+    assert no_control.certification is not None
+    assert no_control.certification.certificates[0].control_answers == 0
     assert no_control.accepted == 0
     assert no_control.accepted_share == 0
 
@@ -110,9 +111,11 @@ def test_control_answers_that_a_route_takes_away_do_not_count() -> None:
     routes = [{"kind": "task_field", "field": "source", "in": ["press"], "tier": "senior"}]
     found = plan(policy(routes=routes), hard)
     assert found.accepted == 0
-    assert found.certificate is not None
+    assert found.certification is not None
     control = control_of(policy(), hard)
-    assert found.certificate.control_answers == np.count_nonzero(control & ~press.astype(bool))
+    assert found.certification.certificates[0].control_answers == np.count_nonzero(
+        control & ~press.astype(bool)
+    )
 
 
 def test_what_reaches_auto_accept() -> None:
@@ -127,7 +130,7 @@ def test_what_reaches_auto_accept() -> None:
 
 def test_a_person_confirms_every_label() -> None:
     found = plan(policy(auto_accept="never"), history())
-    assert found.certificate is None
+    assert found.certification is None
     assert found.accepted == 0
     assert found.saving_share is not None
     assert found.saving_share < 0  # the slices go to the expensive tier
@@ -185,9 +188,11 @@ def test_evidence_apart_measures_outside_its_control_slice() -> None:
     known = history()
     found = plan(chosen, waiting, known)
     assert found.tasks == 2_000
-    assert found.certificate is not None
-    assert found.certificate.threshold is not None
-    outside = ~control_of(chosen, known) & (known.candidates.scores >= found.certificate.threshold)
+    assert found.certification is not None
+    assert found.certification.certificates[0].threshold is not None
+    outside = ~control_of(chosen, known) & (
+        known.candidates.scores >= found.certification.certificates[0].threshold
+    )
     assert found.expected_error.n == np.count_nonzero(outside)
     wrong = (known.candidates.labels != known.labels)[outside]
     assert found.expected_error.value == wrong.mean()

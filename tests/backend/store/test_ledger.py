@@ -96,6 +96,8 @@ CHANGES = {
     "threshold": 0.5,
     "draw": 0.0,
     "inclusion_probability": 0.5,
+    "predictor": "exact_duplicate",
+    "signals": {"margin": 0.5},
     "model_version": "v2",
     "policy_hash": "policy-2",
     "certificate_id": 1,

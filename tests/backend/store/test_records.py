@@ -27,7 +27,7 @@ from backend.store.tasks import (
     unlabelled_task_ids,
 )
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
-from tests.fakes.policy_documents import make_certificate
+from tests.fakes.policy_documents import make_certification
 
 
 def model(number: int, state: str) -> ModelVersion:
@@ -66,7 +66,7 @@ def answer(
 
 
 def test_a_certificate_comes_back_as_it_was_and_voids_the_ones_before(database: Database) -> None:
-    first, second = make_certificate(0.8, model_version="v1"), make_certificate(None)
+    first, second = make_certification(0.8, model_version="v1"), make_certification(None)
     with database.sessions.begin() as session:
         stored = store_certification(session, PROJECT_ID, first, "policy-1", NOW)
     with database.reads() as session:
