@@ -72,13 +72,13 @@ def majority(ratings: Ratings) -> Consensus:
 def weighted(ratings: Ratings) -> Consensus:
     """A vote in which each rater weighs as much as he agrees with the others; one pass.
 
-    The weight is the share of his answers that the majority of the others gave too, drawn towards
-    everybody's share where he gave few; confidence is the label's share of the unit's weight.
+    The weight is the mean share of the others' answers to a unit that are his too, drawn towards
+    everybody's mean where he gave few; confidence is the label's share of the unit's weight.
     """
     tally = tally_of(ratings)
-    ones = np.ones(len(ratings.rater_names))
-    by_majority = label_of_the_others(tally, ratings, scored(tally, ratings, ones), ones)
-    weights = _records(ratings, by_majority)
+    shared = overlapping(ratings)
+    weights = _records(tally, ratings, shared)
+    compared = np.bincount(ratings.raters[shared], minlength=len(weights))
     scores = scored(tally, ratings, weights)
     others = label_of_the_others(tally, ratings, scores, weights)
     return elected(
@@ -86,7 +86,7 @@ def weighted(ratings: Ratings) -> Consensus:
         tally,
         scores,
         confidence=_shares(tally, scores),
-        quality=np.where(np.isnan(share_beside(ratings, by_majority)), np.nan, weights),
+        quality=np.where(compared > 0, weights, np.nan),
         others=others,
     )
 
@@ -144,9 +144,14 @@ def overlapping(ratings: Ratings) -> BoolArray:
     return several
 
 
-def _records(ratings: Ratings, others: IntArray) -> FloatArray:
-    agreed, compared = hits(ratings, others)
-    everybody = agreed.sum() / compared.sum() if compared.sum() else 1.0
+def _records(tally: Tally, ratings: Ratings, shared: BoolArray) -> FloatArray:
+    """By rater, the mean share of the others who say the same; above 0: nobody counts nothing."""
+    raters = len(ratings.rater_names)
+    same = np.bincount(tally.entries, minlength=len(tally.units))[tally.entries[shared]] - 1
+    others = np.bincount(ratings.units, minlength=tally.height)[ratings.units[shared]] - 1
+    agreed = np.bincount(ratings.raters[shared], same / others, minlength=raters)
+    compared = np.bincount(ratings.raters[shared], minlength=raters)
+    everybody = (agreed.sum() + 1) / (compared.sum() + 1)
     records: FloatArray = (agreed + _STARTING_ANSWERS * everybody) / (compared + _STARTING_ANSWERS)
     return records
 

@@ -144,7 +144,7 @@ def _without_each(ratings: Ratings, found: Fit, *, shared: IntArray) -> IntArray
     The rating's own factor is taken out of its unit; the raters' confusions stay as they are.
     """
     others = np.full(len(ratings), -1, dtype=np.int64)
-    if len(found.prior) == 1:
+    if len(found.prior) < 2:
         others[shared] = 0
         return others
     logs = _log(found.confusions)

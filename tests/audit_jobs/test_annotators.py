@@ -1,0 +1,158 @@
+"""Who agrees with whom, with the consensus, and how long an answer takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from audit_jobs.measures.annotators import (
+    agreement_with_consensus,
+    annotator_pairs,
+    lead_times,
+)
+from audit_jobs.measures.consensus import majority
+from audit_jobs.measures.ratings import Ratings, ratings_of
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("12345678"), st.sampled_from("abcd"), st.sampled_from("xyz")),
+    max_size=40,
+)
+
+
+def columns(rows: list[tuple[str, str, str]]) -> Ratings:
+    return ratings_of([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+
+
+def shared_answers(ratings: Ratings, first: int, second: int) -> list[tuple[int, int]]:
+    """What both raters said of the units that both rated."""
+    of = {(u, r): v for u, r, v in zip(ratings.units, ratings.raters, ratings.values, strict=True)}
+    units = range(len(ratings.unit_names))
+    return [
+        (int(of[unit, first]), int(of[unit, second]))
+        for unit in units
+        if (unit, first) in of and (unit, second) in of
+    ]
+
+
+@given(ROWS)
+def test_every_pair_with_shared_units_is_there_once_with_its_agreement(
+    rows: list[tuple[str, str, str]],
+) -> None:
+    ratings = columns(rows)
+    found = annotator_pairs(ratings)
+    raters = range(len(ratings.rater_names))
+    expected = {
+        (first, second): answers
+        for first in raters
+        for second in raters
+        if first < second and (answers := shared_answers(ratings, first, second))
+    }
+    assert list(zip(found.first.tolist(), found.second.tolist(), strict=True)) == list(expected)
+    assert found.shared.tolist() == [len(answers) for answers in expected.values()]
+    same = [sum(one == other for one, other in answers) for answers in expected.values()]
+    assert found.agreed.tolist() == same
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # scikit-learn's, for 0 / 0
+@pytest.mark.parametrize("seed", range(5))
+def test_kappa_is_cohens(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = [
+        (str(unit), rater, str(random.choice(["x", "y", "z"], p=[0.6, 0.3, 0.1])))
+        for unit in range(60)
+        for rater in "abcdef"
+        if random.random() < 0.7
+    ]
+    ratings = columns(rows)
+    found = annotator_pairs(ratings)
+    assert len(found) == 15
+    for place in range(len(found)):
+        answers = shared_answers(ratings, int(found.first[place]), int(found.second[place]))
+        expected = cohen_kappa_score(*zip(*answers, strict=True))
+        assert found.kappa[place] == pytest.approx(expected, abs=1e-9)
+
+
+def test_kappa_is_undefined_where_both_gave_one_label_alone() -> None:
+    found = annotator_pairs(columns([("1", "a", "x"), ("1", "b", "x")]))
+    assert np.isnan(found.kappa).all()
+    assert found.agreement(0).value == 1
+
+
+def crowd(seed: int, spammers: int) -> Ratings:
+    """Twelve raters of 300 units, nine in ten right; spammers guess among four labels."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 4, 300)
+    rows = []
+    for rater in range(12):
+        name = f"spam{rater:02}" if rater < spammers else f"good{rater:02}"
+        right = 0.25 if rater < spammers else 0.9
+        for unit in np.flatnonzero(random.random(300) < 0.4):
+            guess = truth[unit] if random.random() < right else random.integers(0, 4)
+            rows.append((str(unit), name, str(guess)))
+    return columns(rows)
+
+
+@pytest.mark.simulation
+def test_pairs_with_a_spammer_are_conspicuous_and_hardly_any_others() -> None:
+    for seed in range(10):
+        ratings = crowd(seed, spammers=1)
+        found = annotator_pairs(ratings)
+        spam = ratings.rater_names.index("spam00")
+        with_spammer = (found.first == spam) | (found.second == spam)
+        assert found.conspicuous[with_spammer].mean() > 0.9
+        assert found.conspicuous[~with_spammer].mean() < 0.05
+
+
+@pytest.mark.simulation
+def test_among_equals_hardly_ever_is_a_pair_conspicuous() -> None:
+    """Benjamini-Hochberg among equals: in at most one crowd of twenty is any pair named."""
+    named = [bool(annotator_pairs(crowd(seed, spammers=0)).conspicuous.any()) for seed in range(60)]
+    assert sum(named) <= 7  # binomial: more than 7 of 60 at 5 % has a chance under 2 %
+
+
+def test_two_annotators_have_nobody_to_be_compared_with() -> None:
+    found = annotator_pairs(columns([("1", "a", "x"), ("1", "b", "y")]))
+    assert np.isnan(found.p_value).all()
+    assert not found.conspicuous.any()
+
+
+def test_agreement_with_the_consensus_leaves_the_annotator_himself_out() -> None:
+    """Of two who disagree everywhere neither ever agrees, whichever way a tie falls."""
+    ratings = columns([(str(unit), rater, rater) for unit in range(5) for rater in "ab"])
+    found = agreement_with_consensus(ratings, majority(ratings))
+    assert [(one.value, one.n) for one in found] == [(0, 5), (0, 5)]
+
+
+def test_agreement_with_the_consensus_is_undefined_for_who_works_alone() -> None:
+    ratings = columns([("1", "a", "x"), ("1", "b", "x"), ("2", "c", "x")])
+    found = agreement_with_consensus(ratings, majority(ratings))
+    assert [(one.value, one.n) for one in found] == [(1, 1), (1, 1), (None, 0)]
+
+
+def test_the_median_time_leaves_out_what_is_no_time() -> None:
+    raters = np.array([0, 0, 0, 0, 1, 1, 2])
+    seconds = np.array([3.0, 1.0, 2.0, np.nan, 0.0, -5.0, 7.0])
+    found = lead_times(raters, seconds, 4)
+    assert [(one.value, one.low, one.n) for one in found] == [
+        (2, None, 3),
+        (None, None, 0),
+        (7, None, 1),
+        (None, None, 0),
+    ]
+
+
+@pytest.mark.simulation
+def test_the_interval_of_the_median_time_covers_it() -> None:
+    random = np.random.default_rng(0)
+    times = random.lognormal(3, 1, 2_000 * 25)
+    found = lead_times(np.repeat(np.arange(2_000), 25), times, 2_000)
+    inside = [
+        one.low <= np.exp(3) <= one.high
+        for one in found
+        if one.low is not None and one.high is not None
+    ]
+    assert len(inside) == 2_000
+    assert 0.94 <= np.mean(inside) <= 0.98  # binomial steps: exactly 0.957 for 25 times
