@@ -89,6 +89,17 @@ def _not_flat(document: Mapping[str, Any]) -> Iterator[Issue]:
         )
 
 
+def _top_decides_all(document: Mapping[str, Any]) -> Iterator[Issue]:
+    tiers = _items(document, "tiers")
+    for key, limits in (("labels", "certain labels"), ("task_types", "certain types of task")):
+        if tiers and at(tiers[-1], (key,)) is not None:
+            yield Issue(
+                ("tiers", len(tiers) - 1, key),
+                f"limits the top tier to {limits}, but it decides all that the others may not",
+                f"leave {key} out of the last tier, or add a more expert one after it",
+            )
+
+
 def _score_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
     floors = floors_of(document.get("stakes"))
     floor = _number(document, "auto_accept", "floor")
@@ -111,6 +122,42 @@ def _audit_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
             "stakes: accepts that nobody looks at cannot be defended",
             f"use {floors.audit_share:.2f} or more",
         )
+
+
+def _monitoring_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
+    floors = floors_of(document.get("stakes"))
+    share = _number(document, "monitoring", "share")
+    if floors and share is not None and 0 <= share < floors.monitoring_share:
+        yield Issue(
+            ("monitoring", "share"),
+            f"is under the monitoring floor of {floors.monitoring_share:g} for "
+            f"{document['stakes']} stakes: a model in production that nobody checks goes wrong "
+            "unseen",
+            f"use {floors.monitoring_share:g} or more, or leave it out",
+        )
+
+
+def _simulated_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    names = tuple(_tier_names(document).values())
+    rates = at(document, ("simulation", "error_rate"))
+    for name in rates if isinstance(rates, Mapping) else ():
+        if isinstance(name, str) and names and name not in names:
+            hint = nearest(name, names) or f"the tiers are {', '.join(names)}"
+            yield Issue(("simulation", "error_rate", name), "is the rate of no tier", hint)
+
+
+def _promised_or_never(document: Mapping[str, Any]) -> Iterator[Issue]:
+    never = at(document, ("auto_accept", "never"))
+    labels = at(document, ("auto_accept", "labels"))
+    if not isinstance(never, (list, tuple)) or not isinstance(labels, Mapping):
+        return
+    for label in labels:
+        if label in never:
+            yield Issue(
+                ("auto_accept", "labels", label),
+                "has a promise, and auto_accept.never says that it is never accepted",
+                "take it out of one of them",
+            )
 
 
 def _room_for_training(document: Mapping[str, Any]) -> Iterator[Issue]:
@@ -143,8 +190,12 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _known_tiers,
     route_issues,
     _not_flat,
+    _top_decides_all,
     _score_floor,
     _audit_floor,
+    _promised_or_never,
+    _monitoring_floor,
+    _simulated_tiers,
     _room_for_training,
     _enough_reviewers,
 )

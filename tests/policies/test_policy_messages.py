@@ -229,6 +229,16 @@ def test_the_policy_that_the_others_break_is_good() -> None:
             "digits.yaml:1  auto_accept  is missing ('never', or max_error_rate and confidence)",
         ),
         (
+            "confidence: 0.95\n",
+            "confidence: 0.95\n  never: [a]\n  labels: {a: {}, b: {max_error: 0.1}}\n",
+            (
+                "digits.yaml:13  auto_accept.labels.a  has a promise, and auto_accept.never "
+                "says that it is never accepted (take it out of one of them)\n"
+                "digits.yaml:13  auto_accept.labels.b.max_error  is not a known key (did you mean "
+                "'max_error_rate'?)"
+            ),
+        ),
+        (
             "audit: {share: 0.05}",
             "audit: {share: 0.001}",
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import inspect, text
 from backend.store.engine import make_engine
 from backend.store.schema import SchemaError, _config, migrate
 from backend.store.tables import Base
-from tests.fakes.databases import Database
+from tests.fakes.databases import PROJECT_ID, Database
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
@@ -75,3 +76,27 @@ def test_downgrading_takes_everything_away_and_upgrading_brings_it_back(
     assert set(inspect(database.engine).get_table_names()) == {"alembic_version"}
     migrate(database.engine)
     assert set(Base.metadata.tables) < set(inspect(database.engine).get_table_names())
+
+
+def test_a_certificate_of_the_first_schema_becomes_a_list_and_back(database: Database) -> None:
+    evidence = {"model_version": "v1", "threshold": 0.75, "errors": 3}
+    with database.engine.begin() as connection:
+        command.downgrade(_config(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO certificates (project_id, model_version, policy_hash, threshold,"
+                " evidence, certified_at) VALUES (:project, 'v1', 'p', 0.75, :evidence, :now)"
+            ),
+            {
+                "project": PROJECT_ID,
+                "evidence": json.dumps(evidence),
+                "now": "2026-01-01 00:00:00",
+            },
+        )
+    migrate(database.engine)
+    with database.engine.begin() as connection:
+        rows = connection.execute(text("SELECT evidence FROM certificates")).scalars().all()
+        assert [json.loads(row) for row in rows] == [[evidence]]
+        command.downgrade(_config(connection), "0001")
+        row = connection.execute(text("SELECT threshold, evidence FROM certificates")).one()
+        assert (row.threshold, json.loads(row.evidence)) == (0.75, evidence)
