@@ -46,13 +46,15 @@ class Problem:
 class Export:
     """The answers of an export; ``Answer.task`` and ``Answer.annotator`` are places in its names.
 
-    ``tool_agreement`` is what Label Studio Enterprise wrote as a task's ``agreement``, 0 to 100, by
-    task. ``cancelled`` annotations (skipped tasks) are left out; drafts stand elsewhere in the file
-    and are never read. ``repeated`` annotations are a person's second ones on a task.
+    ``annotated`` says how many tasks each annotator annotated, ``tool_agreement`` what Label Studio
+    Enterprise wrote as a task's ``agreement``, 0 to 100. ``cancelled`` annotations (skipped tasks)
+    are left out; drafts stand elsewhere in the file and are never read. ``repeated`` annotations
+    are a person's second ones on a task: the first counts.
     """
 
     tasks: tuple[str, ...]
     annotators: tuple[str, ...]
+    annotated: tuple[int, ...]
     controls: tuple[Control, ...]
     problems: tuple[Problem, ...]
     tool_agreement: dict[int, float]
@@ -108,11 +110,13 @@ def parse_export(rows: Any) -> Export:
     for place, row in enumerate(rows):
         _read_task(reading, place, row)
 
-    annotators = tuple(sorted({each.annotator for each in reading.submitted}))
+    annotated = Counter(each.annotator for each in reading.submitted)
+    annotators = tuple(sorted(annotated))
     controls = _controls(reading, annotators)
     return Export(
         tasks=tuple(reading.tasks),
         annotators=annotators,
+        annotated=tuple(annotated[name] for name in annotators),
         controls=controls,
         problems=tuple(reading.problems),
         tool_agreement=reading.tool_agreement,
