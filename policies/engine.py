@@ -6,20 +6,24 @@ the next one, so the order of the steps in ``decide`` is the order of the rules.
 
 from __future__ import annotations
 
+import numpy as np
+
+from policies.competence import TASK_TYPE, type_name
 from policies.decisions import Decisions, Draft, is_none
 from policies.domain import (
     BoolArray,
     Candidates,
     Certificate,
     Certification,
+    ObjectArray,
     Outcome,
     Purpose,
 )
 from policies.promises import AutoAccept, LabelPromise, groups_of
-from policies.routes import described, listed
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
 from policies.schema import Policy
 from policies.signals import Column, Signals, verdict
+from policies.wording import described, listed
 
 NO_MODEL = "no model yet"
 
@@ -33,10 +37,11 @@ def decide(
 ) -> Decisions:
     """What the policy says of each candidate: total, deterministic, one by one or all at once.
 
-    Slices come first, then tasks without an answer, then routes (the first match wins), then
-    auto-accept. ``model_version`` is that of the candidates' answers; ValueError where the
-    certificates were made for another, or where a field or signal that the policy names is not in
-    ``candidates``.
+    Slices come first, then routes (the first match wins), then tasks without an answer, then
+    auto-accept. Whatever chose a tier, one that may not decide the task hands it on to the next
+    more expert one that may. ``model_version`` is that of the candidates' answers; ValueError where
+    the certificates were made for another, or where a field or signal that the policy names is not
+    in ``candidates``.
 
     ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
     rule applies to.
@@ -55,6 +60,7 @@ def decide(
     else:
         reason = "the policy lets a person confirm every label"
         _to_first_tier(draft, draft.open, policy, "auto_accept_never", reason)
+    _hand_on(draft, policy)
     _agreement(draft, policy)
     return draft.finished()
 
@@ -86,7 +92,7 @@ def _routes(draft: Draft, policy: Policy) -> None:
     candidates = draft.candidates
     missing = [field for field in policy.fields_used() if field not in candidates.fields]
     if missing:
-        raise ValueError(f"the policy's routes look at task fields not given: {missing}")
+        raise ValueError(f"the policy looks at task fields not given: {missing}")
     unknown = [signal for signal in policy.signals_used() if signal not in candidates.signals]
     if unknown:
         raise ValueError(f"the policy's routes look at signals not given: {unknown}")
@@ -145,6 +151,43 @@ def _accept(draft: Draft, policy: Policy, accepted: BoolArray, threshold: str) -
     )
     draft.tiers[audited] = policy.audit.tier
     draft.reasons[audited] += f"; drawn for audit ({policy.audit.share:.1%} of accepts)"
+
+
+def _hand_on(draft: Draft, policy: Policy) -> None:
+    """A tier that may not decide a task gives it to the next more expert one that may.
+
+    Labels bind where the tier is shown a predicted one, types bind blind tasks too.
+    """
+    if all(tier.labels is None and tier.task_types is None for tier in policy.tiers):
+        return
+    labels, fields = draft.candidates.labels, draft.candidates.fields
+    types = np.full(len(labels), None, object)
+    if TASK_TYPE in fields:
+        types[:] = [type_name(value) for value in fields[TASK_TYPE].tolist()]
+    takes = [_among(types, tier.task_types) for tier in policy.tiers]
+    blind = draft.purposes != Purpose.ROUTED
+    able = [
+        takes[place] & (blind | _among(labels, tier.labels))
+        for place, tier in enumerate(policy.tiers)
+    ]
+    chosen = draft.tiers.copy()
+    for place, tier in enumerate(policy.tiers):
+        unable = (chosen == tier.name) & ~able[place]
+        for above in range(len(able) - 1, place, -1):  # the least expert one writes last
+            draft.tiers[unable & able[above]] = policy.tiers[above].name
+        for row in np.flatnonzero(unable).tolist():
+            decides = f"does not decide {labels[row]!r}"
+            why = decides if takes[place][row] else f"takes no tasks of type {types[row]!r}"
+            draft.reasons[row] += f"; {tier.name} {why}, {draft.tiers[row]} does"
+
+
+def _among(values: ObjectArray, wanted: tuple[str, ...] | None) -> BoolArray:
+    """Which of the values are wanted; all where nothing is said, and those that are unknown."""
+    if wanted is None:
+        return np.ones(len(values), bool)
+    column = Column(values)
+    found: BoolArray = ~column.given | column.among(wanted)
+    return found
 
 
 def _agreement(draft: Draft, policy: Policy) -> None:

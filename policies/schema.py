@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from policies.automation import AutomationRule, says_of, with_names
+from policies.competence import TASK_TYPE
+from policies.conditions import SIGNALS, Condition, Source, TaskField, UpstreamDisagreement
 from policies.consistency import issues_of
 from policies.domain import Stakes
 from policies.escalation import Escalation
@@ -20,14 +22,7 @@ from policies.monitoring import Monitoring
 from policies.prices import Prices
 from policies.promises import AutoAccept
 from policies.quotas import Sampling
-from policies.routes import (
-    SIGNALS,
-    Condition,
-    Route,
-    Source,
-    TaskField,
-    leaves,
-)
+from policies.routes import Route, leaves
 from policies.sections import Labels, Section, Share, Text
 from policies.simulated_people import SimulatedPeople
 from policies.stakes import floors_of
@@ -179,13 +174,17 @@ class Policy(Section):
         return tuple(condition for _, condition in leaves(self.routes))
 
     def fields_used(self) -> tuple[str, ...]:
-        """The task fields that routes look at, each once: what ``Candidates.fields`` must hold."""
+        """The task fields that the policy looks at, each once: ``Candidates.fields`` holds them.
+
+        Those that routes name, and the type of task where a tier takes certain types only.
+        """
         fields = [
             "source" if isinstance(condition, Source) else condition.field
             for condition in self.conditions()
-            if isinstance(condition, (Source, TaskField))
+            if isinstance(condition, (Source, TaskField, UpstreamDisagreement))
         ]
-        return tuple(dict.fromkeys(fields))
+        typed = [TASK_TYPE] if any(tier.task_types is not None for tier in self.tiers) else []
+        return tuple(dict.fromkeys(fields + typed))
 
     def says(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The labels that each predictor can give; ``labels`` are those that the model knows."""
