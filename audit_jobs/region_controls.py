@@ -11,17 +11,17 @@ import numpy as np
 
 from audit_jobs.measures.masks import dice, union
 from audit_jobs.measures.matching import Annotations, Similarity, best_matching
-from audit_jobs.measures.pairs import Answered, Pairs, Scores
+from audit_jobs.measures.pairs import Answered, Pairs, Scores, pooled_f1
 from audit_jobs.measures.regions import (
     SAME_REGION,
     compared_within,
-    pooled_f1,
+    matched_counts,
     region_alpha,
     region_scores,
 )
 from audit_jobs.measures.resampling import Figures
 from audit_jobs.measures.shapes import similarity_of
-from audit_jobs.measures.spans import Characters, character_alpha, characters
+from audit_jobs.measures.spans import Characters, character_alpha, characters, marked_words
 from connectors.answers import (
     Answer,
     Attribute,
@@ -68,8 +68,12 @@ def agreed_regions(control: Control, tasks: int, seed: int) -> Agreed:
     others = [region_alpha(every, similarity, tasks, seed)]
     if any(isinstance(shape, Span) for shape in shapes):
         exact = every.same_label & (every.found.similarity == 1)
-        others.append(pooled_f1(every, exact, "f1_exact_pooled", tasks))
-        others.append(character_alpha(_characters(answers, control.lengths), tasks))
+        counts = (matched_counts(every, exact), np.sum(every.sizes, axis=0))
+        whose = (annotations.answered, every.pairs)
+        others.append(pooled_f1(*whose, counts, "f1_exact_pooled", tasks))
+        counts = _word_counts(answers, every.pairs, control.texts)
+        others.append(pooled_f1(*whose, counts, "f1_words_pooled", tasks))
+        others.append(character_alpha(_characters(answers, control.texts), tasks))
     if any(isinstance(shape, Mask) for shape in shapes):
         scores["dice"] = _dice(answers, every.pairs)
     return Agreed(
@@ -173,7 +177,7 @@ def _thresholds(shapes: Sequence[Shape]) -> tuple[str, dict[str, float]]:
 
 
 def _characters(
-    answers: Sequence[Answer[tuple[Region, ...]]], lengths: Mapping[int, int]
+    answers: Sequence[Answer[tuple[Region, ...]]], texts: Mapping[int, str]
 ) -> dict[int, list[Characters]]:
     """The marked texts of each task, those of each container apart."""
     by_task: defaultdict[int, list[tuple[Region, ...]]] = defaultdict(list)
@@ -185,11 +189,25 @@ def _characters(
         found[task] = [
             characters(
                 [_labelled(regions, container) for regions in everybody],
-                lengths.get(task) if container == "" else None,
+                len(texts[task]) if container == "" and task in texts else None,
             )
             for container in sorted(containers)
         ]
     return found
+
+
+def _word_counts(
+    answers: Sequence[Answer[tuple[Region, ...]]], pairs: Pairs, texts: Mapping[int, str]
+) -> tuple[IntArray, IntArray]:
+    """Of each pair of answers, the labelled words they share and all of both; 0 without a text."""
+    words = [
+        marked_words(_labelled(answer.value, ""), texts.get(answer.task, "")) for answer in answers
+    ]
+    both = list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+    return (
+        np.array([len(words[one] & words[other]) for one, other in both], dtype=np.int64),
+        np.array([len(words[one]) + len(words[other]) for one, other in both], dtype=np.int64),
+    )
 
 
 def _container(region: Region) -> str:

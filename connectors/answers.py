@@ -162,8 +162,8 @@ class Control:
     """All answers to one control.
 
     The values are those of ``kind``; with ``per_region`` each is a tuple of ``Attribute`` with
-    such values. ``type`` is the tool's own name. ``lengths`` has the length of a marked text in
-    characters, by task, where it is known.
+    such values. ``type`` is the tool's own name. ``texts`` has the text that spans are marked in,
+    by task, where it is known.
     """
 
     name: str
@@ -171,4 +171,4 @@ class Control:
     kind: Kind
     per_region: bool
     answers: tuple[Answer[Any], ...]
-    lengths: dict[int, int]
+    texts: dict[int, str]

@@ -111,6 +111,34 @@ def by_annotators(answered: Answered, pairs: Pairs, scores: Scores, size: int) -
     return replace(found, limits=(scores.limits,) * len(who))
 
 
+def pooled_f1(
+    answered: Answered, pairs: Pairs, counts: tuple[IntArray, IntArray], name: str, size: int
+) -> Figures:
+    """F1 of each pair of annotators over all that they marked on all tasks, then their mean.
+
+    ``counts`` are, for each pair of answers, the matches and what both sides marked in all. A pair
+    of annotators weighs as much as they share tasks; where all read all tasks that is the plain
+    mean, as bratiaa has its instance and token F1.
+    """
+    matched, marked = counts
+    place, who = rater_pairs(answered, pairs)
+    task = answered.tasks[pairs.left]
+
+    def by_task(values: IntArray) -> csr_array:
+        cells = (values.astype(np.float64), (task, place))
+        return csr_array(cells, shape=(size, len(who)))
+
+    twice, total, shared = by_task(2 * matched), by_task(marked), by_task(np.ones_like(task))
+
+    def of(weights: FloatArray) -> FloatArray:
+        each = divided(weights @ twice, weights @ total)
+        weight = np.where(np.isnan(each), 0.0, weights @ shared)
+        found = (np.nan_to_num(each) * weight).sum(axis=1, keepdims=True)
+        return divided(found, weight.sum(axis=1, keepdims=True))
+
+    return Figures(names=(name,), of=of, n=(len(np.unique(task[marked > 0])),))
+
+
 def alpha(
     answered: Answered, within: tuple[Pairs, Scores], between: tuple[Pairs, Scores], size: int
 ) -> Figures:

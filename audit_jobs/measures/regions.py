@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from audit_jobs.measures.matching import (
     Annotations,
@@ -27,9 +26,8 @@ from audit_jobs.measures.pairs import (
     alpha,
     pairs_between,
     pairs_within,
-    rater_pairs,
 )
-from audit_jobs.measures.resampling import Figures, divided
+from audit_jobs.measures.resampling import Figures
 from policies.domain import BoolArray, FloatArray, IntArray
 
 ANY_LABEL = "_any_label"
@@ -134,34 +132,6 @@ def region_scores(every: Compared, mean: str, thresholds: Mapping[str, float]) -
         scores[name] = f1(every, same & (similarity >= least))
         scores[name + ANY_LABEL] = f1(every, similarity >= least)
     return scores | {LABEL_AGREEMENT: label_agreement(every)}
-
-
-def pooled_f1(every: Compared, allowed: BoolArray, name: str, tasks: int) -> Figures:
-    """F1 of each pair of annotators over the regions of all tasks they share, then their mean.
-
-    A pair of annotators weighs as much as they share tasks; where all read all tasks it is the
-    plain mean of pairs, as bratiaa computes instance F1.
-    """
-    left, right = every.sizes
-    matched = matched_counts(every, allowed)
-    answered = every.annotations.answered
-    place, who = rater_pairs(answered, every.pairs)
-    task = answered.tasks[every.pairs.left]
-
-    def by_task(values: FloatArray) -> csr_array:
-        return csr_array((values, (task, place)), shape=(tasks, len(who)))
-
-    twice = by_task((2 * matched).astype(np.float64))
-    regions = by_task((left + right).astype(np.float64))
-    shared = by_task(np.ones(len(task)))
-
-    def of(weights: FloatArray) -> FloatArray:
-        each = divided(weights @ twice, weights @ regions)
-        weight = np.where(np.isnan(each), 0.0, weights @ shared)
-        total = (np.nan_to_num(each) * weight).sum(axis=1, keepdims=True)
-        return divided(total, weight.sum(axis=1, keepdims=True))
-
-    return Figures(names=(name,), of=of, n=(len(np.unique(task)),))
 
 
 def region_alpha(every: Compared, similarity: Similarity, tasks: int, seed: int = 0) -> Figures:

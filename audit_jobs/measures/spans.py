@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -13,6 +16,7 @@ from audit_jobs.measures.resampling import Figures, divided
 from policies.domain import FloatArray
 
 CHARACTER_ALPHA = "character_alpha"
+_WORD = re.compile(r"\w+")
 
 # Start, end (exclusive) and what the stretch was called.
 LabelledSpan = tuple[int, int, str]
@@ -54,6 +58,22 @@ def characters(annotations: Sequence[Sequence[LabelledSpan]], length: int | None
         for labels, count in counts.items():
             values[labels] += count * (end - start)
     return Characters(disagreement=disagreement, values=values)
+
+
+def marked_words(spans: Sequence[LabelledSpan], text: str) -> set[tuple[int, str]]:
+    """The words that spans touch, each with the label it got; a word is a run of letters or digits.
+
+    >>> sorted(marked_words([(0, 8, "PER")], "Ada Lovelace, 1843"))
+    [(0, 'PER'), (4, 'PER')]
+    """
+    words = [word.span() for word in _WORD.finditer(text)]
+    return {
+        (first, label)
+        for start, end, label in spans
+        for first, _ in words[
+            bisect_right(words, start, key=itemgetter(1)) : bisect_left(words, (end, 0))
+        ]
+    }
 
 
 def _labels_between(spans: Iterable[LabelledSpan], place: Mapping[int, int]) -> list[Labels]:

@@ -213,7 +213,7 @@ def _controls(reading: _Reading, annotators: tuple[str, ...]) -> tuple[Control, 
                 Answer(task=each.task, annotator=places[each.annotator], value=_value(name, each))
                 for each in _answering(name, reading)
             ),
-            lengths=_lengths(name, reading),
+            texts=_texts(name, reading),
         )
         for name in names
     )
@@ -272,8 +272,8 @@ def _by(size: tuple[int, int] | None) -> str:
     return "unknown" if size is None else f"{size[0]} x {size[1]}"
 
 
-def _lengths(name: Name, reading: _Reading) -> dict[int, int]:
-    """How long each marked text is: that of the field of the task that holds a marked text."""
+def _texts(name: Name, reading: _Reading) -> dict[int, str]:
+    """The text that spans are marked in: the field of the task in which the marked words stand."""
     votes: Counter[str] = Counter()
     marked: dict[int, bool] = defaultdict(bool)
     for each in reading.submitted:
@@ -289,4 +289,4 @@ def _lengths(name: Name, reading: _Reading) -> dict[int, int]:
         return {}
     field_name = votes.most_common(1)[0][0]
     texts = ((task, data.get(field_name)) for task, data in enumerate(reading.data))
-    return {task: len(text) for task, text in texts if isinstance(text, str)}
+    return {task: text for task, text in texts if isinstance(text, str)}
