@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from audit_jobs.measures.cost import cost_all_manual, labour_cost
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
-from backend.store.figures import labels_since, project_figures
+from backend.store.figures import count_predictions, labels_since, project_figures
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import (
@@ -20,6 +19,7 @@ from backend.store.reports import (
 from policies.domain import Certification
 from policies.loading import parse_policy
 from policies.schema import Policy
+from policies.spending import Work, cost_all_manual, cost_of
 
 NOTHING_MEASURED = {"value": None, "low": None, "high": None, "n": 0}
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +53,7 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         now = project_figures(session, project, runtime.now())
         versions = all_versions(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
+        predictions = count_predictions(session, project.id)
     serving, certified = now.champion, now.certified
     newest = versions[-1] if versions else None
     return {
@@ -68,7 +69,15 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         "trained": None if newest is None else newest.version,
         "verdict": None if newest is None else newest.verdict["reason"],
         "certificates": [] if certified is None else _certificates(certified.certification),
-        **_costs(runtime, policy, labels, now.tasks),
+        **_costs(
+            policy,
+            Work(
+                looks=labels_by_tier(labels, tier_members(runtime, policy)),
+                predictions=predictions,
+                trainings=len(versions),
+            ),
+            now.tasks,
+        ),
     }
 
 
@@ -86,12 +95,10 @@ def _certificates(certification: Certification) -> list[dict[str, Any]]:
     ]
 
 
-def _costs(
-    runtime: Runtime, policy: Policy, labels: dict[int, int], tasks: int
-) -> dict[str, float]:
-    price = {tier.name: tier.cost_per_label for tier in policy.tiers}
-    given = labels_by_tier(labels, tier_members(runtime, policy))
+def _costs(policy: Policy, work: Work, tasks: int) -> dict[str, Any]:
+    cost = cost_of(policy, work)
     return {
-        "cost": labour_cost(given, price),
-        "cost_all_manual": cost_all_manual(tasks, policy.tiers[0].cost_per_label),
+        "cost": cost.total,
+        "cost_items": cost.items,
+        "cost_all_manual": cost_all_manual(policy, tasks),
     }

@@ -30,6 +30,7 @@ from policies.intervals import wilson
 from policies.promises import AutoAccept, promises_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
+from policies.spending import Cost, Work, cost_all_manual, cost_of, expected_trainings
 
 # What stands for the model version where all predictions of a history count as one model's.
 HISTORY = "history"
@@ -53,20 +54,6 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The three line items, in the policy's currency."""
-
-    labour: float
-    tooling: float
-    compute: float
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.labour + self.tooling + self.compute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a policy would do with a history.
 
@@ -74,8 +61,9 @@ class Plan:
     in ``review`` under the tier that audits them, so accepted and reviewed add up to ``tasks``.
     ``looks`` counts the labels that each tier gives: more than tasks where several people answer
     one. ``days`` is how long each tier's queue takes at its capacity, ``hours`` its people's time,
-    None where nothing says how long a label takes. ``saving_share`` is None where all by hand
-    would cost nothing.
+    None where nothing says how long a label takes. ``cost`` bills the looks, one prediction a task
+    and the trainings that the looks would start. ``saving_share`` is None where all by hand would
+    cost nothing.
     """
 
     tasks: int
@@ -110,12 +98,7 @@ class Plan:
             "expected_error": self.expected_error.as_json(),
             "review": self.review,
             "hours": self.hours,
-            "cost": {
-                "labour": self.cost.labour,
-                "tooling": self.cost.tooling,
-                "compute": self.cost.compute,
-                "total": self.cost.total,
-            },
+            "cost": self.cost.items | {"total": self.cost.total},
             "cost_all_manual": self.cost_all_manual,
             "saving_share": self.saving_share,
             "changed": changed,
@@ -144,7 +127,6 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
     else:
         measured = _error(_accepted_outside_control(policy, evidence, certification), evidence)
     review, looks = _queues(policy, decisions, standing)
-    price = {tier.name: tier.cost_per_label for tier in policy.tiers}
     return Plan(
         tasks=len(history),
         accepted=int(standing.sum()),
@@ -153,12 +135,8 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
         looks=looks,
         days={tier.name: -(-looks[tier.name] // tier.daily_capacity) for tier in policy.tiers},
         hours=_hours(policy, looks, known),
-        cost=Cost(
-            labour=sum(count * price[name] for name, count in looks.items()),
-            tooling=0.0,
-            compute=0.0,
-        ),
-        cost_all_manual=len(history) * policy.tiers[0].cost_per_label,
+        cost=_cost(policy, looks, len(history)),
+        cost_all_manual=cost_all_manual(policy, len(history)),
         certification=certification,
         floor=policy.auto_accept.floor if isinstance(policy.auto_accept, AutoAccept) else 1.0,
         decisions=decisions,
@@ -236,6 +214,12 @@ def _queues(
         for name, tasks in review.items()
     }
     return review, looks
+
+
+def _cost(policy: Policy, looks: Mapping[str, int], tasks: int) -> Cost:
+    """One answer of the model to every task, and as many trainings as the looks would start."""
+    trainings = expected_trainings(policy, sum(looks.values()))
+    return cost_of(policy, Work(looks=looks, predictions=tasks, trainings=trainings))
 
 
 def _hours(policy: Policy, looks: Mapping[str, int], known: History) -> dict[str, float | None]:

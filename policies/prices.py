@@ -12,10 +12,14 @@ _Price = Annotated[float, Field(ge=0)]
 
 
 class Prices(Section):
-    """Prices in the currency of the tiers' ``cost_per_label``."""
+    """Prices in the currency of the tiers' ``cost_per_label``; what is left out costs nothing."""
 
     tooling_per_label: _Price = Field(
-        default=0.0, description="Seats and storage, per human label."
+        default=0.0, description="Seats and storage, for every look that a person takes."
     )
-    compute_per_prediction: _Price = 0.0
-    compute_per_training: _Price = 0.0
+    compute_per_prediction: _Price = Field(
+        default=0.0, description="One version's answer to one task."
+    )
+    compute_per_training: _Price = Field(
+        default=0.0, description="Training one version, promoted or not."
+    )

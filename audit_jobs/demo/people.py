@@ -35,12 +35,6 @@ class Person:
         return (self.confusion[truth] if errs else truth), round(seconds, 2)
 
 
-def confusion_of(labels: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
-    """For each label the one that it is taken for: a random neighbour in a random circle."""
-    circle = rng.permutation(np.array(labels, dtype=np.object_)).tolist()
-    return dict(zip(circle, circle[1:] + circle[:1], strict=True))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Where people work: Label Studio's address, the control they fill in, and the truth."""

@@ -15,10 +15,11 @@ import numpy as np
 
 from audit_jobs.cycle import figures
 from audit_jobs.demo.dataset import Dataset
-from audit_jobs.demo.people import Desk, Person, confusion_of, work_off
+from audit_jobs.demo.people import Desk, Person, work_off
 from audit_jobs.demo.rules import demo_policy
 from audit_jobs.demo.servers import labelgate, settings_for, wait_until_healthy
 from audit_jobs.running import run_job
+from audit_jobs.simulation.reviewers import neighbours_of
 from backend.bootstrap import build_runtime
 from backend.connecting import connect_project
 from backend.runtime import Runtime
@@ -162,7 +163,7 @@ def _people(admin: Connection, dataset: Dataset, seed: int) -> list[Person]:
                 token=account.token,
                 tier=tier,
                 error_rate=error_rate,
-                confusion=confusion_of(dataset.labels, rng),
+                confusion=neighbours_of(dataset.labels, rng),
                 rng=rng,
             )
         )

@@ -11,7 +11,6 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from audit_jobs.measures.cost import cost_all_manual, labour_cost
 from audit_jobs.simulation.loop import Cycle, State, play
 from audit_jobs.simulation.world import world_of
 from backend.commands.errors import clear_errors
@@ -21,6 +20,7 @@ from policies.certifying import told
 from policies.loading import load_policy
 from policies.promises import AutoAccept
 from policies.schema import Policy
+from policies.spending import Work, cost_all_manual, cost_of
 
 
 @click.command()
@@ -57,9 +57,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """Play the whole loop on data whose labels are known, without Label Studio.
 
     DATA.csv (or .csv.gz) has the columns `id`, `text` and `label`; others become fields of the
-    task. People are perfect: they give `label`. Models, decisions, queues with each tier's daily
-    capacity, thresholds, audits and retrains are the real ones. Every human look is counted:
-    control, holdout, audits and second opinions too.
+    task. Models, decisions, queues with each tier's daily capacity, thresholds, audits and retrains
+    are the real ones. Every human look is counted: control, holdout, audits and second opinions
+    too.
+
+    People are perfect, they give `label`, unless the policy's `simulation` says how often each tier
+    errs: then every look errs at its tier's rate, the same way for the same --seed, and models are
+    trained, certified and judged on what people say. Where several answer a task, the label that
+    most of them give stands. accepted_error and human_error are measured against the true `label`.
     """
     try:
         policy = _promising(load_policy(policy_file), max_error, confidence)
@@ -82,8 +87,9 @@ def report_of(state: State) -> dict[str, Any]:
     policy, last = state.world.policy, state.cycles[-1]
     rule = policy.auto_accept
     limit = rule.max_error_rate if isinstance(rule, AutoAccept) else None
-    prices = {tier.name: tier.cost_per_label for tier in policy.tiers}
     tasks = len(state.world)
+    work = Work(looks=state.looks, predictions=state.predictions, trainings=state.trainings)
+    cost = cost_of(policy, work)
     return {
         "tasks": tasks,
         "human_labels": last.human_labels,
@@ -91,9 +97,11 @@ def report_of(state: State) -> dict[str, Any]:
         "accepted_error": last.accepted_error,
         "max_error_rate": limit,
         "promise_held": limit is None or (last.accepted_error or 0.0) <= limit,
+        "human_error": state.human_error(),
         "label_saving": 1 - last.human_labels / tasks,
-        "cost": labour_cost(state.looks, prices),
-        "cost_all_manual": cost_all_manual(tasks, prices[policy.tiers[0].name]),
+        "cost": cost.total,
+        "cost_items": cost.items,
+        "cost_all_manual": cost_all_manual(policy, tasks),
         "cycles": [asdict(cycle) for cycle in state.cycles],
     }
 
@@ -140,6 +148,7 @@ def _table(report: dict[str, Any]) -> Table:
         ("accepted without a person", f"{report['accepted']:,}"),
         ("wrong among them", _percent(report["accepted_error"])),
         ("promised", _percent(report["max_error_rate"])),
+        ("wrong among people's labels", _percent(report["human_error"])),
         ("cost", f"{report['cost']:,.2f}"),
         ("cost with people alone", f"{report['cost_all_manual']:,.2f}"),
     ):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
+from audit_jobs.simulation.reviewers import consensus
 from audit_jobs.simulation.world import World
 from backend.queueing import days_queue
 from backend.store.decisions import OpenDecision
@@ -29,7 +30,10 @@ class Cycle:
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """What is known so far. ``looks`` counts every human look by tier, ``final`` is exported."""
+    """What is known so far. ``looks`` counts every human look by tier, ``final`` is exported.
+
+    ``predictions`` counts a version's answer to a task once, when the version first decides it.
+    """
 
     world: World
     untrained: Candidates
@@ -39,6 +43,7 @@ class State:
     final: dict[int, str] = field(default_factory=dict)
     serving: Serving | None = None
     trainings: int = 0
+    predictions: int = 0
     looks_at_training: int = 0
     cycles: list[Cycle] = field(default_factory=list)
 
@@ -54,8 +59,23 @@ class State:
         )
         return [each for each in decisions if self._is_open(each.task_id)]
 
+    def arrive(self, tasks: int) -> None:
+        """More tasks come, and what serves answers them."""
+        arrived = min(len(self.world), self.arrived + tasks)
+        self.predictions += 0 if self.serving is None else arrived - self.arrived
+        self.arrived = arrived
+
+    def unlabelled(self) -> list[int]:
+        """The tasks that came and that no person has labelled."""
+        return [number for number in range(1, self.arrived + 1) if number not in self.answers]
+
     def _is_open(self, number: int) -> bool:
         return number <= self.arrived and number not in self.answers and number not in self.final
+
+    def human_error(self) -> float | None:
+        """The share of people's final labels that are wrong; None without any."""
+        wrong = [self.world.truth[task - 1] != label for task, label in self.answers.items()]
+        return sum(wrong) / len(wrong) if wrong else None
 
     def accepted(self) -> dict[int, str]:
         """The labels that stand without a person, exported ones first."""
@@ -75,9 +95,8 @@ def play(world: World, *, stream: bool, tell: Callable[[Cycle], None]) -> State:
     """
     state = State(world=world, untrained=unserved(world))
     per_day = sum(tier.daily_capacity for tier in world.policy.tiers)
-    state.arrived = 0 if stream else len(world)
     while True:
-        state.arrived = min(len(world), state.arrived + per_day)
+        state.arrive(per_day if stream else len(world))
         for cycle in _day(state):
             state.cycles.append(cycle)
             tell(cycle)
@@ -109,10 +128,12 @@ def _day(state: State) -> Iterator[Cycle]:
 
 
 def _label(state: State, task: OpenDecision) -> int:
-    """A perfect answer, or as many as the policy asks for; how many looks it took."""
+    """What people make of the task, as many as the policy asks for; how many looks it took."""
     looks = 1 if task.purpose is not Purpose.AGREEMENT else state.world.policy.agreement.overlap
-    state.answers[task.task_id] = state.world.truth[task.task_id - 1]
-    state.looks[str(task.tier)] += looks
+    truth, tier = state.world.truth[task.task_id - 1], str(task.tier)
+    answers = state.world.reviewers.answers(task.task_id, truth, tier, looks)
+    state.answers[task.task_id] = consensus(answers)
+    state.looks[tier] += looks
     return looks
 
 
@@ -127,10 +148,10 @@ def _learn(state: State) -> bool:
         state.trainings += 1
         state.looks_at_training = given
         promoted = trained(state.world, slices, state.serving, state.trainings)
+        state.predictions += 0 if promoted is None else len(state.unlabelled())
         state.serving = promoted or state.serving
     if state.serving is not None:
-        unlabelled = [n for n in range(1, state.arrived + 1) if n not in state.answers]
-        found = certified(state.world, state.serving, slices.control, unlabelled)
+        found = certified(state.world, state.serving, slices.control, state.unlabelled())
         state.serving = replace(state.serving, certification=found)
     return due
 

@@ -1,4 +1,4 @@
-"""What is simulated: a policy, tasks that come one after another, and the label each should get."""
+"""What is simulated: a policy, tasks in the order they come, the label each should get, people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audit_jobs.simulation.reviewers import Reviewers, reviewers
 from backend.data_files import DataFileError, Row, read_rows, refuse
 from connectors.label_studio.labeling import InputKind, Labeling
 from policies.schema import Policy
@@ -24,6 +25,7 @@ class World:
     labeling: Labeling
     data: Sequence[Mapping[str, Any]]
     truth: Sequence[str]
+    reviewers: Reviewers
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -33,7 +35,8 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
     """The tasks of a CSV file with ``id``, ``text`` and ``label``, in an order drawn by ``seed``.
 
     Further columns become fields of the task, which routes can look at. The order decides which
-    tasks are control, holdout and audited, so another seed is another draw of all of these.
+    tasks are control, holdout and audited, so another seed is another draw of all of these, and of
+    people's errors.
 
     Raises
         DataFileError: a column or a value is missing, an id comes twice, or there are no rows.
@@ -44,6 +47,7 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
     refuse(file, list(_problems(rows)))
     order = np.random.default_rng(seed).permutation(len(rows))[:max_tasks].tolist()
     kept = [rows[place].values for place in order]
+    labels = tuple(sorted({row.values["label"] for row in rows}))
     return World(
         policy=policy,
         labeling=Labeling(
@@ -51,10 +55,11 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
             to_name="text",
             input_kind=InputKind.TEXT,
             data_key="text",
-            labels=tuple(sorted({row.values["label"] for row in rows})),
+            labels=labels,
         ),
         data=[{name: value for name, value in row.items() if name != "label"} for row in kept],
         truth=[row["label"] for row in kept],
+        reviewers=reviewers(policy.simulation, labels, seed),
     )
 
 

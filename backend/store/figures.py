@@ -176,6 +176,17 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
     ]
 
 
+def count_predictions(session: Session, project_id: int) -> int:
+    """Answers that models gave: one for each version and task that the version decided."""
+    answers = (
+        select(DecisionRow.task_id, DecisionRow.model_version)
+        .where(DecisionRow.project_id == project_id, DecisionRow.model_version.is_not(None))
+        .distinct()
+        .subquery()
+    )
+    return session.scalar(select(func.count()).select_from(answers)) or 0
+
+
 def labels_since(session: Session, project_id: int, since: datetime) -> dict[int, int]:
     """Human labels by user that were given at or after ``since``, by Label Studio's clock."""
     rows = session.execute(

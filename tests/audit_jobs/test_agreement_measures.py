@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_jobs.measures.agreement import krippendorff_alpha, label_counts, raw_agreement
-from audit_jobs.measures.cost import cost_all_manual, labour_cost
 from policies.domain import IntArray
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", sections B and C.
@@ -142,10 +141,3 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
         assert found.high is not None
         covered += found.low <= true_alpha <= found.high
     assert 0.93 <= covered / repeats <= 0.97
-
-
-def test_costs_are_labels_times_price() -> None:
-    price = {"general": 0.1, "senior": 1.0}
-    assert labour_cost({"general": 30, "senior": 2}, price) == pytest.approx(5)
-    assert labour_cost({}, price) == 0
-    assert cost_all_manual(100, 0.1) == pytest.approx(10)

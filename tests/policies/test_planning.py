@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from policies.domain import Candidates, ObjectArray, Outcome, Purpose
 from policies.certifying import reaching_auto_accept
+from policies.domain import Candidates, ObjectArray, Outcome, Purpose
 from policies.planning import History, changes, plan
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -150,6 +150,25 @@ def test_cost_days_and_looks() -> None:
     assert found.cost_all_manual == pytest.approx(N * 0.1)
     assert found.days["general"] == -(-found.looks["general"] // 100)
     assert found.days["senior"] == -(-found.looks["senior"] // 20)
+
+
+def test_the_three_line_items() -> None:
+    prices = {"tooling_per_label": 0.05, "compute_per_prediction": 0.01, "compute_per_training": 7}
+    retrain = {"after_annotations": 400, "minimum_labels": 100}
+    found = plan(policy(prices=prices, retrain=retrain), history())
+    looks = sum(found.looks.values())
+    trainings = 1 + (looks - 100) // 400
+    assert trainings > 1
+    assert found.cost.tooling == pytest.approx(0.05 * looks)
+    assert found.cost.compute == pytest.approx(0.01 * N + 7 * trainings)
+    assert found.cost_all_manual == pytest.approx(N * (0.1 + 0.05))
+    body = found.as_json(None)["cost"]
+    assert body["total"] == body["labour"] + body["tooling"] + body["compute"]
+    free = plan(policy(retrain=retrain), history())
+    assert free.cost.labour == found.cost.labour
+    assert found.saving_share is not None
+    assert free.saving_share is not None
+    assert found.saving_share == pytest.approx(1 - found.cost.total / found.cost_all_manual)
 
 
 def test_hours_from_lead_times() -> None:
