@@ -6,8 +6,9 @@ all come here, so that none of them can promise more than another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -66,9 +67,17 @@ def unsliced(policy: Policy) -> Policy:
 
 
 def certify_promises(
-    promises: Sequence[Promise], evidence: Evidence, *, floor: float, model_version: str
+    promises: Sequence[Promise],
+    evidence: Evidence,
+    *,
+    floor: float,
+    model_version: str,
+    at_least: Mapping[Group, float] = MappingProxyType({}),
 ) -> tuple[Certificate, ...]:
-    """A certificate for each promise, in their order; nothing certified is a certificate too."""
+    """A certificate for each promise, in their order; nothing certified is a certificate too.
+
+    ``at_least`` are thresholds by group under which none is chosen, though lower ones are tested.
+    """
     keys = [(promise.predictor, promise.label) for promise in promises]
     control, pool = groups_of(keys, evidence.control), groups_of(keys, evidence.pool)
     scores, wrong = evidence.control.scores, evidence.wrong
@@ -90,6 +99,7 @@ def certify_promises(
             confidence=promise.confidence,
             model_version=model_version,
             costs=promise.costs,
+            at_least=at_least.get((promise.predictor, promise.label), 0.0),
         )
         made.append(replace(found, predictor=promise.predictor, label=promise.label))
     return tuple(made)

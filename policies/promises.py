@@ -60,6 +60,11 @@ class AutoAccept(Section):
     labels: dict[Text, LabelPromise] = Field(
         default={}, description="Labels with promises of their own."
     )
+    freeze_after_days: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Accepts that stand unchanged for so many days are frozen every night; "
+        "default: an export alone freezes them.",
+    )
 
     def of(self, label: str | None) -> LabelPromise:
         """What is promised for this label: its own figures, the project's where it has none."""

@@ -74,11 +74,12 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     confidence: float,
     model_version: str,
     costs: Costs | None = None,
+    at_least: float = 0.0,
 ) -> Certificate:
     """The threshold of ``grid`` that the control answers certify, with its evidence.
 
-    The lowest one, or with ``costs`` the cheapest of all that are certified: the promise holds for
-    all of them at once, so the choice is free.
+    The lowest one that is ``at_least`` so high, or with ``costs`` the cheapest of those: the
+    promise holds for all that are certified at once, so the choice is free.
 
     ``scores`` and ``wrong`` hold one entry for each control answer: the model's score and whether
     the person disagreed with its label. ``grid`` must be fixed without looking at ``wrong`` and
@@ -96,7 +97,7 @@ def certify(  # noqa: PLR0913 - the evidence and the promise, all by name
     errors = _count_at_or_above(scores[np.asarray(wrong, bool)], thresholds)
     p_values: FloatArray = np.asarray(binom.cdf(errors, answers, max_error_rate))
     levels = _certifying_levels(p_values, budget)
-    certified = np.flatnonzero(levels)
+    certified = np.flatnonzero((levels > 0) & (thresholds >= at_least))
     best = (
         int(certified[_choice(errors[certified], answers[certified], costs)])
         if len(certified)
