@@ -12,9 +12,9 @@ from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
 from connectors.label_studio.labeling import InputKind, Labeling
+from policies.conditions import CLASS_SUPPORT, ENTROPY, MARGIN
 from policies.domain import Candidates, FloatArray, ObjectArray
 from policies.engine import NO_MODEL
-from policies.routes import CLASS_SUPPORT, ENTROPY, MARGIN
 from policies.schema import Policy
 from policies.uncertainty import entropies, margins
 

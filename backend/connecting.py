@@ -20,9 +20,10 @@ from connectors.label_studio import provisioning
 from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.labeling import Labeling, parse_labeling
+from policies.conditions import PredictedLabel
 from policies.loading import load_policy, policy_hash
 from policies.promises import AutoAccept
-from policies.routes import PredictedLabel, leaves
+from policies.routes import leaves
 from policies.schema import Policy
 
 

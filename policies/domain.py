@@ -127,7 +127,7 @@ class Candidates:
     ``labels`` and ``scores`` are the model's answer: label None and score NaN where there is none,
     and then ``problems`` says why ("no model yet", "broken image: ..."). ``fields`` holds one
     column per task field that the policy names; a task without the field has None there.
-    ``signals`` holds one column for each signal (``policies.routes.SIGNALS``) that the policy
+    ``signals`` holds one column for each signal (``policies.conditions.SIGNALS``) that the policy
     names, NaN where it is unknown. ``predictors`` says who gave each answer: ``MODEL``, which is
     the default, or the name of a rule of automation.
     """

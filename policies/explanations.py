@@ -8,6 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from policies.conditions import (
+    ENTROPY,
+    MARGIN,
+    SIGNALS,
+    Condition,
+    PredictedLabel,
+    RandomShare,
+    Score,
+    Source,
+    TaskField,
+    UpstreamDisagreement,
+    VersionDisagreement,
+)
 from policies.domain import (
     BoolArray,
     Candidates,
@@ -20,23 +33,13 @@ from policies.domain import (
 )
 from policies.engine import decide
 from policies.promises import AutoAccept
-from policies.routes import (
-    ENTROPY,
-    MARGIN,
-    Condition,
-    PredictedLabel,
-    RandomShare,
-    Score,
-    Source,
-    TaskField,
-    described,
-    leaves,
-)
+from policies.routes import leaves
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
 from policies.schema import Policy
 from policies.signals import Signals, verdict
 from policies.trials import PolicyTest, TrialPrediction
 from policies.uncertainty import entropies, margins
+from policies.wording import described
 
 _TRIAL = "trial"
 _IDS = np.arange(1, 4097)
@@ -144,7 +147,7 @@ def _decided(policy: Policy, trial: Trial) -> tuple[Decision, Candidates, float 
 def _candidates(policy: Policy, trial: Trial) -> Candidates:
     prediction = trial.prediction
     label, score = prediction.label, prediction.score
-    figures = {MARGIN: prediction.margin, ENTROPY: prediction.entropy}
+    figures: dict[str, float | None] = {name: getattr(prediction, name) for name in SIGNALS}
     if prediction.probabilities:
         probabilities = np.array([list(prediction.probabilities.values())])
         best = int(probabilities.argmax())
@@ -152,7 +155,6 @@ def _candidates(policy: Policy, trial: Trial) -> Candidates:
         score = float(probabilities[0, best]) if score is None else score
         for name, measure in ((MARGIN, margins), (ENTROPY, entropies)):
             figures[name] = float(measure(probabilities)[0])
-    figures["class_support"] = prediction.class_support
     return Candidates(
         task_ids=np.array([_undrawn(policy) if trial.task_id is None else trial.task_id]),
         labels=_column(label),
@@ -232,9 +234,12 @@ def _found(condition: Condition, candidates: Candidates) -> str:
             value = candidates.labels[0]
         case Score():
             value = candidates.scores[0]
-        case TaskField() | Source():
-            name = condition.field if isinstance(condition, TaskField) else "source"
-            value = candidates.fields[name][0]
+        case TaskField() | UpstreamDisagreement():
+            value = candidates.fields[condition.field][0]
+        case Source():
+            value = candidates.fields["source"][0]
+        case VersionDisagreement() if candidates.signals[condition.kind][0] >= 0:
+            return ""
         case RandomShare():
             return ""
         case _:

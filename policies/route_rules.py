@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies import patterns
+from policies.conditions import kind_of
 from policies.problems import Issue, Path, at
-from policies.routes import kind_of
 
 _FIELD_COMPARISONS = ("equals", "in", "regex", "range")
 _LIMITS = ("below", "above")
+# The less of these, the surer the answer.
+_DOUBTS = ("(entropy)", "(novelty)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,12 @@ def route_issues(document: Mapping[str, Any]) -> Iterator[Issue]:
                     yield from _one_of(place, _FIELD_COMPARISONS)
                     yield from _pattern(place)
                     yield from _range(place)
-                case "(score)" | "(margin)" | "(entropy)":
+                case "(score)" | "(margin)" | "(entropy)" | "(novelty)" | "(lowest_region_score)":
                     yield from _one_of(place, _LIMITS)
                     yield from _monotone(place, document)
+                case "(region_count)":
+                    yield from _one_of(place, (*_LIMITS, "range"))
+                    yield from _range(place)
 
 
 def _conditions(value: Any, path: Path, *, negated: bool) -> Iterator[_Place]:
@@ -91,7 +96,7 @@ def _monotone(place: _Place, document: Mapping[str, Any]) -> Iterator[Issue]:
 
     Limits of the score under the floor change nothing among the scores that can be accepted.
     """
-    surer = "below" if place.kind == "(entropy)" else "above"
+    surer = "below" if place.kind in _DOUBTS else "above"
     wrong = next(key for key in _LIMITS if (key == surer) != place.negated)
     limit = _number(place.values.get(wrong))
     floor = _number(at(document, ("auto_accept", "floor")))

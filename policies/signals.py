@@ -14,27 +14,43 @@ from operator import and_, or_
 import numpy as np
 
 from policies import patterns
-from policies.domain import BoolArray, Candidates, FloatArray, IntArray, ObjectArray
-from policies.routes import (
+from policies.conditions import (
     AllOf,
     AnyOf,
     ClassSupport,
     Condition,
     Entropy,
+    LowestRegionScore,
     Margin,
+    NearDuplicateOf,
     Not,
+    Novelty,
     PredictedLabel,
     RandomShare,
     Range,
+    RegionCount,
     Score,
     Source,
     TaskField,
+    UpstreamDisagreement,
+    VersionDisagreement,
     parts_of,
 )
+from policies.domain import BoolArray, Candidates, FloatArray, IntArray, ObjectArray
 from policies.sampling import draws
 
 # Where a condition matches, and where it is known not to.
 Verdict = tuple[BoolArray, BoolArray]
+_Limited = (
+    Score
+    | Margin
+    | Entropy
+    | Novelty
+    | LowestRegionScore
+    | RegionCount
+    | ClassSupport
+    | NearDuplicateOf
+)
 
 
 class Column:
@@ -78,6 +94,14 @@ def _key(value: object) -> Hashable:
     return value if isinstance(value, (str, int, float)) else None
 
 
+def _text(value: object) -> str | None:
+    """A label as task data may hold it; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    whole = isinstance(value, float) and value.is_integer()
+    return (f"{value:.0f}" if whole else str(value)).strip() or None
+
+
 class Signals:
     """Candidates as conditions see them; columns are coded when they are first looked at."""
 
@@ -91,6 +115,14 @@ class Signals:
     def labels(self) -> Column:
         """The predicted labels."""
         return self._column(None, self._candidates.labels)
+
+    def differs(self, name: str) -> Verdict:
+        """Where a field of the tasks' data is another label than the predicted one, as text."""
+        upstream = [_text(value) for value in self._candidates.fields[name].tolist()]
+        pairs = list(zip(self._candidates.labels.tolist(), upstream, strict=True))
+        known = np.array([None not in pair for pair in pairs], bool)
+        other = np.array([label != said for label, said in pairs], bool)
+        return _known(known & other, known)
 
     def field(self, name: str) -> Column:
         """A field of the tasks' data."""
@@ -114,7 +146,7 @@ def _within_one(scores: FloatArray) -> FloatArray:
     return np.where((scores >= 0) & (scores <= 1), scores, np.nan)
 
 
-def verdict(  # noqa: PLR0911 - one return for each kind
+def verdict(  # noqa: C901, PLR0911 - one return for each kind
     condition: Condition, signals: Signals, path: str
 ) -> Verdict:
     """Where the condition matches and where it is known not to; ``path`` is its place in the file.
@@ -134,8 +166,15 @@ def verdict(  # noqa: PLR0911 - one return for each kind
             return _known(labels.among(condition.labels), labels.given)
         case Score():
             return _limited(signals.score, condition)
-        case Margin() | Entropy() | ClassSupport():
+        case Margin() | Entropy() | Novelty() | LowestRegionScore() | RegionCount():
             return _limited(signals.signal(condition.kind), condition)
+        case ClassSupport() | NearDuplicateOf():
+            return _limited(signals.signal(condition.kind), condition)
+        case VersionDisagreement():
+            differs = signals.signal(condition.kind)
+            return _known(differs > 0, ~np.isnan(differs))
+        case UpstreamDisagreement():
+            return signals.differs(condition.field)
         case TaskField() | Source():
             return _known(_field(condition, signals), None)
         case RandomShare():
@@ -146,11 +185,17 @@ def _known(found: BoolArray, known: BoolArray | None) -> Verdict:
     return found, ~found if known is None else known & ~found
 
 
-def _limited(values: FloatArray, limit: Score | Margin | Entropy | ClassSupport) -> Verdict:
-    if limit.below is not None:
-        return _known(values < limit.below, ~np.isnan(values))
-    above = np.nan if isinstance(limit, ClassSupport) or limit.above is None else limit.above
-    return _known(values > above, ~np.isnan(values))
+def _limited(values: FloatArray, limit: _Limited) -> Verdict:
+    known = ~np.isnan(values)
+    if isinstance(limit, RegionCount) and limit.range is not None:
+        least, most = limit.range.min, limit.range.max
+        enough = np.ones(len(values), bool) if least is None else values >= least
+        return _known(known & (enough if most is None else enough & (values <= most)), known)
+    below = None if isinstance(limit, NearDuplicateOf) else limit.below
+    above = None if isinstance(limit, ClassSupport) else limit.above
+    if below is not None:
+        return _known(values < below, known)
+    return _known(values > (np.nan if above is None else above), known)
 
 
 def _field(condition: TaskField | Source, signals: Signals) -> BoolArray:

@@ -23,6 +23,15 @@ class TrialPrediction(Section):
     class_support: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="How many human examples of the label the model was trained on."
     )
+    novelty: Share | None = None
+    near_duplicate: Share | None = Field(
+        default=None, description="The similarity to the most similar human-labelled task."
+    )
+    version_disagreement: bool | None = Field(
+        default=None, description="Whether the version that served before predicts another label."
+    )
+    region_count: Annotated[int, Field(ge=0)] | None = None
+    lowest_region_score: Share | None = None
 
 
 class Expectation(Section):

@@ -118,6 +118,13 @@ def _simple() -> st.SearchStrategy[dict[str, Any]]:
         _kind("task_field", range=low, **field),
         _kind("source", **{"in": scalars}),
         _kind("class_support", below=st.integers(1, 50)),
+        _kind("novelty", above=_shares),
+        _kind("near_duplicate", above=st.floats(0.5, 0.99)),
+        _kind("version_disagreement"),
+        _kind("upstream_disagreement", field=_texts),
+        _kind("region_count", below=st.integers(1, 9)),
+        _kind("region_count", range=low),
+        _kind("lowest_region_score", below=_shares),
         _kind("random_share", share=st.floats(0.01, 1)),
     )
 
@@ -129,6 +136,11 @@ def _negatable() -> st.SearchStrategy[dict[str, Any]]:
         _kind("margin", above=_shares),
         _kind("entropy", below=_shares),
         _kind("task_field", equals=_scalars, field=_texts),
+        _kind("near_duplicate", above=st.floats(0.5, 0.99)),
+        _kind("version_disagreement"),
+        _kind("upstream_disagreement", field=_texts),
+        _kind("region_count", above=st.integers(0, 9)),
+        _kind("lowest_region_score", above=_shares),
         _kind("random_share", share=st.floats(0.01, 1)),
     )
 

@@ -12,7 +12,7 @@ import policies as policies_package
 from policies.domain import Stakes
 from policies.loading import PolicyError, dump_policy, load_policy, parse_policy, policy_hash
 from policies.promises import AutoAccept
-from policies.routes import TaskField
+from policies.conditions import TaskField
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy, policies, policy_document
 

@@ -31,7 +31,22 @@ NAN = math.nan
 CAT = {"kind": "predicted_label", "in": ["cat"]}
 UNSURE = {"kind": "score", "below": 0.8}
 PRESS = {"kind": "source", "in": ["press"]}
-SIGNALS: dict[str, list[float]] = {"margin": [0.5], "entropy": [0.3], "class_support": [12]}
+SIGNALS: dict[str, list[float]] = {
+    "margin": [0.5],
+    "entropy": [0.3],
+    "class_support": [12],
+    "novelty": [0.2],
+    "near_duplicate": [0.3],
+    "version_disagreement": [0.0],
+    "region_count": [3],
+    "lowest_region_score": [0.9],
+}
+COUNT = {"kind": "region_count"}
+LOWEST = {"kind": "lowest_region_score", "below": 0.5}
+NOVEL = {"kind": "novelty", "above": 0.6}
+TWIN = {"kind": "near_duplicate", "above": 0.8}
+CHANGED = {"kind": "version_disagreement"}
+UPSTREAM = {"kind": "upstream_disagreement", "field": "source"}
 
 
 def fires(
@@ -75,6 +90,41 @@ UNDRAWN = _undrawn()
         ({"kind": "class_support", "below": 20}, {"class_support": 19}, True),
         ({"kind": "class_support", "below": 20}, {"class_support": 20}, False),
         ({"kind": "class_support", "below": 20}, {"class_support": NAN}, False),
+        (NOVEL, {"novelty": 0.61}, True),
+        (NOVEL, {"novelty": 0.6}, False),
+        (NOVEL, {"novelty": NAN}, False),
+        (TWIN, {"near_duplicate": 0.81}, True),
+        (TWIN, {"near_duplicate": 0.8}, False),
+        ({"not": TWIN}, {"near_duplicate": 0.0}, True),
+        ({"not": TWIN}, {"near_duplicate": NAN}, False),
+        (CHANGED, {"version_disagreement": 1.0}, True),
+        (CHANGED, {"version_disagreement": 0.0}, False),
+        (CHANGED, {"version_disagreement": NAN}, False),
+        ({"not": CHANGED}, {"version_disagreement": 0.0}, True),
+        ({"not": CHANGED}, {"version_disagreement": NAN}, False),
+        (UPSTREAM, {"source": "dog"}, True),
+        (UPSTREAM, {"source": " cat "}, False),
+        (UPSTREAM, {"label": "8", "source": 8}, False),
+        (UPSTREAM, {"label": "8", "source": 8.0}, False),
+        (UPSTREAM, {"label": "8", "source": 9}, True),
+        (UPSTREAM, {"source": None}, False),
+        (UPSTREAM, {"source": ""}, False),
+        (UPSTREAM, {"source": ["dog"]}, False),
+        (UPSTREAM, {"label": None, "score": NAN, "source": "dog"}, False),
+        ({"not": UPSTREAM}, {"source": "cat"}, True),
+        ({"not": UPSTREAM}, {"source": None}, False),
+        (COUNT | {"below": 3}, {"region_count": 2}, True),
+        (COUNT | {"below": 3}, {"region_count": 3}, False),
+        (COUNT | {"above": 3}, {"region_count": 4}, True),
+        (COUNT | {"above": 0}, {"region_count": 0}, False),
+        (COUNT | {"range": {"min": 2, "max": 4}}, {"region_count": 4}, True),
+        (COUNT | {"range": {"max": 4}}, {"region_count": 5}, False),
+        (COUNT | {"range": {"max": 4}}, {"region_count": NAN}, False),
+        ({"not": COUNT | {"range": {"min": 2}}}, {"region_count": 1}, True),
+        ({"not": COUNT | {"range": {"min": 2}}}, {"region_count": NAN}, False),
+        (LOWEST, {"lowest_region_score": 0.49}, True),
+        (LOWEST, {"lowest_region_score": 0.5}, False),
+        (LOWEST, {"lowest_region_score": NAN}, False),
         (PRESS, {"source": "press"}, True),
         (PRESS, {}, False),
         ({"not": UNSURE | {"below": 0.6}}, {"score": 0.9}, True),
@@ -150,6 +200,16 @@ def test_what_a_task_field_matches(
             {"kind": "task_field", "field": "source", "regex": "x$"},
             "the task's source matches 'x$'",
         ),
+        (NOVEL | {"above": 0.1}, "the distance to the training data is above 0.1"),
+        (
+            {"not": TWIN},
+            "not (its similarity to a human-labelled task is above 0.8)",
+        ),
+        ({"not": CHANGED}, "not (the version that served before predicts another label)"),
+        (COUNT | {"above": 2}, "the number of regions is above 2"),
+        (COUNT | {"below": 4}, "the number of regions is below 4"),
+        (COUNT | {"range": {"min": 1, "max": 4}}, "the number of regions is from 1 to 4"),
+        (LOWEST | {"below": 0.95}, "the lowest score of a region is below 0.95"),
         (
             {"kind": "margin", "below": 0.6},
             "the margin between the two best labels is below 0.6",
@@ -201,6 +261,9 @@ SURE = {"kind": "score", "above": 0.9}
         ({"not": {"not": SURE}}, "routes[0].not.not.above", "use 'below'"),
         ({"kind": "margin", "above": 0.1}, "routes[0].above", "use 'below'"),
         ({"kind": "entropy", "below": 0.1}, "routes[0].below", "use 'above'"),
+        ({"kind": "novelty", "below": 0.1}, "routes[0].below", "use 'above'"),
+        ({"not": NOVEL}, "routes[0].not.above", "use 'below' under 'not'"),
+        ({"kind": "lowest_region_score", "above": 0.8}, "routes[0].above", "use 'below'"),
         ({"kind": "score", "above": 0.7}, "routes[0].above", "use 'below'"),
     ],
 )
@@ -243,8 +306,21 @@ _rows = st.fixed_dictionaries(
         "margin": st.floats(0, 1) | st.just(NAN),
         "entropy": st.floats(0, 1) | st.just(NAN),
         "class_support": st.integers(0, 60),
+        "novelty": st.floats(0, 1) | st.just(NAN),
+        "near_duplicate": st.floats(0, 1) | st.just(NAN),
+        "version_disagreement": st.sampled_from([0.0, 1.0, NAN]),
+        "region_count": st.integers(0, 9) | st.just(NAN),
+        "lowest_region_score": st.floats(0, 1) | st.just(NAN),
     }
 )
+
+
+NOT_ABOUT_CONFIDENCE = {
+    "class_support": 20,
+    "near_duplicate": 0.7,
+    "version_disagreement": 0.0,
+    "region_count": 3,
+}
 
 
 def as_candidates(policy: Policy, rows: list[dict[str, Any]]) -> Candidates:
@@ -294,9 +370,11 @@ def test_under_any_routes_more_confidence_never_means_more_review(
     sureness: list[tuple[float, float, float]],
 ) -> None:
     policy = make_policy(routes=some_routes)
-    row = {"id": UNDRAWN, "label": label, "value": value, "class_support": 20}
+    row = {"id": UNDRAWN, "label": label, "value": value, **NOT_ABOUT_CONFIDENCE}
     rows = [
-        row | {"score": score, "margin": margin, "entropy": 1 - certain}
+        row
+        | {"score": score, "margin": margin, "entropy": 1 - certain}
+        | {"lowest_region_score": margin, "novelty": 1 - certain}
         for score, margin, certain in zip(*map(sorted, zip(*sureness, strict=True)), strict=True)
     ]
     less, more = (decided(policy, [one], 0.7)[0].outcome for one in rows)
@@ -309,6 +387,8 @@ def test_under_any_routes_more_confidence_never_means_more_review(
         {"kind": "score", "below": 0.9},
         {"kind": "margin", "below": 0.9},
         {"kind": "entropy", "above": 0.1},
+        {"kind": "novelty", "above": 0.1},
+        {"kind": "lowest_region_score", "below": 0.9},
         {"not": {"kind": "score", "above": 0.9}},
         {"not": {"kind": "margin", "above": 0.9}},
         {"not": {"kind": "entropy", "below": 0.1}},
@@ -317,9 +397,14 @@ def test_under_any_routes_more_confidence_never_means_more_review(
 )
 def test_up_a_ladder_of_confidence_review_turns_to_accept_once(condition: dict[str, Any]) -> None:
     policy = make_policy(routes=[condition | {"tier": "senior"}])
-    row = {"id": UNDRAWN, "label": "cat", "value": None, "class_support": 20}
+    row = {"id": UNDRAWN, "label": "cat", "value": None, **NOT_ABOUT_CONFIDENCE}
     ladder = [0.7, 0.75, 0.8, 0.85, 0.89, 0.91, 0.95, 1.0]
-    rows = [row | {"score": step, "margin": step, "entropy": 1 - step} for step in ladder]
+    rows = [
+        row
+        | {"score": step, "margin": step, "entropy": 1 - step}
+        | {"lowest_region_score": step, "novelty": 1 - step}
+        for step in ladder
+    ]
     outcomes = [one.outcome for one in decided(policy, rows, 0.7)]
     assert outcomes == [Outcome.REVIEW] * 5 + [Outcome.ACCEPT] * 3
 
