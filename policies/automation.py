@@ -16,13 +16,13 @@ from policies.domain import MODEL
 from policies.sections import Section, Text
 
 FORMATS = ("date", "e-mail", "html", "json", "number", "phone", "url", "xml")
-_Name = Annotated[str, Field(pattern=r"^\S(.{0,48}\S)?$")]
+_Name = Annotated[str, Field(pattern=r"^(\S(.{0,48}\S)?)?$")]
 # Filled in by ``with_names``, so that a rule in memory always has a name.
 RULE_NAME = Field(default="", description="Names its answers in the ledger; default: the kind.")
 
 
 class _Rule(Section):
-    name: _Name | Literal[""] = RULE_NAME
+    name: _Name = RULE_NAME
 
 
 class _FieldRule(_Rule):

@@ -29,12 +29,16 @@ _RANGE_ERRORS = {"greater_than", "greater_than_equal", "less_than", "less_than_e
 _PATTERNS = {
     "name": "must be 1 to 50 characters on one line, without space at its ends",
     "reviewers": "is not an e-mail address",
+    "labels": "is no language: must be its ISO 639-1 code in small letters, such as en",
 }
 _MISSING_HINTS = {
     "auto_accept": "'never', or max_error_rate and confidence",
     "stakes": "low, sensitive or regulated",
     "kind": "what the condition looks at, such as predicted_label, score or task_field",
 }
+_AUTOMATION_KINDS = "exact_duplicate, near_duplicate, language, format or boilerplate"
+# How pydantic marks an error that is about a key of a mapping, not about its value.
+_OF_A_KEY = "[key]"
 _ACCEPT_FORMS = "must be 'never' or a mapping with max_error_rate and confidence"
 
 
@@ -43,7 +47,7 @@ def problems_of(errors: list[ErrorDetails], document: Document) -> list[Problem]
     problems = []
     for error in errors:
         path = _path_in(error["loc"])
-        value = at(document.values, path)
+        value = path[-1] if _is_about_a_key(error) else at(document.values, path)
         follows_from_another = error["type"] == "too_short" and value
         if error["type"] != INCONSISTENT and not follows_from_another:
             problems.append(_problem(error, path, value, document))
@@ -52,7 +56,7 @@ def problems_of(errors: list[ErrorDetails], document: Document) -> list[Problem]
 
 def _problem(error: ErrorDetails, path: Path, value: Any, document: Document) -> Problem:
     kind = error["type"]
-    quoted = shown(value)
+    quoted = None if _is_about_a_key(error) else shown(value)
     if kind == "union_tag_not_found" and isinstance(value, Mapping):
         kind, path = "missing", (*path, "kind")
     elif kind == "union_tag_invalid":
@@ -70,7 +74,10 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
     kind: str, error: ErrorDetails, path: Path, value: Any
 ) -> tuple[str, str | None]:
     if kind == "missing":
-        return "is missing", _MISSING_HINTS.get(str(path[-1]))
+        is_automation = path[0] == "automation" and path[-1] == "kind"
+        return "is missing", _AUTOMATION_KINDS if is_automation else _MISSING_HINTS.get(
+            str(path[-1])
+        )
     if kind == "extra_forbidden":
         known = _schema_at(error["loc"][:-1]).get("properties", {})
         return "is not a known key", nearest(str(path[-1]), known) or f"known: {', '.join(known)}"
@@ -85,8 +92,7 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
             str(error.get("ctx", {}).get("tag", value)).strip("()"), known
         )
     if kind == "string_pattern_mismatch":
-        name = next(part for part in reversed(path) if isinstance(part, str))
-        return _PATTERNS[name], None
+        return next(_PATTERNS[str(part)] for part in reversed(path) if part in _PATTERNS), None
     if kind == "string_type":
         return "must be text", "put it in quotes" if isinstance(value, (int, float)) else None
     return _PLAIN.get(kind, error["msg"]), None
@@ -102,9 +108,13 @@ def _path_in(loc: tuple[str | int, ...]) -> Path:
     """The error's place in the document, without the union branches it went through."""
     path: Path = ()
     for part in loc:
-        if not str(part).startswith("("):
+        if not str(part).startswith("(") and part != _OF_A_KEY:
             path = (*path, part)
     return path
+
+
+def _is_about_a_key(error: ErrorDetails) -> bool:
+    return error["loc"][-1:] == (_OF_A_KEY,)
 
 
 def _range(schema: Mapping[str, Any]) -> str:
