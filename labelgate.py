@@ -9,6 +9,7 @@ from backend.commands.groups import LazyGroup
 COMMANDS = {
     "calibrate": "backend.commands.calibrate",
     "connect": "backend.commands.projects",
+    "consensus": "audit_jobs.consensus",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
     "import": "backend.commands.imports:imports",
