@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from audit_jobs.measures.agreement import krippendorff_alpha, label_counts, raw_agreement
+from audit_jobs.measures.alpha import krippendorff_alpha, raw_agreement
+from audit_jobs.measures.patterns import patterns_of
+from audit_jobs.measures.ratings import ratings_of
 from backend.runtime import Runtime
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
@@ -19,12 +21,17 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         model = champion(session, project.id)
         last = newest_report(session, project.id, AGREEMENT)
 
-    counts = label_counts([vote.task_id for vote in votes], [vote.label for vote in votes])
+    ratings = ratings_of(
+        [str(vote.task_id) for vote in votes],
+        [str(vote.user_id) for vote in votes],
+        [vote.label for vote in votes],
+    )
+    patterns = patterns_of(ratings).of_several()
     body = {
         "votes": len(votes),
-        "units": len(counts),
-        "raw_agreement": raw_agreement(counts).as_json(),
-        "krippendorff_alpha": krippendorff_alpha(counts).as_json(),
+        "units": patterns.units,
+        "raw_agreement": raw_agreement(patterns).as_json(),
+        "krippendorff_alpha": krippendorff_alpha(patterns).as_json(),
     }
 
     if last is None or last.body != body:
