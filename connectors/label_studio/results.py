@@ -73,8 +73,8 @@ def parse_result(items: list[Any]) -> Result:
 
 def _is_item(item: Any) -> bool:
     match item:
-        case {"type": "relation", "from_id": str(), "to_id": str()}:
-            return True
+        case {"type": "relation"}:
+            return isinstance(item.get("from_id"), str) and isinstance(item.get("to_id"), str)
         case {"type": str(), "from_name": str(), "value": dict()}:
             return True
     return False
