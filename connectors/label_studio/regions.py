@@ -266,10 +266,12 @@ def _time(value: dict[str, Any], key: str) -> float:
     try:
         return _number(value, key)
     except RegionError:
-        try:
-            found = datetime.fromisoformat(str(value[key]))
-        except (KeyError, ValueError):
-            raise RegionError(f"its {key} is {value.get(key)!r}, no number and no time") from None
+        if not isinstance(value.get(key), str):
+            raise
+    try:
+        found = datetime.fromisoformat(value[key])
+    except ValueError:
+        raise RegionError(f"its {key} is {value[key]!r}, no number and no time") from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
