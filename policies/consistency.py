@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from policies.automation_rules import automation_issues
 from policies.problems import Issue, at, dotted, nearest
+from policies.quota_rules import sampling_issues
 from policies.route_rules import route_issues
 from policies.stakes import floors_of
 
@@ -141,7 +143,7 @@ def _simulated_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     names = tuple(_tier_names(document).values())
     rates = at(document, ("simulation", "error_rate"))
     for name in rates if isinstance(rates, Mapping) else ():
-        if isinstance(name, str) and names and name not in names:
+        if name and names and name not in names:
             hint = nearest(name, names) or f"the tiers are {', '.join(names)}"
             yield Issue(("simulation", "error_rate", name), "is the rate of no tier", hint)
 
@@ -189,6 +191,7 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _unique_reviewers,
     _known_tiers,
     route_issues,
+    automation_issues,
     _not_flat,
     _top_decides_all,
     _score_floor,
@@ -198,4 +201,5 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _simulated_tiers,
     _room_for_training,
     _enough_reviewers,
+    sampling_issues,
 )

@@ -21,7 +21,7 @@ from policies.escalation import Escalation
 from policies.monitoring import Monitoring
 from policies.prices import Prices
 from policies.promises import AutoAccept
-from policies.quotas import Sampling
+from policies.quotas import Sampling, with_shares
 from policies.routes import Route, leaves
 from policies.sections import Labels, Section, Share, Text
 from policies.simulated_people import SimulatedPeople
@@ -191,8 +191,11 @@ class Policy(Section):
         return says_of(self.automation, labels)
 
     def signals_used(self) -> tuple[str, ...]:
-        """What routes look at beside label and score: what ``Candidates.signals`` must hold."""
-        kinds = {condition.kind for condition in self.conditions()}
+        """What is looked at beside label and score: what ``Candidates.signals`` must hold.
+
+        By routes, and by the quotas: the ledger keeps it, so that every day can be filled anew.
+        """
+        kinds = {condition.kind for condition in self.conditions()} | self.sampling.signals
         return tuple(signal for signal in SIGNALS if signal in kinds)
 
 
@@ -223,6 +226,8 @@ def with_defaults(document: Any) -> Any:
             filled[key] = {**values, **section}
     if isinstance(filled.get("automation"), (list, tuple)):
         filled["automation"] = with_names(filled["automation"])
+    if isinstance(filled.get("sampling"), Mapping):
+        filled["sampling"] = with_shares(filled["sampling"])
     return filled
 
 
