@@ -93,5 +93,5 @@ def _areas(boxes: FloatArray, aspect: float) -> FloatArray:
 def _turned_iou(ours: FloatArray, theirs: FloatArray) -> FloatArray:
     common = shapely.area(shapely.intersection(ours, theirs))
     covered = shapely.area(ours) + shapely.area(theirs) - common
-    iou: FloatArray = np.divide(common, covered, out=np.zeros(len(common)), where=covered > 0)
-    return iou
+    iou = np.divide(common, covered, out=np.zeros(len(common)), where=covered > 0)
+    return np.clip(iou, 0.0, 1.0)
