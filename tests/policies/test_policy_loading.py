@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,14 +13,28 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import policies as policies_package
-from policies.domain import Stakes
-from policies.loading import PolicyError, dump_policy, load_policy, parse_policy, policy_hash
-from policies.promises import AutoAccept
 from policies.conditions import TaskField
-from policies.schema import Policy
-from tests.fakes.policy_documents import make_policy, policies, policy_document
+from policies.domain import Purpose, Stakes
+from policies.engine import decide
+from policies.escalation import Escalation
+from policies.explanations import run_tests
+from policies.loading import PolicyError, dump_policy, load_policy, parse_policy, policy_hash
+from policies.monitoring import Monitoring
+from policies.prices import Prices
+from policies.promises import AutoAccept
+from policies.quotas import Sampling
+from policies.schema import Agreement, Policy, TierSpec
+from policies.sections import Section
+from policies.simulated_people import SimulatedPeople
+from tests.fakes.policy_documents import make_candidates, make_policy, policies, policy_document
 
 PRESETS = Path(policies_package.__path__[0]) / "presets"
+STAKES_OF_PRESETS = {
+    "low": "low",
+    "sensitive": "sensitive",
+    "regulated": "regulated",
+    "preference": "sensitive",
+}
 
 
 @given(policies())
@@ -55,13 +73,72 @@ def test_any_value_in_any_section_is_taken_or_refused_with_words(key: str, value
     assert words
 
 
-@pytest.mark.parametrize("stakes", ["low", "sensitive", "regulated"])
-def test_every_preset_loads(stakes: str) -> None:
-    assert load_policy(PRESETS / f"{stakes}.yaml").stakes == stakes
+@pytest.mark.parametrize("file", sorted(PRESETS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_preset_loads_and_passes_its_own_tests(file: Path) -> None:
+    policy = load_policy(file)
+    assert policy.stakes == STAKES_OF_PRESETS[file.stem]
+    assert policy.tests
+    assert [tried.wrong for tried in run_tests(policy)] == [()] * len(policy.tests)
 
 
-def test_no_preset_is_left_out_of_the_test_above() -> None:
-    assert {file.stem for file in PRESETS.glob("*.yaml")} == set(Stakes)
+def test_there_is_a_preset_for_each_stakes_and_for_preferences() -> None:
+    assert {file.stem for file in PRESETS.glob("*.yaml")} == set(STAKES_OF_PRESETS)
+    assert set(Stakes) == set(STAKES_OF_PRESETS.values())
+
+
+def test_the_presets_together_show_every_section_and_key() -> None:
+    texts = [yaml.safe_load(file.read_text("utf-8")) for file in PRESETS.glob("*.yaml")]
+    shown = {key for text in texts for key in text}
+    assert shown == set(Policy.model_fields) - {"salt"}  # nobody should touch it
+    sections: tuple[tuple[str, type[Section]], ...] = (
+        ("tiers", TierSpec),
+        ("agreement", Agreement),
+        ("sampling", Sampling),
+        ("escalation", Escalation),
+        ("monitoring", Monitoring),
+        ("prices", Prices),
+        ("simulation", SimulatedPeople),
+    )
+    for key, section in sections:
+        assert _keys(texts, key) == set(section.model_fields), key
+    assert _keys(texts, "auto_accept") == set(AutoAccept.model_fields) - {"floor"}  # by stakes
+
+
+def _keys(texts: list[dict[str, Any]], section: str) -> set[str]:
+    """The keys that any of the texts shows in this section, or in an entry of its list."""
+    values = [text.get(section) for text in texts]
+    entries = [
+        entry for value in values for entry in (value if isinstance(value, list) else [value])
+    ]
+    return {key for entry in entries if isinstance(entry, dict) for key in entry}
+
+
+@pytest.mark.parametrize("file", sorted(PRESETS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_section_of_a_preset_is_explained(file: Path) -> None:
+    """Each key says what it is for on its own line, or the first line of its section does."""
+    lines = file.read_text("utf-8").split("\n")
+    sections = [line for line in lines if re.match(r"\w+:", line)]
+    silent = [line for line in sections if "#" not in line]
+    # What is silent opens a section whose keys are explained one by one.
+    for line in silent:
+        block = lines[lines.index(line) + 1 :]
+        keys = list(itertools.takewhile(lambda inner: inner.startswith(" "), block))
+        assert keys
+        assert "#" in keys[0], line
+
+
+def test_what_preferences_need() -> None:
+    policy = load_policy(PRESETS / "preference.yaml")
+    assert policy.auto_accept == "never"
+    assert policy.automation == ()
+    assert "general" not in policy.tier_names
+    assert (policy.agreement.share, policy.agreement.overlap) == (1.0, 3)
+    assert policy.agreement.minimum_alpha is not None
+    answered = decide(
+        policy, make_candidates([(n, None, math.nan, None, None) for n in range(200)])
+    )
+    slices = {Purpose.CONTROL, Purpose.HOLDOUT}
+    assert set(answered.purposes) == {Purpose.AGREEMENT, *slices}  # three people each
 
 
 @pytest.mark.parametrize(
