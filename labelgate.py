@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS = {
+    "agreement": "audit_jobs.agreement_command",
     "calibrate": "backend.commands.calibrate",
     "connect": "backend.commands.projects",
     "consensus": "audit_jobs.consensus",
