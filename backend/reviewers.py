@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from backend.runtime import Runtime
-from policies.schema import Policy, TierSpec
+from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +29,38 @@ def tier_members(runtime: Runtime, policy: Policy) -> dict[str, set[int]]:
     return members
 
 
-def reviewers_of(runtime: Runtime, tier: TierSpec) -> set[int]:
-    """Everybody who may answer for a tier, whatever other tiers they belong to."""
+def expertise_of(runtime: Runtime, policy: Policy) -> dict[int, int]:
+    """User id -> the place of the most expert tier that the user belongs to.
+
+    Who is in no tier is left out, and counts as the least expert.
+    """
     ids = _user_ids(runtime)
-    return {ids[email.lower()] for email in tier.reviewers if email.lower() in ids}
+    return {
+        ids[email.lower()]: place
+        for place, tier in enumerate(policy.tiers)
+        for email in tier.reviewers
+        if email.lower() in ids
+    }
 
 
 def _user_ids(runtime: Runtime) -> dict[str, int]:
     return {user.email.lower(): user.id for user in runtime.tool().users()}
+
+
+def seconds_by_tier(
+    lead_times: Mapping[int, tuple[int, float]], members: Mapping[str, set[int]]
+) -> dict[str, float]:
+    """How long a label took each tier, of those whose people have measured ones.
+
+    ``lead_times`` holds each user's number of labels and their seconds in all.
+    """
+    seconds: dict[str, float] = {}
+    for tier, users in members.items():
+        known = [lead_times[user] for user in users if user in lead_times]
+        count = sum(labels for labels, _ in known)
+        if count:
+            seconds[tier] = sum(spent for _, spent in known) / count
+    return seconds
 
 
 def labels_by_tier(labels_by_user: dict[int, int], members: dict[str, set[int]]) -> dict[str, int]:

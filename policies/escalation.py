@@ -1,4 +1,7 @@
-"""Escalation: which contested answers move a task one tier up."""
+"""The section of the policy that says which contested answers move a task one tier up.
+
+The rule itself is ``policies.adjudication``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ class Escalation(Section):
 
     minimum_consensus: Annotated[float, Field(gt=0.5, le=1)] = Field(
         default=0.67,
-        description="Least share of a task's answers that must name the same label.",
+        description="Least share of a task's answers that must name the same label, compared to "
+        "two decimals: 0.67 is two of three.",
     )
     on_skip: bool = Field(default=True, description="Whether a skipped task moves up.")

@@ -1,0 +1,189 @@
+"""What people said of the tasks whose answers have to be weighed, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.store.decisions import LedgerEntry, entry_of, is_current
+from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
+from backend.store.tasks import Vote, answers
+
+_IDS_PER_STATEMENT = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A person's newest word on a task: a label, or None for a skip or an empty form."""
+
+    user_id: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighable:
+    """A task with its current decision, what people said of it (oldest first) and what stands."""
+
+    entry: LedgerEntry
+    data: dict[str, Any]
+    said: tuple[Said, ...]
+    escalated_to: str | None
+    settled_label: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What a task's answers came to: the tier it waits for, or the label it has, or neither."""
+
+    task_id: int
+    escalated_to: str | None
+    settled_label: str | None
+
+
+def weighable_tasks(session: Session, project_id: int, *, every: bool) -> list[Weighable]:
+    """Decided tasks whose answers may be contested, by task.
+
+    Those with answers of several people or a skip, and those that were weighed before; with
+    ``every`` all that a person has labelled, because tiers may not decide all labels.
+    """
+    several = TaskRow.human_labels > (0 if every else 1)
+    rows = session.execute(
+        select(DecisionRow, TaskRow.data, TaskRow.escalated_to, TaskRow.settled_label)
+        .join(TaskRow, is_current())
+        .where(
+            DecisionRow.project_id == project_id,
+            TaskRow.deleted_at.is_(None),
+            or_(
+                several,
+                TaskRow.escalated_to.is_not(None),
+                TaskRow.settled_label.is_not(None),
+                TaskRow.task_id.in_(_without_label(project_id)),
+            ),
+        )
+        .order_by(DecisionRow.task_id)
+    ).all()
+    said = _said(session, project_id, [row.DecisionRow.task_id for row in rows])
+    return [
+        Weighable(
+            entry=entry_of(row.DecisionRow),
+            data=row.data,
+            said=said.get(row.DecisionRow.task_id, ()),
+            escalated_to=row.escalated_to,
+            settled_label=row.settled_label,
+        )
+        for row in rows
+    ]
+
+
+def store_weighed(session: Session, project_id: int, weighed: Sequence[Weighed]) -> None:
+    """Note what these tasks' answers came to."""
+    if weighed:
+        session.execute(
+            update(TaskRow),
+            [
+                {
+                    "project_id": project_id,
+                    "task_id": each.task_id,
+                    "escalated_to": each.escalated_to,
+                    "settled_label": each.settled_label,
+                }
+                for each in weighed
+            ],
+        )
+
+
+def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> dict[int, str]:
+    """One label for each task of ``votes``, where people's answers have come to one.
+
+    What was weighed counts as it was settled. A task that waits for a more expert tier has none.
+    """
+    labels = answers(votes)
+    weighed = session.execute(
+        select(TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label).where(
+            TaskRow.project_id == project_id,
+            TaskRow.escalated_to.is_not(None) | TaskRow.settled_label.is_not(None),
+        )
+    )
+    for task_id, escalated_to, settled in weighed:
+        if escalated_to is not None:
+            labels.pop(task_id, None)
+        elif settled is not None and task_id in labels:
+            labels[task_id] = settled
+    return labels
+
+
+def contested_task_ids(session: Session, project_id: int) -> list[int]:
+    """Tasks that wait for the answer of a more expert tier, ascending."""
+    return list(
+        session.scalars(
+            select(TaskRow.task_id)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.deleted_at.is_(None),
+                TaskRow.escalated_to.is_not(None),
+            )
+            .order_by(TaskRow.task_id)
+        )
+    )
+
+
+def count_escalated(session: Session, project_id: int) -> dict[str, int]:
+    """How many tasks wait for each tier's word on other people's answers."""
+    rows = session.execute(
+        select(TaskRow.escalated_to, func.count())
+        .where(
+            TaskRow.project_id == project_id,
+            TaskRow.deleted_at.is_(None),
+            TaskRow.escalated_to.is_not(None),
+        )
+        .group_by(TaskRow.escalated_to)
+    )
+    return {tier: count for tier, count in rows if tier is not None}
+
+
+def _by_people(project_id: int) -> ColumnElement[bool]:
+    return and_(
+        AnnotationRow.project_id == project_id,
+        AnnotationRow.by_robot.is_(False),
+        AnnotationRow.deleted_at.is_(None),
+    )
+
+
+def _without_label(project_id: int) -> Any:
+    """Tasks that somebody skipped, or answered with a form that says no label."""
+    return select(AnnotationRow.task_id).where(
+        _by_people(project_id),
+        or_(AnnotationRow.was_cancelled.is_(True), AnnotationRow.label.is_(None)),
+    )
+
+
+def _said(
+    session: Session, project_id: int, task_ids: Sequence[int]
+) -> dict[int, tuple[Said, ...]]:
+    newest: dict[int, dict[int, Said]] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(
+                AnnotationRow.task_id,
+                AnnotationRow.user_id,
+                AnnotationRow.label,
+                AnnotationRow.result,
+                AnnotationRow.was_cancelled,
+            )
+            .where(
+                _by_people(project_id),
+                AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+            .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
+        )
+        for task_id, user_id, label, result, was_cancelled in rows:
+            if label is None and result and not was_cancelled:
+                continue  # it answers another question than the one about the label
+            said = newest.setdefault(task_id, {})
+            said.pop(user_id, None)  # the newest word goes to the end
+            said[user_id] = Said(user_id=user_id, label=None if was_cancelled else label)
+    return {task_id: tuple(said.values()) for task_id, said in newest.items()}
