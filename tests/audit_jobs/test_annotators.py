@@ -1,84 +1,23 @@
-"""Who agrees with whom, with the consensus, and how long an answer takes."""
+"""Who disagrees more than others, who agrees with the consensus, how long an answer takes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
 
 from audit_jobs.measures.annotators import (
+    FALSE_DISCOVERIES,
     agreement_with_consensus,
-    annotator_pairs,
+    disagreeing_more,
     lead_times,
 )
 from audit_jobs.measures.consensus import majority
+from audit_jobs.measures.rater_pairs import rater_pairs
 from audit_jobs.measures.ratings import Ratings, ratings_of
-
-ROWS = st.lists(
-    st.tuples(st.sampled_from("12345678"), st.sampled_from("abcd"), st.sampled_from("xyz")),
-    max_size=40,
-)
 
 
 def columns(rows: list[tuple[str, str, str]]) -> Ratings:
     return ratings_of([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
-
-
-def shared_answers(ratings: Ratings, first: int, second: int) -> list[tuple[int, int]]:
-    """What both raters said of the units that both rated."""
-    of = {(u, r): v for u, r, v in zip(ratings.units, ratings.raters, ratings.values, strict=True)}
-    units = range(len(ratings.unit_names))
-    return [
-        (int(of[unit, first]), int(of[unit, second]))
-        for unit in units
-        if (unit, first) in of and (unit, second) in of
-    ]
-
-
-@given(ROWS)
-def test_every_pair_with_shared_units_is_there_once_with_its_agreement(
-    rows: list[tuple[str, str, str]],
-) -> None:
-    ratings = columns(rows)
-    found = annotator_pairs(ratings)
-    raters = range(len(ratings.rater_names))
-    expected = {
-        (first, second): answers
-        for first in raters
-        for second in raters
-        if first < second and (answers := shared_answers(ratings, first, second))
-    }
-    assert list(zip(found.first.tolist(), found.second.tolist(), strict=True)) == list(expected)
-    assert found.shared.tolist() == [len(answers) for answers in expected.values()]
-    same = [sum(one == other for one, other in answers) for answers in expected.values()]
-    assert found.agreed.tolist() == same
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # scikit-learn's, for 0 / 0
-@pytest.mark.parametrize("seed", range(5))
-def test_kappa_is_cohens(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    rows = [
-        (str(unit), rater, str(random.choice(["x", "y", "z"], p=[0.6, 0.3, 0.1])))
-        for unit in range(60)
-        for rater in "abcdef"
-        if random.random() < 0.7
-    ]
-    ratings = columns(rows)
-    found = annotator_pairs(ratings)
-    assert len(found) == 15
-    for place in range(len(found)):
-        answers = shared_answers(ratings, int(found.first[place]), int(found.second[place]))
-        expected = cohen_kappa_score(*zip(*answers, strict=True))
-        assert found.kappa[place] == pytest.approx(expected, abs=1e-9)
-
-
-def test_kappa_is_undefined_where_both_gave_one_label_alone() -> None:
-    found = annotator_pairs(columns([("1", "a", "x"), ("1", "b", "x")]))
-    assert np.isnan(found.kappa).all()
-    assert found.agreement(0).value == 1
 
 
 def crowd(seed: int, spammers: int) -> Ratings:
@@ -99,24 +38,28 @@ def crowd(seed: int, spammers: int) -> Ratings:
 def test_pairs_with_a_spammer_are_conspicuous_and_hardly_any_others() -> None:
     for seed in range(10):
         ratings = crowd(seed, spammers=1)
-        found = annotator_pairs(ratings)
+        pairs = rater_pairs(ratings)
         spam = ratings.rater_names.index("spam00")
-        with_spammer = (found.first == spam) | (found.second == spam)
-        assert found.conspicuous[with_spammer].mean() > 0.9
-        assert found.conspicuous[~with_spammer].mean() < 0.05
+        with_spammer = (pairs.left == spam) | (pairs.right == spam)
+        conspicuous = disagreeing_more(pairs) <= FALSE_DISCOVERIES
+        assert conspicuous[with_spammer].mean() > 0.9
+        assert conspicuous[~with_spammer].mean() < 0.05
 
 
 @pytest.mark.simulation
 def test_among_equals_hardly_ever_is_a_pair_conspicuous() -> None:
     """Benjamini-Hochberg among equals: in at most one crowd of twenty is any pair named."""
-    named = [bool(annotator_pairs(crowd(seed, spammers=0)).conspicuous.any()) for seed in range(60)]
+    named = [
+        bool((disagreeing_more(rater_pairs(crowd(seed, spammers=0))) <= FALSE_DISCOVERIES).any())
+        for seed in range(60)
+    ]
     assert sum(named) <= 7  # binomial: more than 7 of 60 at 5 % has a chance under 2 %
 
 
 def test_two_annotators_have_nobody_to_be_compared_with() -> None:
-    found = annotator_pairs(columns([("1", "a", "x"), ("1", "b", "y")]))
-    assert np.isnan(found.p_value).all()
-    assert not found.conspicuous.any()
+    pairs = rater_pairs(columns([("1", "a", "x"), ("1", "b", "y")]))
+    assert np.isnan(disagreeing_more(pairs)).tolist() == [True]
+    assert len(disagreeing_more(rater_pairs(columns([])))) == 0
 
 
 def test_agreement_with_the_consensus_leaves_the_annotator_himself_out() -> None:
