@@ -383,6 +383,22 @@ def test_one_mistake(old: str, new: str, message: str) -> None:
     assert said(GOOD.replace(old, new, 1)) == message
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "limits"),
+    [
+        ("labels", ["8", "9"], "certain labels"),
+        ("task_types", ["mail"], "certain types of task"),
+    ],
+)
+def test_the_top_tier_decides_everything(key: str, values: list[str], limits: str) -> None:
+    general, senior = "general, reviewers", "senior, reviewers"
+    assert parse_policy(GOOD.replace(general, f"general, {key}: {values}, reviewers"))
+    assert said(GOOD.replace(senior, f"senior, {key}: {values}, reviewers")) == (
+        f"digits.yaml:5  tiers[1].{key}  limits the top tier to {limits}, but it decides all that "
+        f"the others may not (leave {key} out of the last tier, or add a more expert one after it)"
+    )
+
+
 @pytest.mark.parametrize("stakes", ["sensitive", "regulated"])
 def test_a_flat_pool_is_refused_where_errors_cost(stakes: str) -> None:
     flat = f"""\
