@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +10,17 @@ import numpy as np
 
 from backend.connecting import connect_project
 from backend.histories import project_history
+from backend.reviewers import seconds_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.store.decisions import OpenDecision, open_decisions
+from backend.store.figures import lead_times
 from backend.store.projects import ConnectedProject
+from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.decisions import Decisions
 from policies.planning import Plan, changes, plan
 from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,24 @@ def apply_policy(
 
 def _planned(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Plan:
     history = project_history(runtime, project, policy)
-    return plan(policy, history.open, history.evidence)
+    return plan(
+        policy, history.open, history.evidence, seconds=_measured_seconds(runtime, project, policy)
+    )
+
+
+def _measured_seconds(
+    runtime: Runtime, project: ConnectedProject, policy: Policy
+) -> dict[str, float]:
+    """How long a label took each tier; without Label Studio nobody knows who belongs to which."""
+    with runtime.reads() as session:
+        by_user = lead_times(session, project.id)
+    if not by_user:
+        return {}
+    try:
+        return seconds_by_tier(by_user, tier_members(runtime, policy))
+    except AnnotationToolUnavailableError as error:
+        logger.warning("plan.no_lead_times project=%d error=%s", project.id, error)
+        return {}
 
 
 def _changed(decisions: Decisions, current: dict[int, OpenDecision]) -> int:

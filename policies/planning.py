@@ -105,7 +105,13 @@ class Plan:
         }
 
 
-def plan(policy: Policy, history: History, evidence: History | None = None) -> Plan:
+def plan(
+    policy: Policy,
+    history: History,
+    evidence: History | None = None,
+    *,
+    seconds: Mapping[str, float] | None = None,
+) -> Plan:
     """Replay ``history`` under the policy.
 
     The threshold is certified on the control answers of ``evidence``, on a grid from scores of the
@@ -113,6 +119,8 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
     given. Then the expected error is measured there too, on what would be accepted outside the
     control slice; else on the history's own accepts whose label is known. Either way no answer
     both chose the threshold and measures the error.
+
+    ``seconds`` is how long a label took each tier, where that was measured outside the history.
 
     Raises
         ValueError: a field or signal that the policy's routes look at is not in the candidates.
@@ -134,7 +142,7 @@ def plan(policy: Policy, history: History, evidence: History | None = None) -> P
         review=review,
         looks=looks,
         days={tier.name: -(-looks[tier.name] // tier.daily_capacity) for tier in policy.tiers},
-        hours=_hours(policy, looks, known),
+        hours=_hours(looks, _seconds(policy, known) | dict(seconds or {})),
         cost=_cost(policy, looks, len(history)),
         cost_all_manual=cost_all_manual(policy, len(history)),
         certification=certification,
@@ -222,18 +230,27 @@ def _cost(policy: Policy, looks: Mapping[str, int], tasks: int) -> Cost:
     return cost_of(policy, Work(looks=looks, predictions=tasks, trainings=trainings))
 
 
-def _hours(policy: Policy, looks: Mapping[str, int], known: History) -> dict[str, float | None]:
-    """People's time by tier: by its mean lead time, else by what the policy says of a label.
+def _hours(
+    looks: Mapping[str, int], seconds: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """People's time by tier; None where nothing says how long a label takes."""
+    hours: dict[str, float | None] = {}
+    for name, count in looks.items():
+        each = seconds[name]
+        hours[name] = None if each is None else count * each / 3600
+    return hours
+
+
+def _seconds(policy: Policy, known: History) -> dict[str, float | None]:
+    """A label's time by tier: its mean lead time, else what the policy says.
 
     Where nothing says which tier answered, everybody's lead times count for each.
     """
     timed = np.isfinite(known.lead_times)
     named = any(tier is not None for tier in known.tiers)
-    hours: dict[str, float | None] = {}
+    seconds: dict[str, float | None] = {}
     for tier in policy.tiers:
         measured = timed & (known.tiers == tier.name) if named else timed
-        seconds = (
-            float(known.lead_times[measured].mean()) if measured.any() else tier.seconds_per_label
-        )
-        hours[tier.name] = None if seconds is None else looks[tier.name] * seconds / 3600
-    return hours
+        mean = float(known.lead_times[measured].mean()) if measured.any() else None
+        seconds[tier.name] = tier.seconds_per_label if mean is None else mean
+    return seconds

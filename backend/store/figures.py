@@ -187,6 +187,26 @@ def count_predictions(session: Session, project_id: int) -> int:
     return session.scalar(select(func.count()).select_from(answers)) or 0
 
 
+def lead_times(session: Session, project_id: int) -> dict[int, tuple[int, float]]:
+    """By user: how many human labels have a lead time, and their seconds in all."""
+    rows = session.execute(
+        select(
+            AnnotationRow.user_id,
+            func.count(AnnotationRow.lead_time_s),
+            func.sum(AnnotationRow.lead_time_s),
+        )
+        .where(
+            AnnotationRow.project_id == project_id,
+            AnnotationRow.by_robot.is_(False),
+            AnnotationRow.was_cancelled.is_(False),
+            AnnotationRow.deleted_at.is_(None),
+            AnnotationRow.lead_time_s.is_not(None),
+        )
+        .group_by(AnnotationRow.user_id)
+    )
+    return {user: (count, float(seconds)) for user, count, seconds in rows}
+
+
 def labels_since(session: Session, project_id: int, since: datetime) -> dict[int, int]:
     """Human labels by user that were given at or after ``since``, by Label Studio's clock."""
     rows = session.execute(

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from backend.applying import apply_policy, propose
 from backend.commands.policy import policy as command
 from backend.histories import project_history
+from backend.store.tables import AnnotationRow
 from connectors.annotation_tool import AnnotationToolError
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy, policy_hash
@@ -190,3 +192,14 @@ def test_apply_is_refused_where_a_test_of_the_file_fails(
         "  a sure A is accepted: outcome is review, not accept\n"
     )
     assert worked.project == before
+
+
+def test_hours_come_from_the_lead_times_of_each_tiers_people(worked: WorkedProject) -> None:
+    control = answered(worked, Purpose.CONTROL, 10)
+    worked.settle()
+    with worked.runtime.sessions.begin() as session:
+        session.execute(update(AnnotationRow).values(lead_time_s=36.0))
+    found = propose(worked.runtime, worked.project, worked_policy()).plan
+    assert len(control) == 10
+    assert found.hours["senior"] == pytest.approx(found.looks["senior"] * 36 / 3600)
+    assert found.hours["general"] is None
