@@ -18,8 +18,9 @@ import numpy as np
 from backend.candidates import column, with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
-from backend.slices import labelled_slices
+from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, store_certification
+from backend.store.escalations import contested_task_ids
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import answered_between, unlabelled_task_ids
 from policies.certifying import (
@@ -41,7 +42,7 @@ _POOL_SAMPLE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Asked:
     """Whose certificates are asked for."""
 
     runtime: Runtime
@@ -81,13 +82,14 @@ def certify_version(
         None if standing is None else standing.certification,
     )
     with runtime.reads() as session:
-        control = labelled_slices(session, project, policy).control
+        control = control_answers(session, project, policy, serving.model.version)
         pool = unlabelled_task_ids(session, project.id)
+        waiting = pool + contested_task_ids(session, project.id)
     if not promises or len(control) < min(map(least_answers, promises)):
         return standing
-    asked = _Asked(runtime=runtime, project=project, policy=policy, serving=serving)
+    asked = Asked(runtime=runtime, project=project, policy=policy, serving=serving)
     answered = asked.reaching(sorted(control))
-    due = ready(promises, answered, slice_is_open=slice_is_open(policy, pool))
+    due = ready(promises, answered, slice_is_open=slice_is_open(policy, waiting))
     if not due:
         return standing
 
@@ -121,7 +123,7 @@ def version_promises(
 
 
 def slice_is_open(policy: Policy, pool: Sequence[int]) -> bool:
-    """Whether control tasks still wait for their answer among those that nobody has labelled."""
+    """Whether control tasks still wait for their answer among those that have none."""
     ids = np.array(pool, dtype=np.int64)
     return bool((draws(policy.salt, SLICE, ids) < policy.control.share).any())
 

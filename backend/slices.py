@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.store.certificates import withdrawn_at
+from backend.store.escalations import final_labels
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import answers, human_votes
+from backend.store.tasks import answered_after, human_votes
 from policies.domain import BoolArray
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -28,8 +30,11 @@ class LabelledSlices:
 
 
 def labelled_slices(session: Session, project: ConnectedProject, policy: Policy) -> LabelledSlices:
-    """All human answers, split so that no task is trained on and measured on."""
-    labels = answers(human_votes(session, project.id))
+    """All human answers, split so that no task is trained on and measured on.
+
+    A contested task has no answer until a more expert tier settles it.
+    """
+    labels = final_labels(session, project.id, human_votes(session, project.id))
     ids = np.fromiter(sorted(labels), dtype=np.int64, count=len(labels))
     draw = draws(policy.salt, SLICE, ids)
     control = draw < policy.control.share
@@ -41,3 +46,19 @@ def labelled_slices(session: Session, project: ConnectedProject, policy: Policy)
     return LabelledSlices(
         training=of(~control & ~holdout), control=of(control), holdout=of(holdout)
     )
+
+
+def control_answers(
+    session: Session, project: ConnectedProject, policy: Policy, model_version: str
+) -> dict[int, str]:
+    """Task id -> people's answer to the control tasks that prove something of this version.
+
+    Where the version's promise was withdrawn, that is what was answered afterwards alone: the
+    answers before proved a promise that did not hold.
+    """
+    control = labelled_slices(session, project, policy).control
+    since = withdrawn_at(session, project.id, model_version)
+    if since is None:
+        return control
+    later = answered_after(session, project.id, since)
+    return {task_id: label for task_id, label in control.items() if task_id in later}

@@ -95,13 +95,16 @@ def look(terms: Terms, lots: Sequence[Lot]) -> list[tuple[Certificate, ...]] | N
     Whether to look depends on counts alone, never on what the control answers say. A group of
     answers that has too few of them, or no accepts, gets a certificate that proves nothing.
     """
-    asked = [lot for lot in lots if len(lot.accepts) and not lot.again]
-    promises = terms.promises(max(len(asked), 1))
-    due = [lot for lot in asked if _due(terms, promises, lot)]
-    if not due:
+    asked = [len(lot.accepts) > 0 and not lot.again for lot in lots]
+    promises = terms.promises(max(sum(asked), 1))
+    due = [ask and bool(_due(terms, promises, lot)) for ask, lot in zip(asked, lots, strict=True)]
+    if not any(due):
         return None
-    promises = terms.promises(len(due))
-    return [_certified(terms, promises, lot) if lot in due else () for lot in lots]
+    promises = terms.promises(sum(due))
+    return [
+        _certified(terms, promises, lot) if is_due else ()
+        for is_due, lot in zip(due, lots, strict=True)
+    ]
 
 
 def frozen(certificates: Sequence[Certificate], floor: float, tasks: Candidates) -> BoolArray:

@@ -15,9 +15,10 @@ from policies.domain import Certificate, Certification, Estimate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertification:
-    """A certification with the id that decisions name."""
+    """A certification with the id that decisions name and the policy that it was made under."""
 
     id: int
+    policy_hash: str
     certification: Certification
     certified_at: datetime
 
@@ -37,19 +38,28 @@ def valid_certification(
         .order_by(CertificateRow.id.desc())
         .limit(1)
     )
-    if row is None:
-        return None
-    return StoredCertification(
-        id=row.id, certification=_certification(row), certified_at=row.certified_at
+    return None if row is None else _stored(row)
+
+
+def valid_certifications(session: Session, project_id: int) -> list[StoredCertification]:
+    """What nothing has voided, newest first; the version need not be the one that serves."""
+    rows = session.scalars(
+        select(CertificateRow)
+        .where(CertificateRow.project_id == project_id, CertificateRow.voided_at.is_(None))
+        .order_by(CertificateRow.id.desc())
     )
+    return [_stored(row) for row in rows]
 
 
 def store_certification(
     session: Session, project_id: int, certification: Certification, policy_hash: str, now: datetime
 ) -> StoredCertification:
     """Keep a certification; whatever was valid in this project before is void from now on."""
-    void_certifications(
-        session, project_id, f"replaced: {certification.model_version} was certified", now
+    _void(
+        session,
+        project_id,
+        voided_at=now,
+        void_reason=f"replaced: {certification.model_version} was certified",
     )
     row = CertificateRow(
         project_id=project_id,
@@ -60,26 +70,60 @@ def store_certification(
     )
     session.add(row)
     session.flush()
-    return StoredCertification(id=row.id, certification=certification, certified_at=now)
+    return _stored(row)
 
 
-def void_certifications(session: Session, project_id: int, why: str, now: datetime) -> None:
-    """Nothing is accepted on them from now on; the evidence stays."""
-    session.execute(
+def void_certifications(session: Session, project_id: int, why: str, now: datetime) -> int:
+    """Nothing is accepted on them from now on; the evidence stays. How many were valid.
+
+    The promise is withdrawn: control answers that were given before prove nothing of these model
+    versions any more (see ``withdrawn_at``).
+    """
+    return _void(session, project_id, voided_at=now, void_reason=why, withdrawn=True)
+
+
+def withdrawn_at(session: Session, project_id: int, model_version: str) -> datetime | None:
+    """When this version's promise was last withdrawn, under whichever policy; None: never."""
+    return session.scalar(
+        select(CertificateRow.voided_at)
+        .where(
+            CertificateRow.project_id == project_id,
+            CertificateRow.model_version == model_version,
+            CertificateRow.withdrawn.is_(True),
+        )
+        .order_by(CertificateRow.voided_at.desc())
+        .limit(1)
+    )
+
+
+def _void(session: Session, project_id: int, **values: object) -> int:
+    voided = session.execute(
         update(CertificateRow)
         .where(CertificateRow.project_id == project_id, CertificateRow.voided_at.is_(None))
-        .values(voided_at=now, void_reason=why)
+        .values(**values)
+    )
+    return int(voided.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def _stored(row: CertificateRow) -> StoredCertification:
+    return StoredCertification(
+        id=row.id,
+        policy_hash=row.policy_hash,
+        certification=_certification(row),
+        certified_at=row.certified_at,
     )
 
 
 def _certification(row: CertificateRow) -> Certification:
     return Certification(
         model_version=row.model_version,
-        certificates=tuple(_certificate(dict(evidence)) for evidence in row.evidence),
+        certificates=tuple(certificate_of(evidence) for evidence in row.evidence),
     )
 
 
-def _certificate(evidence: dict[str, Any]) -> Certificate:
+def certificate_of(stored: dict[str, Any]) -> Certificate:
+    """A certificate from what its ``as_json`` gave."""
+    evidence = dict(stored)
     for name in ("since", "until"):
         given = evidence.get(name)
         evidence[name] = datetime.fromisoformat(given) if given else None

@@ -12,7 +12,9 @@ import orjson
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import DecisionRow, ProjectRow, TaskRow
+from backend.store.tables import AnnotationRow, DecisionRow, ProjectRow, TaskRow
+from backend.store.tasks import human
+from policies.adjudication import ESCALATION
 from policies.domain import Decision, Outcome, Purpose
 
 GENESIS = "0" * 64
@@ -156,7 +158,9 @@ def undecided_task_ids(
 ) -> list[int]:
     """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
 
-    Nor does one whose label is no longer among the ``labels`` that the labelling config offers.
+    Nor does one whose label is no longer among the ``labels`` that the labelling config offers,
+    nor an escalation that nobody's word stands behind any more. What waits for a more expert tier
+    stays as it is, and what is frozen stays for good.
     """
     rows = session.scalars(
         select(TaskRow.task_id)
@@ -165,8 +169,11 @@ def undecided_task_ids(
             TaskRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),
             TaskRow.human_labels == 0,
+            TaskRow.escalated_to.is_(None),
+            TaskRow.freeze_id.is_(None),
             or_(
                 TaskRow.decision_seq.is_(None),
+                DecisionRow.rule == ESCALATION,
                 DecisionRow.policy_hash != grounds.policy_hash,
                 DecisionRow.model_version.is_distinct_from(grounds.model_version),
                 DecisionRow.certificate_id.is_distinct_from(grounds.certificate_id),
@@ -197,12 +204,16 @@ def current_decisions(
     if purpose is not None:
         query = query.where(DecisionRow.purpose == purpose.value)
     for row in session.scalars(query.execution_options(yield_per=_ROWS_PER_READ)):
-        yield _entry(row)
+        yield entry_of(row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDecision:
-    """What placing a task needs to know of its current decision."""
+    """What placing a task needs to know of its current decision.
+
+    ``escalated`` says that it waits for the tier's word on other people's; ``people`` is how many
+    answered it so far.
+    """
 
     seq: int
     task_id: int
@@ -214,10 +225,16 @@ class OpenDecision:
     draw: float
     model_version: str | None
     signals: Mapping[str, float]
+    escalated: bool = False
+    people: int = 0
 
 
 def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
-    """The current decisions of all tasks that no person has labelled, by task."""
+    """The current decisions of all tasks that wait for a person, or for nobody at all, by task.
+
+    Those that nobody has labelled, and the contested ones that a more expert tier has to settle.
+    What is frozen is not open.
+    """
     rows = session.execute(
         select(
             DecisionRow.seq,
@@ -230,15 +247,20 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.draw,
             DecisionRow.model_version,
             DecisionRow.signals,
+            TaskRow.escalated_to,
         )
         .join(TaskRow, is_current())
         .where(
             DecisionRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),
-            TaskRow.human_labels == 0,
+            or_(
+                and_(TaskRow.human_labels == 0, TaskRow.freeze_id.is_(None)),
+                TaskRow.escalated_to.is_not(None),
+            ),
         )
         .order_by(DecisionRow.task_id)
     )
+    people = _people(session, project_id)
     return [
         OpenDecision(
             seq=row.seq,
@@ -251,9 +273,28 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             draw=row.draw,
             model_version=row.model_version,
             signals=row.signals or {},
+            escalated=row.escalated_to is not None,
+            people=people.get(row.task_id, 0),
         )
         for row in rows
     ]
+
+
+def _people(session: Session, project_id: int) -> dict[int, int]:
+    """How many people have answered each contested task, as Label Studio counts for the overlap."""
+    rows = session.execute(
+        select(TaskRow.task_id, func.count(AnnotationRow.user_id.distinct()))
+        .join(
+            AnnotationRow,
+            and_(
+                AnnotationRow.project_id == TaskRow.project_id,
+                AnnotationRow.task_id == TaskRow.task_id,
+            ),
+        )
+        .where(TaskRow.project_id == project_id, TaskRow.escalated_to.is_not(None), *human())
+        .group_by(TaskRow.task_id)
+    )
+    return dict(rows.all())
 
 
 def newest_seq(session: Session, project_id: int) -> int:
@@ -278,7 +319,8 @@ def _rows(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
         yield dict(row)
 
 
-def _entry(row: DecisionRow) -> LedgerEntry:
+def entry_of(row: DecisionRow) -> LedgerEntry:
+    """A row of the ledger as the rest of the system sees it."""
     return LedgerEntry(
         seq=row.seq,
         decision=Decision(

@@ -125,6 +125,10 @@ class TaskRow(Base):
     """A task of Label Studio, with its data, so that all can be predicted again in bulk.
 
     ``escalated_to`` is the tier whose answer a contested task waits for; null once it came.
+    ``settled_label`` is what people's answers came to where they had to be weighed.
+    ``freeze_id`` is the freeze that made its accept final: it is never decided again, so
+    ``decision_seq`` stays the decision that was frozen; null makes it provisional once more.
+    ``first_freeze`` is the number of the first freeze that it was before, taken along or not.
     """
 
     __tablename__ = "tasks"
@@ -137,6 +141,9 @@ class TaskRow(Base):
     human_labels: Mapped[int] = mapped_column(default=0)
     decision_seq: Mapped[int | None] = mapped_column(BigId)
     escalated_to: Mapped[str | None]
+    settled_label: Mapped[str | None]
+    freeze_id: Mapped[int | None] = mapped_column(BigId)
+    first_freeze: Mapped[int | None]
     __table_args__ = (Index(None, "project_id", "human_labels"),)
 
 
@@ -214,6 +221,7 @@ class DeliveryRow(Base):
     accepts: Mapped[bool]
     overlap: Mapped[int] = mapped_column(default=1)
     strategy: Mapped[str | None]
+    rank: Mapped[int | None]
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
@@ -283,7 +291,11 @@ class TrainingRequestRow(Base):
 
 
 class CertificateRow(Base):
-    """The evidence behind a version's thresholds, one entry a group; void from ``voided_at`` on."""
+    """The evidence behind a version's thresholds, one entry a group; void from ``voided_at`` on.
+
+    ``withdrawn`` says that it was not replaced by a newer one but taken back: the control answers
+    it rests on prove nothing of this version any more.
+    """
 
     __tablename__ = "certificates"
 
@@ -295,7 +307,32 @@ class CertificateRow(Base):
     certified_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
     void_reason: Mapped[str | None] = mapped_column(Text)
+    withdrawn: Mapped[bool] = mapped_column(default=False)
     __table_args__ = (Index(None, "project_id", "model_version"),)
+
+
+class FreezeRow(Base):
+    """A look at what may go out for good; its number is spent even where nothing was frozen.
+
+    ``evidence`` holds the certificates of each lot, ``answers`` how many control answers there
+    were, ``left_control`` the control tasks whose like were taken along: they say nothing about
+    what is left.
+    """
+
+    __tablename__ = "freezes"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    number: Mapped[int]
+    model_version: Mapped[str]
+    policy_hash: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    answers: Mapped[int]
+    left_control: Mapped[list[Any]]
+    tasks: Mapped[int]
+    why: Mapped[str]
+    frozen_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("project_id", "number"),)
 
 
 class ReportRow(Base):

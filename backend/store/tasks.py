@@ -98,7 +98,7 @@ def standing_annotations(session: Session, project_id: int) -> dict[int, int]:
 
 
 def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
-    """Tasks that no person has labelled, ascending."""
+    """Tasks that no person has labelled and no freeze made final, ascending."""
     return list(
         session.scalars(
             select(TaskRow.task_id)
@@ -106,6 +106,7 @@ def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
                 TaskRow.project_id == project_id,
                 TaskRow.deleted_at.is_(None),
                 TaskRow.human_labels == 0,
+                TaskRow.freeze_id.is_(None),
             )
             .order_by(TaskRow.task_id)
         )
@@ -205,7 +206,7 @@ def recount(session: Session, project_id: int, task_ids: Sequence[int]) -> None:
     counted = (
         select(func.count())
         .select_from(AnnotationRow)
-        .where(*_human(), AnnotationRow.project_id == TaskRow.project_id)
+        .where(*human(), AnnotationRow.project_id == TaskRow.project_id)
         .where(AnnotationRow.task_id == TaskRow.task_id)
         .scalar_subquery()
     )
@@ -225,7 +226,7 @@ def human_votes(session: Session, project_id: int) -> list[Vote]:
     """Every standing human label, each person's newest one a task, oldest first."""
     rows = session.execute(
         select(AnnotationRow.task_id, AnnotationRow.user_id, AnnotationRow.label)
-        .where(AnnotationRow.project_id == project_id, *_human())
+        .where(AnnotationRow.project_id == project_id, *human())
         .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
     )
     newest: dict[tuple[int, int], Vote] = {}
@@ -236,7 +237,10 @@ def human_votes(session: Session, project_id: int) -> list[Vote]:
 
 
 def answers(votes: Iterable[Vote]) -> dict[int, str]:
-    """One label a task: the most frequent, ties to the one that was given first."""
+    """One label a task: the most frequent, ties to the one that was given first.
+
+    Who gave them does not count here; see ``backend.store.escalations.final_labels``.
+    """
     by_task: dict[int, Counter[str]] = {}
     for vote in votes:
         by_task.setdefault(vote.task_id, Counter())[vote.label] += 1
@@ -253,11 +257,23 @@ def answered_between(
             select(func.min(AnnotationRow.created_at), func.max(AnnotationRow.created_at)).where(
                 AnnotationRow.project_id == project_id,
                 AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
-                *_human(),
+                *human(),
             )
         ).one()
         ends += [each for each in (first, last) if each is not None]
     return (min(ends), max(ends)) if ends else None
+
+
+def answered_after(session: Session, project_id: int, since: datetime) -> set[int]:
+    """Tasks whose standing human answers were all given after ``since``."""
+    return set(
+        session.scalars(
+            select(AnnotationRow.task_id)
+            .where(AnnotationRow.project_id == project_id, *human())
+            .group_by(AnnotationRow.task_id)
+            .having(func.min(AnnotationRow.created_at) > since)
+        )
+    )
 
 
 def count_human_labels(session: Session, project_id: int) -> int:
@@ -266,13 +282,14 @@ def count_human_labels(session: Session, project_id: int) -> int:
         session.scalar(
             select(func.count())
             .select_from(AnnotationRow)
-            .where(AnnotationRow.project_id == project_id, *_human())
+            .where(AnnotationRow.project_id == project_id, *human())
         )
         or 0
     )
 
 
-def _human() -> tuple[Any, ...]:
+def human() -> tuple[Any, ...]:
+    """The conditions under which an annotation is a person's standing answer."""
     return (
         AnnotationRow.by_robot.is_(False),
         AnnotationRow.was_cancelled.is_(False),
