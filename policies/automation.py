@@ -44,7 +44,9 @@ class NearDuplicate(_Rule):
     """
 
     kind: Literal["near_duplicate"]
-    similarity: Annotated[float, Field(ge=0.5, le=1)] = 0.9
+    similarity: Annotated[float, Field(ge=0.5, le=1)] = Field(
+        default=0.9, description="The least that counts as nearly the same; 1 is the same."
+    )
 
 
 class Language(_FieldRule):
@@ -53,7 +55,10 @@ class Language(_FieldRule):
     kind: Literal["language"]
     labels: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], Text], Field(min_length=1)
-    ] = Field(description="From the language's ISO 639-1 code to the label.")
+    ] = Field(
+        description="From the language's ISO 639-1 code to the label.",
+        json_schema_extra={"additionalProperties": False},
+    )
 
 
 class Format(_FieldRule):
@@ -70,8 +75,8 @@ class Boilerplate(_FieldRule):
     """Labels a text in which a pattern is found."""
 
     kind: Literal["boilerplate"]
-    regex: Text
-    label: Text
+    regex: Text = Field(description="Found anywhere in the text.")
+    label: Text = Field(description="What such a text is labelled.")
 
 
 def _kind_of(value: Any) -> str | None:

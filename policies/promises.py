@@ -29,18 +29,24 @@ Group = tuple[str, str | None]
 class LabelPromise(Section):
     """A label's own promise; what it leaves out is the project's."""
 
-    max_error_rate: _ErrorRate | None = None
+    max_error_rate: _ErrorRate | None = Field(
+        default=None, description="Of the accepts of this label; default: the project's."
+    )
     confidence: _Confidence | None = Field(
         default=None, description="Of this label's promise alone; default: a share of the budget."
     )
-    cost_of_error: _Price | None = None
+    cost_of_error: _Price | None = Field(
+        default=None, description="Of a wrong accept of this label; default: the project's."
+    )
 
 
 class AutoAccept(Section):
     """The promise: with this confidence, no more than this share of the accepts is wrong."""
 
-    max_error_rate: _ErrorRate
-    confidence: _Confidence
+    max_error_rate: _ErrorRate = Field(
+        description="The largest share of the accepts that may be wrong."
+    )
+    confidence: _Confidence = Field(description="How surely the promise must hold.")
     cost_of_error: _Price | None = Field(
         default=None,
         description="What one wrong accept costs: of all proved thresholds the one is taken that "

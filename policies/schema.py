@@ -49,11 +49,15 @@ TOP_TIER = Field(default="", description="Who answers; default: the top tier.")
 class TierSpec(Section):
     """A group of reviewers with one expertise and one price."""
 
-    name: Annotated[str, Field(pattern=r"^\S(.{0,48}\S)?$")]
+    name: Annotated[str, Field(pattern=r"^\S(.{0,48}\S)?$")] = Field(
+        description="Names its view in Label Studio; routes and slices point to it."
+    )
     reviewers: Annotated[tuple[Email, ...], Field(strict=False, min_length=1)] = Field(
         description="E-mail addresses, as in Label Studio."
     )
-    cost_per_label: Annotated[float, Field(ge=0)]
+    cost_per_label: Annotated[float, Field(ge=0)] = Field(
+        description="A person's look at one task, in any currency."
+    )
     daily_capacity: Annotated[int, Field(ge=1)] = Field(
         description="Labels that the whole tier can give in a day."
     )
@@ -77,7 +81,7 @@ def _accept_form(value: Any) -> str:
 class SliceSpec(Section):
     """A random share of all tasks that people label blind, whatever the model says."""
 
-    share: SliceShare = 0.10
+    share: SliceShare = Field(default=0.10, description="Of all tasks.")
     tier: str = TOP_TIER
 
 
@@ -91,16 +95,24 @@ class Audit(Section):
 class Agreement(Section):
     """The share of routed tasks that several people of the tier answer, to see if they agree."""
 
-    share: Share = 0.10
-    overlap: Annotated[int, Field(ge=2, le=10)] = 2
-    minimum_alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    share: Share = Field(default=0.10, description="Of the tasks that are routed to a tier.")
+    overlap: Annotated[int, Field(ge=2, le=10)] = Field(
+        default=2, description="How many people answer such a task."
+    )
+    minimum_alpha: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="Krippendorff's alpha under which agreement is called too low."
+    )
 
 
 class Retrain(Section):
     """When the model is trained again: new human labels, and the least for the first model."""
 
-    after_annotations: Annotated[int, Field(ge=1)] = 100
-    minimum_labels: Annotated[int, Field(ge=1)] = 50
+    after_annotations: Annotated[int, Field(ge=1)] = Field(
+        default=100, description="New human labels that start a training."
+    )
+    minimum_labels: Annotated[int, Field(ge=1)] = Field(
+        default=50, description="Human labels that the first model needs."
+    )
 
 
 class Policy(Section):
@@ -115,19 +127,27 @@ class Policy(Section):
         description="Title or number of the Label Studio project."
     )
     stakes: Annotated[Stakes, Field(strict=False)]
-    salt: Text = "labelgate"
-    tiers: Annotated[tuple[TierSpec, ...], Field(strict=False, min_length=1)]
-    routes: Annotated[tuple[Route, ...], Field(strict=False)] = ()
+    salt: Text = Field(
+        default="labelgate", description="Fixes every random choice; leave it as it is."
+    )
+    tiers: Annotated[tuple[TierSpec, ...], Field(strict=False, min_length=1)] = Field(
+        description="Groups of reviewers, from the least to the most expert."
+    )
+    routes: Annotated[tuple[Route, ...], Field(strict=False)] = Field(
+        default=(), description="What always goes to a tier; the first that matches wins."
+    )
     auto_accept: Annotated[
         Annotated[AutoAccept, Tag("(rule)")] | Annotated[Literal["never"], Tag("(never)")],
         Discriminator(_accept_form),
-    ]
+    ] = Field(description="The promise for labels without a human look, or 'never'.")
     control: SliceSpec = SliceSpec()
     holdout: SliceSpec = SliceSpec()
     audit: Audit = Audit()
     agreement: Agreement = Agreement()
     retrain: Retrain = Retrain()
-    automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = ()
+    automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = Field(
+        default=(), description="Rules that answer before the model; the first with an answer."
+    )
     sampling: Sampling = Sampling()
     escalation: Escalation = Escalation()
     monitoring: Monitoring = Monitoring()

@@ -112,6 +112,28 @@ def test_the_json_schema_takes_every_preset(validator: Any, preset: Path) -> Non
     assert list(validator.iter_errors(document)) == []
 
 
+def test_every_key_of_every_section_says_what_it_is_for() -> None:
+    """Editors show it; conditions of routes and the parts of tests are told by their names."""
+    schema = json.loads(run("schema").stdout)
+    told = {"TrialPrediction", "Expectation", "PolicyTest", "Range"}
+    sections = {"Policy": schema} | {
+        name: section
+        for name, section in schema["$defs"].items()
+        if name not in told and "kind" not in section.get("properties", ["kind"])
+    }
+    rules = {"ExactDuplicate", "NearDuplicate", "Language", "Format", "Boilerplate"}
+    sections |= {name: schema["$defs"][name] for name in rules}
+    silent = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key, value in section["properties"].items()
+        if key != "kind" and not {"description", "$ref"} & set(value)
+    ]
+    named = [name for name, section in schema["$defs"].items() if "description" not in section]
+    assert silent == []
+    assert named == []
+
+
 NESTED = {"all": [{"kind": "score", "below": 0.9}, {"not": {"kind": "source", "in": ["a"]}}]}
 
 
@@ -126,6 +148,17 @@ NESTED = {"all": [{"kind": "score", "below": 0.9}, {"not": {"kind": "source", "i
         ({"stakes": "lo"}, False),
         ({"auto_accept": "newer"}, False),
         ({"audits": {}}, False),
+        ({"monitoring": {"share": 0.2}, "prices": {"compute_per_training": 3}}, True),
+        ({"monitoring": {"share": 2}}, False),
+        ({"prices": {"tooling": 1}}, False),
+        ({"simulation": {"error_rate": {"general": 0.1}, "confusion": "neighbour"}}, True),
+        ({"simulation": {"error_rate": {"general": 1}}}, False),
+        ({"escalation": {"minimum_consensus": 0.5}}, False),
+        ({"sampling": {"by": "guess"}}, False),
+        ({"automation": [{"kind": "language", "labels": {"en": "English"}}]}, True),
+        ({"automation": [{"kind": "language", "labels": {"english": "English"}}]}, False),
+        ({"automation": [{"kind": "format", "labels": {"jsn": "code"}}]}, False),
+        ({"automation": [{"kind": "near_duplicate", "similarity": 0.2}]}, False),
     ],
 )
 def test_the_json_schema_refuses_what_check_refuses(
