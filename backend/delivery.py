@@ -29,7 +29,7 @@ from connectors.annotation_tool import (
 )
 from connectors.label_studio.convert import choice_result, label_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
-from connectors.label_studio.provisioning import MARKER
+from connectors.label_studio.provisioning import MARKER, RANK
 
 CHUNK = 1_000
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
@@ -165,7 +165,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
     for delivery in due:
         wish = delivery.wish
         standing = actual.robot_labels.get(wish.task_id, [])
-        if wish.task_id in actual.touched:
+        if wish.task_id in actual.touched and not delivery.escalated:
             # A person's word stands; the robot's own, if any, is taken back.
             plan.left.append(wish)
             if standing and wish.task_id not in actual.edited:
@@ -178,7 +178,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
             plan.settled.append(wish)
             continue
         plan.working.append(wish)
-        if standing:
+        if standing and wish.task_id not in actual.edited:
             plan.withdraw.append(wish.task_id)
         if wish.task_id in actual.predicted:
             plan.clear.append(wish.task_id)
@@ -191,8 +191,16 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
 
 
 def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
-    """The predictions to import for a wish: the model's answer, the marker, both or neither."""
-    prelabels = []
+    """The predictions to import for a wish: its rank and marker, the model's answer, or neither.
+
+    The rank comes first: views order by the versions of a task's predictions as they came in.
+    """
+    empty = [] if wish.rank is None else [RANK.format(wish.rank)]
+    empty += [] if wish.marker is None else [marker(wish.marker)]
+    prelabels = [
+        Prelabel(task_id=wish.task_id, result=[], score=None, model_version=version)
+        for version in empty
+    ]
     if wish.label is not None and wish.model_version is not None:
         prelabels.append(
             Prelabel(
@@ -201,10 +209,6 @@ def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
                 score=wish.score,
                 model_version=wish.model_version,
             )
-        )
-    if wish.marker is not None:
-        prelabels.append(
-            Prelabel(task_id=wish.task_id, result=[], score=None, model_version=marker(wish.marker))
         )
     return prelabels
 

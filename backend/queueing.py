@@ -1,33 +1,50 @@
 """Use case: from the ledger to what every open task should look like in Label Studio.
 
-Each tier gets its day's queue: at most its capacity, the slices that everything is measured on
-first (up to half of it), then the tasks whose label is worth most. The rest waits, in no view.
+Each tier gets its day's queue: at most its capacity, divided by the policy's sampling quotas. The
+rest waits, in no view.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 
 import numpy as np
 
+from backend.candidates import column
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
+from backend.store.corrections import corrections
 from backend.store.decisions import OpenDecision, newest_seq, open_decisions
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.figures import labels_since
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.tasks import count_human_labels
-from policies.domain import FloatArray, Outcome, Purpose
+from policies.adjudication import ESCALATION
+from policies.conditions import ENTROPY, NOVELTY
+from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
-from policies.queue import order_queue
+from policies.queue import Pool, Waiting, days_places, known_failures
 from policies.sampling import QUEUE, draws
 from policies.schema import Policy
 
 # Small, so that a webhook that comes meanwhile waits for one short transaction only.
 CHUNK = 500
+# How finely views are ordered: each rank is one more version in Label Studio's lists of versions.
+RANKS = 20
 _SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Why a task is in its tier's queue, and how soon its view hands it out: 1 to ``RANKS``."""
+
+    strategy: str
+    rank: int
 
 
 def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
@@ -44,9 +61,10 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
             return {"changed": 0, "waiting": 0}
         decisions = open_decisions(session, project.id)
         labels_today = labels_since(session, project.id, today)
+        corrected = corrections(session, project.id) if policy.sampling.known_failures else {}
     given = labels_by_tier(labels_today, tier_members(runtime, policy))
     capacity = {tier.name: tier.daily_capacity - given[tier.name] for tier in policy.tiers}
-    wishes = wishes_of(policy, decisions, capacity)
+    wishes = wishes_of(policy, decisions, capacity, corrected)
     changed = 0
     for start in range(0, len(wishes), CHUNK):
         with runtime.sessions.begin() as session:
@@ -58,41 +76,100 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
 
 
 def wishes_of(
-    policy: Policy, decisions: Sequence[OpenDecision], capacity: Mapping[str, int]
+    policy: Policy,
+    decisions: Sequence[OpenDecision],
+    capacity: Mapping[str, int],
+    corrected: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[Wish]:
-    """One wish for each open decision; ``capacity`` is how many labels each tier has left today."""
-    queued: set[int] = set()
+    """One wish for each open decision.
+
+    ``capacity`` is how many labels each tier has left today, ``corrected`` how many answers were
+    given and how many corrected the model, by predicted label.
+    """
+    pool = pool_of(decisions, corrected or {})
+    placed: dict[int, _Place] = {}
     for tier in policy.tier_names:
         own = [decision for decision in decisions if decision.tier == tier]
-        queued |= {d.task_id for d in days_queue(policy.salt, own, max(0, capacity[tier]))}
-    return [_wish(policy, decision, decision.task_id in queued) for decision in decisions]
+        room = max(0, capacity[tier])
+        first, others = contested_first(policy, own, room)
+        queue = [(each, ESCALATION) for each in first]
+        queue += days_queue(policy, others, pool, room - len(first))
+        placed |= _places(queue)
+    return [_wish(policy, decision, placed.get(decision.task_id)) for decision in decisions]
 
 
-def days_queue(salt: str, decisions: Sequence[OpenDecision], capacity: int) -> list[OpenDecision]:
-    """The tasks that one tier labels today, at most ``capacity``.
+def contested_first(
+    policy: Policy, decisions: Sequence[OpenDecision], capacity: int
+) -> tuple[list[OpenDecision], list[OpenDecision]]:
+    """The escalated tasks that a tier settles today, and what the rest of the day is made of.
 
-    Slices may take half of the capacity, and what the others leave of it. Audits come first among
-    them, then control and holdout in random order, so that every stop leaves a fair part of each.
+    They come before everything but the slices, which keep their share of the day: a tier that
+    did nothing but settle would measure nothing. The oldest come first.
     """
-    slices = [d for d in decisions if d.purpose in _SLICES]
-    routed = [d for d in decisions if d.purpose not in _SLICES]
-    first = min(len(slices), max((capacity + 1) // 2, capacity - len(routed)))
-    urgent = np.array([0.0 if d.purpose is Purpose.AUDIT else 1.0 for d in slices])
-    scores = np.array([np.nan if d.score is None else d.score for d in routed], dtype=np.float64)
-    return [
-        *(slices[place] for place in order_queue(urgent, _draws(salt, slices), first)),
-        *(routed[place] for place in order_queue(scores, _draws(salt, routed), capacity - first)),
-    ]
+    contested = sorted((each for each in decisions if each.escalated), key=lambda each: each.seq)
+    others = [each for each in decisions if not each.escalated]
+    slices = [each for each in others if each.purpose in _SLICES]
+    room = capacity - min(len(slices), math.ceil(capacity * policy.sampling.random))
+    return contested[:room], others if len(contested) <= room else slices
 
 
-def _draws(salt: str, decisions: Sequence[OpenDecision]) -> FloatArray:
-    ids = np.array([decision.task_id for decision in decisions], dtype=np.int64)
-    return draws(salt, QUEUE, ids)
+def pool_of(decisions: Sequence[OpenDecision], corrected: Mapping[str, tuple[int, int]]) -> Pool:
+    """What the quotas know of a project: all its open decisions, and what people corrected."""
+    counts = Counter(decision.label for decision in decisions)
+    return Pool(counts=counts, failing=known_failures(corrected))
 
 
-def _wish(policy: Policy, decision: OpenDecision, queued: bool) -> Wish:  # noqa: FBT001  # one fact
+def days_queue(
+    policy: Policy, decisions: Sequence[OpenDecision], pool: Pool, capacity: int
+) -> list[tuple[OpenDecision, str]]:
+    """The tasks that one tier labels today, at most ``capacity``, most wanted first.
+
+    Each with the part of the day that asked for it. Audits come first in the random part, then
+    control and holdout in random order, so that every stop leaves a fair part of each.
+    """
+    purposes = column([decision.purpose for decision in decisions])
+    waiting = Waiting(
+        measuring=np.isin(purposes, _SLICES),
+        audits=purposes == Purpose.AUDIT,
+        labels=column([decision.label for decision in decisions]),
+        certainties=np.array([_certainty(policy, each) for each in decisions], np.float64),
+        novelties=np.array([each.signals.get(NOVELTY, np.nan) for each in decisions], np.float64),
+        draws=draws(policy.salt, QUEUE, np.array([d.task_id for d in decisions], np.int64)),
+    )
+    queue = days_places(policy.sampling, waiting, pool, capacity)
+    places = queue.places.tolist()
+    return [(decisions[place], part) for place, part in zip(places, queue.strategies, strict=True)]
+
+
+def _certainty(policy: Policy, decision: OpenDecision) -> float:
+    """How sure the model is, by the policy's measure; NaN where it gave no answer."""
+    if decision.score is None:
+        return np.nan
+    by = policy.sampling.by
+    # An answer without the figure is not the model's but a rule's: it stands by its score.
+    if by == "least_confidence" or by not in decision.signals:
+        return decision.score
+    return -decision.signals[by] if by == ENTROPY else decision.signals[by]
+
+
+def _places(queue: Sequence[tuple[OpenDecision, str]]) -> dict[int, _Place]:
+    """The part and the rank of each queued task; ranks divide each view's tasks evenly."""
+    sizes = Counter(_view(decision) for decision, _ in queue)
+    seen: Counter[str | None] = Counter()
+    placed = {}
+    for decision, strategy in queue:
+        view = _view(decision)
+        rank = 1 + RANKS * seen[view] // sizes[view]
+        placed[decision.task_id] = _Place(strategy=strategy, rank=rank)
+        seen[view] += 1
+    return placed
+
+
+def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
+    queued = place is not None
     accepts = decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
-    shown = accepts or (queued and decision.purpose is Purpose.ROUTED)
+    blind = decision.escalated or decision.purpose is not Purpose.ROUTED
+    shown = accepts or (queued and not blind)
     return Wish(
         task_id=decision.task_id,
         decision_seq=decision.seq,
@@ -101,13 +178,22 @@ def _wish(policy: Policy, decision: OpenDecision, queued: bool) -> Wish:  # noqa
         score=decision.score if shown else None,
         model_version=decision.model_version if shown and decision.label is not None else None,
         accepts=accepts,
-        overlap=(
-            policy.agreement.overlap if queued and decision.purpose is Purpose.AGREEMENT else 1
-        ),
+        overlap=_overlap(policy, decision) if queued else 1,
+        strategy=None if place is None else place.strategy,
+        rank=None if place is None else place.rank,
     )
 
 
+def _overlap(policy: Policy, decision: OpenDecision) -> int:
+    """How many people must have answered before Label Studio hands the task out no more."""
+    if decision.escalated:
+        return decision.people + 1
+    return policy.agreement.overlap if decision.purpose is Purpose.AGREEMENT else 1
+
+
 def _view(decision: OpenDecision) -> str | None:
+    if decision.escalated:
+        return decision.tier
     match decision.purpose:
         case Purpose.CONTROL | Purpose.HOLDOUT:
             return CONTROL_VIEW

@@ -12,7 +12,8 @@ import numpy as np
 from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
 from audit_jobs.simulation.reviewers import consensus
 from audit_jobs.simulation.world import World
-from backend.queueing import days_queue
+from backend.queueing import days_queue, pool_of
+from backend.store.corrections import RECENT_ANSWERS
 from backend.store.decisions import OpenDecision
 from policies.domain import Candidates, Decision, Outcome, Purpose
 from policies.engine import decide
@@ -32,13 +33,15 @@ class Cycle:
 class State:
     """What is known so far. ``looks`` counts every human look by tier, ``final`` is exported.
 
-    ``predictions`` counts a version's answer to a task once, when the version first decides it.
+    ``predictions`` counts a version's answer to a task once, when the version first decides it;
+    ``predicted`` holds what was predicted of the tasks that people then labelled.
     """
 
     world: World
     untrained: Candidates
     arrived: int = 0
     answers: dict[int, str] = field(default_factory=dict)
+    predicted: dict[int, str] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     final: dict[int, str] = field(default_factory=dict)
     serving: Serving | None = None
@@ -76,6 +79,13 @@ class State:
         """The share of people's final labels that are wrong; None without any."""
         wrong = [self.world.truth[task - 1] != label for task, label in self.answers.items()]
         return sum(wrong) / len(wrong) if wrong else None
+
+    def corrections(self) -> dict[str, tuple[int, int]]:
+        """(answers, corrected) by predicted label, as ``backend.store.corrections`` counts them."""
+        recent = list(self.predicted.items())[-RECENT_ANSWERS:]
+        given = Counter(label for _, label in recent)
+        wrong = Counter(label for task, label in recent if self.answers[task] != label)
+        return {label: (answers, wrong[label]) for label, answers in given.items()}
 
     def accepted(self) -> dict[int, str]:
         """The labels that stand without a person, exported ones first."""
@@ -115,12 +125,13 @@ def _day(state: State) -> Iterator[Cycle]:
     steps = {tier.name: max(1, math.ceil(step * tier.daily_capacity)) for tier in tiers}
     worked = True
     while worked:
-        waiting = [_queued(each) for each in state.open_decisions() if _waits(each)]
+        opened = [_queued(each) for each in state.open_decisions()]
+        pool = pool_of(opened, state.corrections())
         worked = False
         for tier, room in left.items():
-            own = [each for each in waiting if each.tier == tier]
-            queue = days_queue(state.world.policy.salt, own, max(0, min(steps[tier], room)))
-            looks = [_label(state, task) for task in queue]
+            own = [each for each in opened if each.tier == tier and _waits(each)]
+            queue = days_queue(state.world.policy, own, pool, max(0, min(steps[tier], room)))
+            looks = [_label(state, task) for task, _ in queue]
             left[tier] = room - sum(looks)
             worked = worked or bool(looks)
         if worked and _learn(state):
@@ -133,6 +144,8 @@ def _label(state: State, task: OpenDecision) -> int:
     truth, tier = state.world.truth[task.task_id - 1], str(task.tier)
     answers = state.world.reviewers.answers(task.task_id, truth, tier, looks)
     state.answers[task.task_id] = consensus(answers)
+    if task.label is not None:
+        state.predicted[task.task_id] = task.label
     state.looks[tier] += looks
     return looks
 
@@ -169,11 +182,11 @@ def _standing(state: State) -> Cycle:
     )
 
 
-def _accepts(decision: Decision) -> bool:
+def _accepts(decision: Decision | OpenDecision) -> bool:
     return decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
 
 
-def _waits(decision: Decision) -> bool:
+def _waits(decision: Decision | OpenDecision) -> bool:
     return not _accepts(decision)
 
 

@@ -24,7 +24,9 @@ class Wish:
 
     ``marker`` puts it in a view (None: in none), ``label`` with ``score`` and ``model_version``
     is the prediction to show or to accept (None: none is shown), ``accepts`` makes it the robot's
-    annotation. ``revision`` is set by the store.
+    annotation. ``strategy`` is the part of the day's queue that asked for the task and ``rank``
+    how soon its view hands it out, 1 first; both are None where it is in no view. ``revision`` is
+    set by the store.
     """
 
     task_id: int
@@ -35,13 +37,16 @@ class Wish:
     model_version: str | None
     accepts: bool
     overlap: int
+    strategy: str | None = None
+    rank: int | None = None
     revision: int = 0
 
     @property
     def look(self) -> dict[str, Any]:
         """What a person or a query would see of it: equal looks need no new delivery.
 
-        An accepted label stays the same whichever version and score repeated it.
+        An accepted label stays the same whichever version and score repeated it. A task keeps
+        the rank that it was delivered with: its place moves with every answer of other tasks.
         """
         shown = not self.accepts and self.label is not None
         return {
@@ -55,11 +60,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A wish with what was delivered for the task before (its ``look``), and the tries so far."""
+    """A wish with what was delivered for the task before (its ``look``), and the tries so far.
+
+    ``escalated`` tasks are wished for although people have answered them.
+    """
 
     wish: Wish
     delivered: dict[str, Any] | None
     attempts: int
+    escalated: bool = False
 
 
 NOTHING = {"marker": None, "label": None, "version": None, "accepts": False, "overlap": 1}
@@ -88,6 +97,8 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
                 "model_version": wish.model_version,
                 "accepts": wish.accepts,
                 "overlap": wish.overlap,
+                "strategy": wish.strategy,
+                "rank": wish.rank,
                 "state": PENDING,
                 "attempts": 0,
                 "next_attempt_at": now,
@@ -101,8 +112,8 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
 
 def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:
     """Pending deliveries of existing tasks whose time has come, by task."""
-    rows = session.scalars(
-        select(DeliveryRow)
+    rows = session.execute(
+        select(DeliveryRow, TaskRow.escalated_to)
         .join(TaskRow, same_task())
         .where(
             DeliveryRow.project_id == project_id,
@@ -114,7 +125,13 @@ def due_deliveries(session: Session, project_id: int, now: datetime, limit: int)
         .limit(limit)
     )
     return [
-        Delivery(wish=_wish(row), delivered=row.delivered, attempts=row.attempts) for row in rows
+        Delivery(
+            wish=_wish(row),
+            delivered=row.delivered,
+            attempts=row.attempts,
+            escalated=escalated_to is not None,
+        )
+        for row, escalated_to in rows
     ]
 
 
@@ -267,5 +284,7 @@ def _wish(row: DeliveryRow) -> Wish:
         model_version=row.model_version,
         accepts=row.accepts,
         overlap=row.overlap,
+        strategy=row.strategy,
+        rank=row.rank,
         revision=row.revision,
     )

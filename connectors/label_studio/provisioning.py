@@ -22,6 +22,8 @@ BACKEND_TITLE = "Labelgate"
 SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105  # a header's name
 VIEW_TITLE = "Labelgate: {}"
 MARKER = "labelgate: {}"
+# Imported before a task's marker: views order by it. No marker's text is part of it.
+RANK = "labelgate #{:02d}"
 # Label Studio shows a task's stored prediction in the form, and asks the backend for a task that
 # has none when a person opens it; it does not ask for whole pages of tasks by itself.
 PROJECT_SETTINGS = {"show_collab_predictions": True, "evaluate_predictions_automatically": False}

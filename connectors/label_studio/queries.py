@@ -27,7 +27,9 @@ ANNOTATION_COLUMNS = (
     "parent_prediction",
 )
 BY_ID = ("tasks:id",)
-BY_SCORE = ("tasks:predictions_score",)
+# By the model versions of all predictions of a task, joined in the order in which they came: the
+# version of the rank stands first (ADR 0010).
+BY_RANK = ("tasks:predictions_model_versions",)
 
 
 def id_above(task_id: int) -> Filter:
@@ -78,7 +80,7 @@ def query(filters: Sequence[Filter], ordering: Sequence[str] = BY_ID) -> str:
 
 
 def marker_view(title: str, marker: str, other_markers: Sequence[str]) -> dict[str, Any]:
-    """The stored data of a tab that shows the tasks with this marker, least certain first.
+    """The stored data of a tab that shows the tasks with this marker, most wanted first.
 
     Label Studio compares by ``LIKE '%marker%'``: markers that contain this one ("labelgate:
     senior_ml" for "labelgate: senior") would fill this tab too, and are taken out by name.
@@ -94,7 +96,7 @@ def marker_view(title: str, marker: str, other_markers: Sequence[str]) -> dict[s
         "type": "list",
         "target": "tasks",
         "filters": {"conjunction": "and", "items": filters},
-        "ordering": list(BY_SCORE),
+        "ordering": list(BY_RANK),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.queueing import days_queue, place, wishes_of
+from backend.queueing import RANKS, days_queue, place, pool_of, wishes_of
 from backend.store.decisions import OpenDecision
 from backend.store.deliveries import Wish
 from backend.store.figures import project_figures
@@ -48,7 +48,10 @@ decisions = st.lists(
 def test_a_queue_is_full_within_capacity_and_half_of_it_is_for_slices(
     given_decisions: list[OpenDecision], capacity: int
 ) -> None:
-    queue = days_queue("salt", given_decisions, capacity)
+    policy = worked_policy(salt="salt")
+    asked = days_queue(policy, given_decisions, pool_of(given_decisions, {}), capacity)
+    queue = [each for each, _ in asked]
+    assert all((part == "random") == (each.purpose in SLICES) for each, part in asked)
     assert len(queue) == min(capacity, len(given_decisions))
     assert len({each.task_id for each in queue}) == len(queue)
     wanted = sum(each.purpose in SLICES for each in given_decisions)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from backend.delivery import prelabels_of
+from backend.store.deliveries import Wish
 from connectors.annotation_tool import AnnotationToolRefusedError, Prelabel, Task
 from connectors.label_studio.convert import choice_result, label_of
 from tests.fakes.annotation_tool_worlds import (
@@ -52,6 +54,23 @@ def markers(task_ids: Sequence[int], name: str) -> list[Prelabel]:
         Prelabel(task_id=task_id, result=[], score=None, model_version=f"labelgate: {name}")
         for task_id in task_ids
     ]
+
+
+def delivered(task_id: int, rank: int | None, blind: set[int]) -> list[Prelabel]:
+    """The rows of one task as they are delivered to the view of the seniors."""
+    shown = task_id not in blind
+    wish = Wish(
+        task_id=task_id,
+        decision_seq=1,
+        marker="senior",
+        label="A" if shown else None,
+        score=0.5 if shown else None,
+        model_version="m-1" if shown else None,
+        accepts=False,
+        overlap=1,
+        rank=rank,
+    )
+    return prelabels_of(wish, LABELING)
 
 
 def flat(pages: Iterator[list[Task]]) -> list[Task]:
@@ -190,21 +209,30 @@ def test_a_person_who_corrects_the_robot_is_named(world: World) -> None:
     assert task.annotations[0].updated_by == world.person
 
 
-def test_a_view_hands_out_its_unlabelled_tasks_least_certain_first(world: World) -> None:
-    ids = world.add_tasks(["one", "two", "three", "four", "other"])
+def test_a_view_hands_out_its_unlabelled_tasks_by_rank_blind_or_not(world: World) -> None:
+    ids = world.add_tasks(["one", "two", "three", "four", "five", "without a rank", "other"])
     view = world.add_view("senior")
     assert world.tool.tasks_in_view(world.project_id, view) == []
-    scored = ids[:3]  # descending scores; the fourth task has none and comes last
+    ranks = dict(zip(ids, (3, 12, 1, 20, 2), strict=False))
+    blind = {ids[1], ids[4], ids[5]}
     world.tool.import_predictions(
-        world.project_id, prelabels(scored, "m-1") + markers(ids[:4], "senior")
+        world.project_id,
+        [row for task_id in ids[:6] for row in delivered(task_id, ranks.get(task_id), blind)],
     )
     world.tool.show_version(world.project_id, "m-1")
     assert world.tool.project(world.title).model_version == "m-1"
-    order = [task.id for task in world.tool.tasks_in_view(world.project_id, view)]
-    assert order == [ids[2], ids[1], ids[0], ids[3]]
-    world.submit(ids[1], "A")
-    order = [task.id for task in world.tool.tasks_in_view(world.project_id, view)]
-    assert order == [ids[2], ids[0], ids[3]]
+    wanted = [*sorted(ranks, key=ranks.__getitem__), ids[5]]
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == wanted
+    world.submit(wanted[1], "A")
+    del wanted[1]
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == wanted
+    # What is delivered again comes where its new rank puts it, whatever came in before.
+    world.tool.clear_predictions(world.project_id, [wanted[-1]])
+    world.tool.import_predictions(world.project_id, delivered(wanted[-1], 1, blind))
+    wanted.insert(1, wanted.pop())
+    found = [task.id for task in world.tool.tasks_in_view(world.project_id, view)]
+    assert set(found[:2]) == set(wanted[:2])  # of one rank
+    assert found[2:] == wanted[2:]
 
 
 def test_overlap_keeps_a_task_in_its_view_until_enough_people_answered(world: World) -> None:
@@ -217,6 +245,20 @@ def test_overlap_keeps_a_task_in_its_view_until_enough_people_answered(world: Wo
     world.submit(ids[0], "A")  # the same person again does not count twice
     assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == ids
     world.submit_second(ids[0], "B")
+    assert world.tool.tasks_in_view(world.project_id, view) == []
+
+
+def test_a_higher_overlap_opens_a_labelled_task_again_for_one_more(world: World) -> None:
+    ids = world.add_tasks(["one", "two"])
+    view = world.add_view("senior")
+    world.tool.import_predictions(world.project_id, markers(ids, "senior"))
+    world.submit(ids[0], "A")
+    world.skip(ids[1])  # a skip is no answer: the task stays open for others
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == [ids[1]]
+    world.tool.set_overlap(ids[0], 2)
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == ids
+    world.submit_second(ids[0], "B")
+    world.submit_second(ids[1], "B")
     assert world.tool.tasks_in_view(world.project_id, view) == []
 
 
@@ -239,3 +281,23 @@ def test_withdrawing_leaves_a_persons_draft(real_server: RealServer) -> None:
     draft_id = world.save_draft(ids[0])
     assert world.tool.withdraw(world.project_id, ids) == 1
     assert world.admin.get(f"/api/drafts/{draft_id}/")["user"]
+
+
+@pytest.mark.label_studio
+def test_who_presses_label_in_a_view_gets_its_tasks_by_rank(real_server: RealServer) -> None:
+    world = RealWorld(real_server)
+    ids = world.add_tasks(["one", "two", "three", "four"])
+    view = world.add_view("senior")
+    ranks = dict(zip(ids, (4, 2, 3, 1), strict=True))
+    blind = {ids[0], ids[3]}
+    rows = [row for task_id in ids for row in delivered(task_id, ranks[task_id], blind)]
+    world.tool.import_predictions(world.project_id, rows)
+    world.tool.show_version(world.project_id, "m-1")
+    shown = {}
+    for task_id in sorted(ranks, key=ranks.__getitem__):
+        served = world.next_in(view)
+        assert served["id"] == task_id
+        shown[task_id] = [row["model_version"] for row in served["predictions"]]
+        world.submit(task_id, "A")
+    # Neither rank nor marker is put into anybody's form: a blind task shows nothing at all.
+    assert shown == {task_id: [] if task_id in blind else ["m-1"] for task_id in ids}

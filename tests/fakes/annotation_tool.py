@@ -95,13 +95,12 @@ class FakeAnnotationTool:
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         with self._call("tasks_in_view"):
             owner, marker = self.server.views[view_id]
-            shown = self.server.projects[project_id].model_version
             held = [
                 each
                 for each in self.server.of_project(project_id)
                 if owner == project_id and not each.is_labeled and _of_version(each, marker)
             ]
-            return [_task(each) for each in sorted(held, key=lambda task: _rank(task, shown))]
+            return [_task(each) for each in sorted(held, key=_versions)]
 
     def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
         with self._call("import_predictions"):
@@ -195,14 +194,9 @@ def _of_version(task: FakeTask, model_version: str) -> list[FakePrediction]:
     return [each for each in task.predictions if each.prelabel.model_version == model_version]
 
 
-def _rank(task: FakeTask, shown_version: str) -> tuple[bool, float, int]:
-    """Ascending score of the version that is shown; tasks without one come last."""
-    scores = [
-        each.prelabel.score
-        for each in _of_version(task, shown_version)
-        if each.prelabel.score is not None
-    ]
-    return (not scores, min(scores, default=0.0), task.id)
+def _versions(task: FakeTask) -> tuple[str, int]:
+    """What a view orders by: the versions of a task's predictions, joined as they came in."""
+    return ",".join(each.prelabel.model_version for each in task.predictions), task.id
 
 
 def _annotated(tasks: Sequence[FakeTask]) -> list[Task]:

@@ -121,6 +121,14 @@ class RealWorld:
     def _answer(self, task_id: int, body: dict[str, Any]) -> None:
         self._as_person.once("POST", f"/api/tasks/{task_id}/annotations/", body)
 
+    def next_in(self, view: int) -> dict[str, Any]:
+        """The task that the person is handed on "Label Tasks As Displayed", as the page asks."""
+        data = self.admin.get(f"/api/dm/views/{view}/", {"project": self.project_id})["data"]
+        path = f"/api/dm/actions?id=next_task&project={self.project_id}"
+        body = {"filters": data["filters"], "ordering": data["ordering"]}
+        served: dict[str, Any] = self._as_person.once("POST", path, body)
+        return served
+
     def save_draft(self, task_id: int) -> int:
         body = {"result": choice_result(LABELING, "A"), "lead_time": 1}
         draft_id: int = self._as_person.once("POST", f"/api/tasks/{task_id}/drafts", body)["id"]

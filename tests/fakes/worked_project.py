@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from backend.delivery import deliver
+from backend.escalation import escalate
 from backend.predictors import artifacts, sklearn_models
 from backend.queueing import place
 from backend.routing import route
@@ -45,6 +46,7 @@ WORDS = {
     "music": "violins answer flutes across bright stages",
 }
 FAR_CAPACITY = 100_000
+RANK_PREFIX = "labelgate #"
 
 
 def text_of(kind: str, number: int) -> str:
@@ -182,6 +184,7 @@ class WorkedProject:
     def round(self) -> None:
         """Everything that a round of jobs does with the tasks, up to the first failure."""
         synchronise(self.runtime, self.project)
+        escalate(self.runtime, self.project)
         route(self.runtime, self.project)
         place(self.runtime, self.project)
         deliver(self.runtime, self.project)
@@ -225,11 +228,17 @@ class WorkedProject:
         ]
 
     def shown(self, task_id: int) -> list[tuple[str, bool]]:
-        """The task's predictions as (model version, says a label), sorted."""
+        """The task's predictions but its rank, as (model version, says a label), sorted."""
         return sorted(
             (each.prelabel.model_version, bool(each.prelabel.result))
             for each in self.server.tasks[task_id].predictions
+            if not each.prelabel.model_version.startswith(RANK_PREFIX)
         )
+
+    def ranks(self, task_id: int) -> list[int]:
+        """The ranks under which the task stands in Label Studio: one where it is in a view."""
+        versions = [each.prelabel.model_version for each in self.server.tasks[task_id].predictions]
+        return [int(v.removeprefix(RANK_PREFIX)) for v in versions if v.startswith(RANK_PREFIX)]
 
 
 def worked_project(folder: Path, policy: Policy | None = None) -> WorkedProject:
@@ -278,6 +287,11 @@ def looks_as_wished(worked: WorkedProject) -> list[str]:
             predictions.append((row.model_version, True))
         if row and row.marker is not None:
             predictions.append((f"labelgate: {row.marker}", False))
+            # A task keeps the rank that it was delivered with, whatever is wished now.
+            if len(worked.ranks(task.id)) != 1:
+                wrong.append(f"{task.id}: the ranks are {worked.ranks(task.id)}")
+        elif worked.ranks(task.id):
+            wrong.append(f"{task.id}: in no view and of rank {worked.ranks(task.id)}")
         # An accepted label stays whichever version repeated it, and so does its prediction.
         shown = worked.shown(task.id)
         if row and row.accepts:

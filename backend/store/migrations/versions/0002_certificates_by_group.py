@@ -33,6 +33,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("escalated_to", sa.String(), nullable=True))
     with op.batch_alter_table("deliveries") as batch_op:
         batch_op.add_column(sa.Column("strategy", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("rank", sa.Integer(), nullable=True))
     _rewrite(lambda evidence: [evidence])
     with op.batch_alter_table("certificates") as batch_op:
         batch_op.drop_column("threshold")
@@ -44,6 +45,7 @@ def downgrade() -> None:
         batch_op.add_column(sa.Column("threshold", sa.Float(), nullable=True))
     _rewrite(lambda evidence: _as_before(evidence[0]))
     with op.batch_alter_table("deliveries") as batch_op:
+        batch_op.drop_column("rank")
         batch_op.drop_column("strategy")
     with op.batch_alter_table("tasks") as batch_op:
         batch_op.drop_column("escalated_to")
