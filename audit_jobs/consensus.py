@@ -216,7 +216,7 @@ def _notes(found: Answered, gold_file: Path | None) -> list[str]:
     ratings, consensus, gold = found.ratings, found.consensus, found.gold
     notes = []
     if ratings.dropped:
-        notes.append(f"{ratings.dropped:,} repeated votes left out: the first of a worker counts")
+        notes.append(f"repeated votes left out: {ratings.dropped:,}, the first of a worker counts")
     if not overlapping(ratings).any():
         notes.append(
             "No item has votes of two workers, so nothing tells who is right: have some items "
@@ -224,14 +224,14 @@ def _notes(found: Answered, gold_file: Path | None) -> list[str]:
         )
     if len(consensus.tied):
         notes.append(
-            f"{len(consensus.tied):,} items are tied: --out names the first label in order"
+            f"tied items: {len(consensus.tied):,}, of which --out names the first label in order"
         )
     if not consensus.converged:
         notes.append("The estimate still moved at the last round: take it with care, or majority")
     if gold is not None and not gold.matched:
         notes.append(f"{gold_file}: none of its items has votes, so accuracy is not known")
     elif gold is not None and gold.unknown:
-        notes.append(f"{gold_file}: {gold.unknown:,} items have no votes and are left out")
+        notes.append(f"{gold_file}: items without votes, left out: {gold.unknown:,}")
     return notes
 
 

@@ -39,7 +39,7 @@ class Consensus:
     confidence: FloatArray  # by unit
     leading_units: IntArray  # every label that stands highest; more than one a unit where tied
     leading_labels: IntArray
-    quality: FloatArray  # by rater: about the share of right answers; NaN where nothing tells it
+    quality: FloatArray  # by rater: the method's own figure, 0 to 1; NaN where nothing tells it
     others: IntArray  # by rating: the label that its unit would have without it, -1 where none
     converged: bool = True
 

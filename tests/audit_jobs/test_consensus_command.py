@@ -188,7 +188,7 @@ def test_text_shows_every_annotator_and_notes_ties(votes: Path, tmp_path: Path) 
         "cem",
     ):
         assert expected in result.stdout
-    assert "1 items are tied" in result.stderr
+    assert "tied items: 1" in result.stderr
 
 
 def test_one_worker_alone_is_a_consensus_without_quality(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_repeated_votes_are_counted(tmp_path: Path) -> None:
     file = written(tmp_path, "votes.csv", VOTES + "1,ann,no\n")
     result = run(file, "--json")
     assert orjson.loads(result.stdout)["dropped"] == 1
-    assert "1 repeated votes left out" in result.stderr
+    assert "repeated votes left out: 1" in result.stderr
 
 
 @pytest.mark.parametrize(
