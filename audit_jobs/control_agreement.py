@@ -16,7 +16,7 @@ from audit_jobs.region_controls import (
     agreed_regions,
     agreed_relations,
 )
-from audit_jobs.value_controls import agreed_values, alphas, likeness
+from audit_jobs.value_controls import agreed_values, beyond_chance, likeness
 from connectors.answers import Answer, Control, Kind
 from policies.domain import Estimate
 
@@ -65,7 +65,7 @@ def control_agreement(
     found = _agreed(control, len(tasks), seed)
     measures, failure = _corrected(control, level, seed)
     return ControlAgreement(
-        measures=measures | estimated(_figures(found, len(tasks)), len(tasks), seed),
+        measures=estimated(_figures(found, len(tasks)), len(tasks), seed) | measures,
         pairs=_by_pair(found, len(tasks), seed),
         compared=found.main,
         note=failure,
@@ -90,11 +90,11 @@ def _agreed(control: Control, tasks: int, seed: int) -> Agreed:
 
 
 def _corrected(control: Control, level: Level, seed: int) -> tuple[dict[str, Estimate], str | None]:
-    """Raw agreement and alphas of answers that are compared as a whole, or why there are none."""
+    """The chance-corrected figures of answers about the whole task, or why there are none."""
     if control.per_region or control.kind in {Kind.REGIONS, Kind.RELATIONS}:
         return {}, None
     try:
-        return alphas(control.kind, control.answers, level, seed), None
+        return beyond_chance(control.kind, control.answers, level, seed), None
     except ValueError as error:
         return {}, f"no alpha: {error}"
 

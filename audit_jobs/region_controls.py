@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from audit_jobs.measures.masks import dice, union
-from audit_jobs.measures.matching import Annotations, Similarity, best_matching
+from audit_jobs.measures.matching import Annotations, Similarity
 from audit_jobs.measures.pairs import Answered, Pairs, Scores, pooled_f1
 from audit_jobs.measures.regions import (
     SAME_REGION,
+    Compared,
     compared_within,
     matched_counts,
     region_alpha,
     region_scores,
+    same_regions,
 )
 from audit_jobs.measures.resampling import Figures
 from audit_jobs.measures.shapes import similarity_of
@@ -75,7 +77,7 @@ def agreed_regions(control: Control, tasks: int, seed: int) -> Agreed:
         others.append(pooled_f1(*whose, counts, "f1_words_pooled", tasks))
         others.append(character_alpha(_characters(answers, control.texts), tasks))
     if any(isinstance(shape, Mask) for shape in shapes):
-        scores["dice"] = _dice(answers, every.pairs)
+        scores["dice"] = _dice(answers, every)
     return Agreed(
         answered=annotations.answered,
         pairs=every.pairs,
@@ -117,21 +119,16 @@ def agreed_attributes(
         annotations, similarity_of([attribute.region.shape for attribute in attributes])
     )
     found = every.found
-    chosen = np.flatnonzero(
-        best_matching(found, np.where(found.similarity >= SAME_REGION, found.similarity, 0.0))
-    )
-    values = np.array(
-        [
-            alike(attributes[one].value, attributes[other].value) or 0.0
-            for one, other in zip(found.left[chosen], found.right[chosen], strict=True)
-        ],
-        dtype=np.float64,
-    )
+    values = np.zeros(len(found.pair))
+    for place in np.flatnonzero(found.similarity >= SAME_REGION).tolist():
+        one, other = attributes[found.left[place]], attributes[found.right[place]]
+        values[place] = alike(one.value, other.value) or 0.0
+    chosen = same_regions(every, values)
     pair, n = found.pair[chosen], len(every.pairs)
     matched = np.bincount(pair, minlength=n).astype(np.float64)
     left, right = every.sizes
-    said = np.bincount(pair, weights=values, minlength=n).astype(np.float64)
-    placed = np.bincount(pair, weights=values * found.similarity[chosen], minlength=n)
+    said = np.bincount(pair, weights=values[chosen], minlength=n).astype(np.float64)
+    placed = np.bincount(pair, weights=(values * found.similarity)[chosen], minlength=n)
     return Agreed(
         answered=annotations.answered,
         pairs=every.pairs,
@@ -223,10 +220,11 @@ def _labelled(regions: Sequence[Region], container: str) -> list[tuple[int, int,
     ]
 
 
-def _dice(answers: Sequence[Answer[tuple[Region, ...]]], pairs: Pairs) -> Scores:
+def _dice(answers: Sequence[Answer[tuple[Region, ...]]], every: Compared) -> Scores:
     """Dice of all that both painted, label by label, however many strokes it took."""
     painted = [_by_label(answer.value) for answer in answers]
     empty = np.empty((0, 2), dtype=np.int64)
+    pairs, known = every.pairs, every.found.comparable.astype(np.float64)
     values = np.ones(len(pairs))
     for place, (one, other) in enumerate(zip(pairs.left, pairs.right, strict=True)):
         ours, theirs = painted[one], painted[other]
@@ -235,7 +233,7 @@ def _dice(answers: Sequence[Answer[tuple[Region, ...]]], pairs: Pairs) -> Scores
             for label in ours.keys() | theirs.keys()
         ]
         values[place] = sum(each) / len(each) if each else 1.0
-    return Scores(above=values, below=np.ones(len(pairs)))
+    return Scores(above=values * known, below=known)
 
 
 def _by_label(regions: Sequence[Region]) -> dict[Hashable, IntArray]:

@@ -11,6 +11,9 @@ import numpy as np
 
 from audit_jobs.measures.alpha import krippendorff_alpha, raw_agreement
 from audit_jobs.measures.distances import Level, jaccard_distance, masi_distance
+from audit_jobs.measures.fleiss import fleiss_kappa
+from audit_jobs.measures.gwet import gwet_ac1
+from audit_jobs.measures.icc import intraclass_correlations
 from audit_jobs.measures.pairs import (
     ALPHA,
     CHANCE_PAIRS,
@@ -20,9 +23,9 @@ from audit_jobs.measures.pairs import (
     pairs_between,
     pairs_within,
 )
-from audit_jobs.measures.patterns import Patterns, patterns_of
+from audit_jobs.measures.patterns import patterns_of
 from audit_jobs.measures.rankings import kendall_tau, same_column
-from audit_jobs.measures.ratings import ratings_of
+from audit_jobs.measures.ratings import Ratings, ratings_of
 from audit_jobs.measures.resampling import Figures, ratios
 from audit_jobs.measures.texts import edit_similarity, word_error_rate
 from audit_jobs.region_controls import Agreed, answered_by
@@ -31,6 +34,7 @@ from policies.domain import Estimate, FloatArray
 
 RAW = "raw_agreement"
 FIRST_SIDE = "left"
+_NUMBERS = frozenset({Kind.NUMBER, Kind.RATING, Kind.DATETIME})
 # How two answers of each kind are compared where they are attributes of matched regions.
 Alike = Callable[[Any, Any], float | None]
 
@@ -40,6 +44,8 @@ def agreed_values(kind: Kind, answers: Sequence[Answer[Any]], tasks: int, seed: 
     answered = answered_by(answers)
     pairs = pairs_within(answered.tasks)
     main, alike = _MAIN[kind]
+    if kind is Kind.CHOICES and not _are_sets(kind, answers):
+        main, alike = RAW, _same
     scores = {main: _scores(answers, pairs, alike)}
     others: list[Figures] = []
     if kind is Kind.TEXT:
@@ -54,7 +60,7 @@ def agreed_values(kind: Kind, answers: Sequence[Answer[Any]], tasks: int, seed: 
         scores["exact_match"] = _scores(answers, pairs, _same)
         if any(len(answer.value.columns) > 1 for answer in answers):
             scores["same_column"] = _scores(answers, pairs, _same_column)
-    elif kind in {Kind.NUMBER, Kind.RATING, Kind.DATETIME}:
+    elif kind in _NUMBERS:
         gaps = _scores(answers, pairs, _gap)
         scores["mean_absolute_difference"] = replace(gaps, limits=(0.0, None))
     elif kind is Kind.PAIRWISE:
@@ -64,10 +70,10 @@ def agreed_values(kind: Kind, answers: Sequence[Answer[Any]], tasks: int, seed: 
     return Agreed(answered=answered, pairs=pairs, scores=scores, main=main, others=tuple(others))
 
 
-def alphas(
+def beyond_chance(
     kind: Kind, answers: Sequence[Answer[Any]], level: Level, seed: int
 ) -> dict[str, Estimate]:
-    """Raw agreement and Krippendorff's alphas of answers that are labels, sets of them or numbers.
+    """Agreement beyond chance of answers that are labels, sets of labels or numbers.
 
     Ratings are compared at the ordinal and numbers and times at the interval level, unless another
     ``level`` than the nominal one is asked for. Label sets have an alpha for each distance: equal
@@ -78,20 +84,24 @@ def alphas(
     """
     if kind in {Kind.TEXT, Kind.RANKING}:
         return {}
-    patterns = _patterns(kind, answers)
+    ratings = _ratings(kind, answers)
+    patterns = patterns_of(ratings)
     found = {RAW: raw_agreement(patterns, seed)}
-    if kind in {Kind.NUMBER, Kind.RATING, Kind.DATETIME}:
+    if kind in _NUMBERS:
         natural = Level.ORDINAL if kind is Kind.RATING else Level.INTERVAL
         asked = natural if level is Level.NOMINAL else level
-        return found | {ALPHA: krippendorff_alpha(patterns, asked, seed)}
+        found[ALPHA] = krippendorff_alpha(patterns, asked, seed)
+        return found | intraclass_correlations(ratings, seed)
     found[ALPHA] = krippendorff_alpha(patterns, Level.NOMINAL, seed)
     if kind is Kind.TAXONOMY:
         table = _ancestor_distance([json.loads(name) for name in patterns.categories])
-        found["krippendorff_alpha_hierarchical"] = krippendorff_alpha(patterns, table, seed)
-    elif kind is Kind.CHOICES and any(len(answer.value) > 1 for answer in answers):
+        found[f"{ALPHA}_hierarchical"] = krippendorff_alpha(patterns, table, seed)
+    elif _are_sets(kind, answers):
         sets = [frozenset(json.loads(name)) for name in patterns.categories]
         for name, distance in (("jaccard", jaccard_distance), ("masi", masi_distance)):
             found[f"{ALPHA}_{name}"] = krippendorff_alpha(patterns, distance(sets), seed)
+    found["fleiss_kappa"] = fleiss_kappa(patterns, seed)
+    found["gwet_ac1"] = gwet_ac1(patterns, seed)
     return found
 
 
@@ -111,15 +121,18 @@ def _scores(answers: Sequence[Answer[Any]], pairs: Pairs, alike: Alike) -> Score
     )
 
 
-def _patterns(kind: Kind, answers: Sequence[Answer[Any]]) -> Patterns:
-    plain = kind in {Kind.NUMBER, Kind.RATING, Kind.DATETIME}
-    return patterns_of(
-        ratings_of(
-            [str(answer.task) for answer in answers],
-            [str(answer.annotator) for answer in answers],
-            [repr(answer.value) if plain else json.dumps(answer.value) for answer in answers],
-        )
+def _ratings(kind: Kind, answers: Sequence[Answer[Any]]) -> Ratings:
+    plain = kind in _NUMBERS
+    return ratings_of(
+        [str(answer.task) for answer in answers],
+        [str(answer.annotator) for answer in answers],
+        [repr(answer.value) if plain else json.dumps(answer.value) for answer in answers],
     )
+
+
+def _are_sets(kind: Kind, answers: Sequence[Answer[Any]]) -> bool:
+    """Whether anybody chose several labels at once."""
+    return kind is Kind.CHOICES and any(len(answer.value) > 1 for answer in answers)
 
 
 def _ancestor_distance(taxonomies: Sequence[Sequence[Sequence[str]]]) -> FloatArray:
@@ -161,10 +174,10 @@ def _same_column(one: Ranking, other: Ranking) -> float | None:
 _MAIN: dict[Kind, tuple[str, Alike]] = {
     Kind.CHOICES: ("mean_jaccard", _jaccard),
     Kind.TAXONOMY: ("mean_jaccard", _jaccard),
-    Kind.PAIRWISE: ("exact_match", _same),
-    Kind.RATING: ("exact_match", _same),
-    Kind.NUMBER: ("exact_match", _same),
-    Kind.DATETIME: ("exact_match", _same),
+    Kind.PAIRWISE: (RAW, _same),
+    Kind.RATING: (RAW, _same),
+    Kind.NUMBER: (RAW, _same),
+    Kind.DATETIME: (RAW, _same),
     Kind.TEXT: ("edit_similarity", edit_similarity),
     Kind.RANKING: ("kendall_tau", _tau),
 }

@@ -34,6 +34,10 @@ ANY_LABEL = "_any_label"
 # Regions this similar are taken for the same one where labels and attributes are compared.
 SAME_REGION = 0.5
 LABEL_AGREEMENT = "label_agreement"
+# Of matchings with the same total that with more regions is taken, then that with more alike
+# in label or attribute: so the figures do not depend on the order in which regions were drawn.
+_ONE_MORE = 1e-6
+_MORE_ALIKE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,10 +79,10 @@ def mean_similarity(every: Compared, allowed: BoolArray) -> Scores:
     The matching is the one with the largest total among the ``allowed`` overlaps. Two empty
     annotations agree: 1.
     """
-    weights = np.where(allowed, every.found.similarity, 0.0)
-    chosen = best_matching(every.found, weights)
+    similarity = every.found.similarity
+    chosen = best_matching(every.found, np.where(allowed, similarity + _ONE_MORE, 0.0))
     n = len(every.pairs)
-    total = np.bincount(every.found.pair[chosen], weights=weights[chosen], minlength=n)
+    total = np.bincount(every.found.pair[chosen], weights=similarity[chosen], minlength=n)
     matched = np.bincount(every.found.pair[chosen], minlength=n)
     left, right = every.sizes
     regions = left + right - matched
@@ -99,10 +103,16 @@ def f1(every: Compared, allowed: BoolArray) -> Scores:
     return _defined(every, np.where(regions == 0, 1.0, 2 * matched / np.maximum(regions, 1)))
 
 
+def same_regions(every: Compared, alike: FloatArray) -> BoolArray:
+    """The overlaps of regions taken for the same one, by place alone; ``alike`` breaks ties."""
+    near = every.found.similarity >= SAME_REGION
+    weights = every.found.similarity + _ONE_MORE + _MORE_ALIKE * alike
+    return best_matching(every.found, np.where(near, weights, 0.0))
+
+
 def label_agreement(every: Compared) -> Scores:
     """Among regions matched whatever their label, the share that both called the same."""
-    alike = every.found.similarity >= SAME_REGION
-    chosen = best_matching(every.found, np.where(alike, every.found.similarity, 0.0))
+    chosen = same_regions(every, every.same_label.astype(np.float64))
     pair = every.found.pair
     n = len(every.pairs)
     same = np.bincount(pair[chosen & every.same_label], minlength=n)

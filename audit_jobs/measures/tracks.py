@@ -94,4 +94,5 @@ def _turned_iou(ours: FloatArray, theirs: FloatArray) -> FloatArray:
     common = shapely.area(shapely.intersection(ours, theirs))
     covered = shapely.area(ours) + shapely.area(theirs) - common
     iou = np.divide(common, covered, out=np.zeros(len(common)), where=covered > 0)
-    return np.clip(iou, 0.0, 1.0)
+    rounded: FloatArray = np.clip(iou, 0.0, 1.0)
+    return rounded
