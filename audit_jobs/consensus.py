@@ -83,10 +83,11 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
     """Find one label for each item that several people voted on, and how good each person is.
 
     FILE is a CSV file, .gz or not, with the columns `item`, `worker` and `label`; of the votes of
-    one worker on one item the first counts. majority is the yardstick. dawid-skene learns what
-    each worker mixes up, and is best where each gave ten votes or more; one-coin learns one figure
-    for each, weighted is one pass of the same. crowdlab listens to a model too and needs the
-    package cleanlab.
+    one worker on one item the first counts. majority is the yardstick. weighted counts who agrees
+    with others for more. one-coin learns how often each worker is right: the best with few votes
+    of each, but wrong where some labels are harder than others. dawid-skene learns what each
+    worker mixes up, and wants dozens of votes of each; with fewer it is too sure of itself.
+    crowdlab listens to a model too and needs the package cleanlab.
 
     Confidence is a share of the votes for majority and weighted, else a probability. With --gold,
     accuracy counts a tie by its chance.
