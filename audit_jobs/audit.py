@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.reviewers import reviewers_of
+from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.decisions import current_decisions
+from backend.store.escalations import final_labels
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, Report, newest_report, store_report
-from backend.store.tasks import answers, human_votes
+from backend.store.tasks import human_votes
 from policies.domain import Purpose
 from policies.intervals import wilson
 from policies.loading import parse_policy
@@ -19,19 +20,22 @@ from policies.loading import parse_policy
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     """Compare each audited task's would-be label with its auditor's; keep a report of changes.
 
-    Only reviewers of the audit tier count; an answer by anybody else becomes the label, but is no
-    audit. All audits of a policy have the same chance of being drawn, so the plain share with its
-    Wilson interval is the estimate.
+    Only reviewers of the audit tier and more expert ones count; an answer by anybody else becomes
+    the label, but is no audit. A contested audit counts once it is settled. All audits of a
+    policy have the same chance of being drawn, so the plain share with its Wilson interval is the
+    estimate.
     """
     policy = parse_policy(project.policy_text)
-    auditors = reviewers_of(runtime, policy.tier(policy.audit.tier))
+    expertise = expertise_of(runtime, policy)
+    enough = policy.order(policy.audit.tier)
     with runtime.reads() as session:
         audits = list(current_decisions(session, project.id, labelled=True, purpose=Purpose.AUDIT))
         votes = human_votes(session, project.id)
         model = champion(session, project.id)
         last = newest_report(session, project.id, AUDIT)
+        by_auditors = [vote for vote in votes if expertise.get(vote.user_id, -1) >= enough]
+        answered = final_labels(session, project.id, by_auditors)
 
-    answered = answers(vote for vote in votes if vote.user_id in auditors)
     judged = [entry.decision for entry in audits if entry.decision.task_id in answered]
     failed = [d.task_id for d in judged if d.label != answered[d.task_id]]
     body = {

@@ -8,6 +8,8 @@ from typing import Any
 
 from audit_jobs import agreement, audit, cycle, retrain
 from backend.delivery import deliver
+from backend.escalation import escalate
+from backend.freezing import freeze_aged
 from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime
@@ -30,11 +32,13 @@ def _route(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "sync": _sync,
+        "escalate": escalate,
         "route": _route,
         "deliver": deliver,
         "agreement": agreement.run,
         "audit": audit.run,
         "cycle": cycle.run,
+        "freeze": freeze_aged,
         "retrain": retrain.run,
         "reconcile": reconcile,
     }
@@ -42,4 +46,4 @@ JOBS: Mapping[str, Job] = MappingProxyType(
 
 # What the scheduler runs whenever something changed, in this order; retrain has a thread of its
 # own, because it takes minutes and the queue must go on.
-ROUND = ("sync", "route", "deliver", "agreement", "audit", "cycle")
+ROUND = ("sync", "escalate", "route", "deliver", "agreement", "audit", "cycle")

@@ -134,7 +134,7 @@ class AnnotationTool(Protocol):
         """Delete the robot's annotations on these tasks, never a person's; how many."""
 
     def set_overlap(self, task_id: int, overlap: int) -> None:
-        """How many people the tool asks for this task."""
+        """How many people the tool asks for this task; with fewer answers it is open again."""
 
     def show_version(self, project_id: int, model_version: str) -> None:
         """Make this version the one whose predictions the tool shows and orders by."""

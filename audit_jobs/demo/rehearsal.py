@@ -188,7 +188,7 @@ def _on(stage: Stage, day: int) -> Runtime:
 
 def _decide_and_deliver(stage: Stage, day: int, say: Say) -> None:
     say("deciding and delivering")
-    for job in ("sync", "route", "deliver", "cycle"):
+    for job in ("sync", "escalate", "route", "deliver", "cycle"):
         run_job(_on(stage, day), job, stage.project)
 
 

@@ -173,8 +173,15 @@ class LabelStudioTool:
         )
 
     def set_overlap(self, task_id: int, overlap: int) -> None:
-        """How many people the tool asks for this task."""
-        self._admin.repeatable("PATCH", f"/api/tasks/{task_id}/", {"overlap": overlap})
+        """How many people the tool asks for this task; with fewer answers it is open again.
+
+        Label Studio leaves a labelled task labelled when its overlap rises.
+        """
+        path = f"/api/tasks/{task_id}/"
+        task = self._admin.repeatable("PATCH", path, {"overlap": overlap})
+        people = {each["completed_by"] for each in task["annotations"] if not each["was_cancelled"]}
+        if task["is_labeled"] and len(people) < overlap:
+            self._admin.repeatable("PATCH", path, {"is_labeled": False})
 
     def show_version(self, project_id: int, model_version: str) -> None:
         """Make this version the one whose predictions are shown and ordered by.
