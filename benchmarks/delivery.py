@@ -76,6 +76,7 @@ def wishes_for(task_ids: list[int]) -> list[Wish]:
             model_version=VERSION,
             accepts=bool(number % 2),
             overlap=1,
+            rank=None if number % 2 else 1 + number % 20,
         )
         for number, task_id in enumerate(task_ids)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,105 @@ def test_figures_are_those_of_a_count_by_hand(worked: WorkedProject) -> None:
     of_routed = sum(d.purpose is Purpose.ROUTED for d in accepts)
     assert figures.decisions["accept/routed"] == of_routed
     assert figures.deliveries == worked.states()
+
+
+def by_strategy(worked: WorkedProject) -> dict[str | None, set[int]]:
+    found: dict[str | None, set[int]] = {}
+    for task_id, row in worked.deliveries().items():
+        if row.marker is not None:
+            found.setdefault(row.strategy, set()).add(task_id)
+    return found
+
+
+def test_a_day_by_quotas_is_stored_with_the_reason_for_each_task(tmp_path: Path) -> None:
+    shares = {"random": 0.4, "stratified": 0.6}
+    worked = worked_project(
+        tmp_path,
+        worked_policy(
+            20,
+            auto_accept="never",
+            sampling=shares,
+            control={"share": 0.2, "tier": "general"},
+            holdout={"share": 0.2, "tier": "general"},
+        ),
+    )
+    worked.promote(certified=False)
+    worked.add(["fruit", "fruit", "fruit", "motor"] * 30)
+    worked.settle()
+    found = by_strategy(worked)
+    assert {part: len(tasks) for part, tasks in found.items()} == {"random": 8, "stratified": 12}
+    decisions = worked.decisions()
+    assert {decisions[task].purpose for task in found["random"]} <= set(SLICES)
+    assert Counter(each.label for each in decisions.values()) == {"A": 90, "B": 30}
+    assert Counter(decisions[task].label for task in found["stratified"]) == {"A": 9, "B": 3}
+    assert looks_as_wished(worked) == []
+
+
+def test_tasks_with_a_label_that_people_often_correct_are_asked_for(tmp_path: Path) -> None:
+    shares = {"random": 0.2, "uncertainty": 0.4, "known_failures": 0.4}
+    policy = worked_policy(10, auto_accept="never", sampling=shares)
+    worked = worked_project(tmp_path, policy)
+    worked.promote(certified=False)
+    ids = worked.add(["fruit", "motor"] * 60)
+    worked.settle()
+    assert "known_failures" not in by_strategy(worked)
+    predicted = {task: str(each.label) for task, each in worked.decisions().items()}
+    for task_id in ids[:60]:  # whatever it takes for B is A, and it is right about A
+        worked.server.submit(worked.people["ann"], task_id, "A")
+    worked.clock.forward(86_400)
+    worked.settle()
+    asked = by_strategy(worked)["known_failures"]
+    assert {predicted[task] for task in asked} == {"B"}
+    # All slices are the seniors': of the general tier's places the two other parts have half each.
+    assert len(asked & set(worked.decisions())) == 5
+
+
+def test_a_view_hands_out_the_most_wanted_first(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path, worked_policy(12, agreement={"share": 0.3}))
+    worked.promote()
+    worked.add(["fruit", "motor", "music"] * 40)
+    worked.settle()
+    decisions, rows = worked.decisions(), worked.deliveries()
+    view = worked.tool.tasks_in_view(worked.project_id, worked.project.views["general"])
+    wished = [task.id for task in view]
+    assert len(wished) == 12
+    purposes = {decisions[task].purpose for task in wished}
+    assert purposes == {Purpose.ROUTED, Purpose.AGREEMENT}  # some show an answer, some are blind
+    scores = [decisions[task].score or 0.0 for task in wished]
+    assert scores == sorted(scores)
+    assert [rows[task].rank for task in wished] == [1 + RANKS * n // 12 for n in range(12)]
+
+
+def test_a_task_keeps_its_rank_while_others_are_labelled(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path, worked_policy(10))
+    worked.promote()
+    worked.add(["music"] * 60)
+    worked.settle()
+    view = worked.project.views["general"]
+    before = [task.id for task in worked.tool.tasks_in_view(worked.project_id, view)]
+    revisions = {task: row.revision for task, row in worked.deliveries().items()}
+    for task_id in before[:5]:
+        worked.server.submit(worked.people["ann"], task_id, "A")
+    worked.settle()
+    after = [task.id for task in worked.tool.tasks_in_view(worked.project_id, view)]
+    assert after == before[5:]
+    assert {task: row.revision for task, row in worked.deliveries().items()} == revisions
+
+
+@pytest.mark.parametrize(("by", "first"), [("least_confidence", 1), ("margin", 2), ("entropy", 3)])
+def test_uncertainty_is_measured_as_the_policy_says(by: str, first: int) -> None:
+    policy = worked_policy(sampling={"random": 0.1, "uncertainty": 0.9, "by": by})
+    values = {1: (0.4, 0.3, 0.5), 2: (0.5, 0.1, 0.6), 3: (0.6, 0.2, 0.7)}
+    rows = [
+        replace(
+            open_decision(task_id, Purpose.ROUTED, score),
+            signals={"margin": margin, "entropy": entropy},
+        )
+        for task_id, (score, margin, entropy) in values.items()
+    ]
+    # A rule's answer has no margin: it stands by its score. No answer at all comes first.
+    rows.append(open_decision(4, Purpose.ROUTED, 0.99))
+    rows.append(open_decision(5, Purpose.ROUTED, None))
+    queue = [each.task_id for each, _ in days_queue(policy, rows, pool_of(rows, {}), 5)]
+    assert queue[:2] == [5, first]
+    assert queue[-1] == 4

@@ -1,0 +1,78 @@
+"""What people corrected, by predicted label: counted from the ledger and the standing answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from backend.store.corrections import corrections
+from backend.store.tasks import mark_annotations_deleted
+from policies.domain import Outcome
+from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
+
+
+@pytest.fixture
+def worked(tmp_path: Path) -> WorkedProject:
+    """Routed, control, holdout and audited tasks; nothing accepted, so that people see it all."""
+    made = worked_project(tmp_path, worked_policy(auto_accept="never"))
+    made.promote(certified=False)
+    made.add(["fruit", "motor", "music"] * 20)
+    made.settle()
+    return made
+
+
+def counted(worked: WorkedProject, newest: int = 1_000) -> dict[str, tuple[int, int]]:
+    with worked.runtime.reads() as session:
+        return corrections(session, worked.project_id, newest)
+
+
+def test_every_answer_counts_once_for_what_was_predicted(worked: WorkedProject) -> None:
+    assert counted(worked) == {}
+    predicted = {task: str(each.label) for task, each in worked.decisions().items()}
+    assert set(predicted.values()) == {"A", "B"}
+    for number, task_id in enumerate(predicted):
+        worked.server.submit(worked.people["ann"], task_id, "B" if number % 2 else "A")
+    worked.settle()
+    said = {task: "B" if number % 2 else "A" for number, task in enumerate(predicted)}
+    given = Counter(predicted.values())
+    wrong = Counter(label for task, label in predicted.items() if said[task] != label)
+    assert counted(worked) == {label: (given[label], wrong[label]) for label in ("A", "B")}
+    worked.promote("music", "fruit")  # what the new version would have said does not matter
+    worked.settle()
+    assert counted(worked) == {label: (given[label], wrong[label]) for label in ("A", "B")}
+
+
+def test_skips_robots_and_answers_that_were_taken_back_do_not_count(
+    worked: WorkedProject,
+) -> None:
+    first, second, third = list(worked.decisions())[:3]
+    worked.server.skip(worked.people["ann"], first)
+    gone = worked.server.submit(worked.people["ann"], second, "A")
+    worked.server.submit(worked.people["bob"], third, "A")
+    worked.settle()
+    assert sum(answers for answers, _ in counted(worked).values()) == 2
+    with worked.runtime.sessions.begin() as session:
+        mark_annotations_deleted(session, worked.project_id, [gone], worked.clock())
+    assert sum(answers for answers, _ in counted(worked).values()) == 1
+
+
+def test_the_robots_own_labels_are_no_answers(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path)
+    worked.promote()
+    worked.add(["fruit", "motor"] * 10)
+    worked.settle()
+    assert any(each.outcome is Outcome.ACCEPT for each in worked.decisions().values())
+    assert counted(worked) == {}
+
+
+def test_only_the_newest_answers_count(worked: WorkedProject) -> None:
+    predicted = {task: str(each.label) for task, each in worked.decisions().items()}
+    of_a = [task for task, label in predicted.items() if label == "A"][:4]
+    for task_id, label in zip(of_a, "BBAA", strict=True):
+        worked.server.submit(worked.people["ann"], task_id, label)
+    worked.settle()
+    assert counted(worked) == {"A": (4, 2)}
+    assert counted(worked, 2) == {"A": (2, 0)}
+    assert counted(worked, 3) == {"A": (3, 1)}
