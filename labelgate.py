@@ -9,10 +9,12 @@ from backend.commands.groups import LazyGroup
 COMMANDS = {
     "agreement": "audit_jobs.agreement_command",
     "calibrate": "backend.commands.calibrate",
+    "certificates": "backend.commands.certificates",
     "connect": "backend.commands.projects",
     "consensus": "audit_jobs.consensus",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
+    "export": "backend.commands.exports",
     "import": "backend.commands.imports:imports",
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",

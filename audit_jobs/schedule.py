@@ -33,7 +33,8 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     watch = Watch(runtime)
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
-    scheduler.add_job(watch.reconcile, "cron", hour=3, id="reconcile")
+    scheduler.add_job(watch.nightly, "cron", args=["freeze"], hour=2, id="freeze")
+    scheduler.add_job(watch.nightly, "cron", args=["reconcile"], hour=3, id="reconcile")
     scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])
     return scheduler
 
@@ -73,15 +74,15 @@ class Watch:
                 self._pause(FAILED_ROUND_PAUSE_S)  # the request may still be open
             self._looked_at.pop(project.id, None)  # a new version decides everything again
 
-    def reconcile(self) -> None:
-        """Once a night: notice what was deleted in Label Studio without a word."""
+    def nightly(self, job: str) -> None:
+        """Run a job for every project, one after the other; a failure stops no other project's."""
         with self._runtime.reads() as session:
             projects = all_projects(session)
         for project in projects:
             try:
-                run_job(self._runtime, "reconcile", project)
+                run_job(self._runtime, job, project)
             except JobFailedError as error:
-                logger.warning("reconcile.failed project=%d error=%s", project.id, error)
+                logger.warning("%s.failed project=%d error=%s", job, project.id, error)
 
 
 def run_round(runtime: Runtime, project: ConnectedProject) -> bool:

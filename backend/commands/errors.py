@@ -10,6 +10,7 @@ import click
 
 from backend.connecting import ConnectError
 from backend.settings import SettingsError
+from backend.store.freezes import FreezeTakenError
 from backend.store.schema import SchemaError
 from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.labeling import LabelingError
@@ -29,6 +30,7 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
         except (
             AnnotationToolError,
             ConnectError,
+            FreezeTakenError,
             LabelingError,
             PolicyError,
             SchemaError,

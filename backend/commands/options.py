@@ -1,10 +1,13 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
 import math
 
 import click
+
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject, all_projects
 
 
 class Between(click.ParamType[float]):
@@ -31,3 +34,17 @@ class Between(click.ParamType[float]):
 
 MAX_ERROR = Between(0, 0.5)  # the same bounds as in a policy
 CONFIDENCE = Between(0.5, 1)
+
+
+def connected_project(runtime: Runtime, name: str) -> ConnectedProject:
+    """The connected project of this number or title; an error that lists what is there."""
+    with runtime.reads() as session:
+        known = all_projects(session)
+    found = [each for each in known if name in (str(each.id), each.title)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        numbers = ", ".join(str(each.id) for each in found)
+        raise click.ClickException(f"{name!r} names several projects: say one of {numbers}")
+    listed = ", ".join(f"{each.id} {each.title!r}" for each in known) or "none: labelgate connect"
+    raise click.ClickException(f"no project {name!r} is connected; connected: {listed}")

@@ -11,21 +11,26 @@ from sqlalchemy.orm import Session
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
+from backend.store.escalations import count_escalated
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report, reports
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
-from backend.store.tasks import count_human_labels
+from backend.store.tasks import count_human_labels, count_tasks
 from backend.store.training import TrainingRequest, open_requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """One view: how many tasks it holds unanswered, how many were answered, and how many wait."""
+    """One view: how many tasks it holds unanswered, and how many were answered.
+
+    ``escalated`` is how many contested tasks wait for the tier, in the view or for a place in it.
+    """
 
     name: str
     open: int
     answered: int
+    escalated: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
     serving = champion(session, project.id)
     return ProjectFigures(
         project=project,
-        tasks=_count_tasks(session, project.id),
+        tasks=count_tasks(session, project.id),
         human_labels=count_human_labels(session, project.id),
         accepted=count_accepted(session, project.id),
         waiting=_count_waiting(session, project.id),
@@ -118,19 +123,8 @@ def _accepted(project_id: int) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _count_tasks(session: Session, project_id: int) -> int:
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(TaskRow)
-            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
-        )
-        or 0
-    )
-
-
 def _count_waiting(session: Session, project_id: int) -> int:
-    """Unlabelled tasks that are in no view and not accepted: they wait for capacity or a model."""
+    """Open tasks that are in no view and not accepted: they wait for capacity or a model."""
     placed = (
         select(DeliveryRow.task_id)
         .where(
@@ -146,7 +140,7 @@ def _count_waiting(session: Session, project_id: int) -> int:
             .where(
                 TaskRow.project_id == project_id,
                 TaskRow.deleted_at.is_(None),
-                TaskRow.human_labels == 0,
+                (TaskRow.human_labels == 0) | TaskRow.escalated_to.is_not(None),
                 TaskRow.task_id.not_in(placed),
             )
         )
@@ -170,8 +164,14 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
         .group_by(DeliveryRow.marker)
     )
     found = {marker: (waiting, answered) for marker, waiting, answered in rows}
+    escalated = count_escalated(session, project.id)
     return [
-        Queue(name=name, open=found.get(name, (0, 0))[0], answered=found.get(name, (0, 0))[1])
+        Queue(
+            name=name,
+            open=found.get(name, (0, 0))[0],
+            answered=found.get(name, (0, 0))[1],
+            escalated=escalated.get(name, 0),
+        )
         for name in project.views
     ]
 

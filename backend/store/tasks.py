@@ -87,6 +87,18 @@ def task_ids(session: Session, project_id: int) -> list[int]:
     )
 
 
+def count_tasks(session: Session, project_id: int) -> int:
+    """Tasks that are not deleted."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(TaskRow)
+            .where(TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None))
+        )
+        or 0
+    )
+
+
 def standing_annotations(session: Session, project_id: int) -> dict[int, int]:
     """Annotation id -> task id of every annotation, people's and the robot's, that still stands."""
     rows = session.execute(

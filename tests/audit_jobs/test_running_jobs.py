@@ -250,7 +250,7 @@ def test_old_runs_and_handled_events_are_forgotten(worked: WorkedProject) -> Non
 
 def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProject) -> None:
     scheduled = {job.id: job for job in build_scheduler(worked.runtime).get_jobs()}
-    assert set(scheduled) == {"rounds", "retrain", "reconcile", "forget"}
+    assert set(scheduled) == {"rounds", "retrain", "freeze", "reconcile", "forget"}
 
 
 def bodies(worked: WorkedProject, kind: str) -> list[dict[str, Any]]:
@@ -307,4 +307,4 @@ def test_every_job_of_a_round_is_a_job_that_can_be_run_by_hand() -> None:
         check=True,
         cwd=Path(__file__).parents[2],
     ).stdout.split()
-    assert set(listed) == set(JOBS) == {*ROUND, "retrain", "reconcile"}
+    assert set(listed) == set(JOBS) == {*ROUND, "retrain", "freeze", "reconcile"}

@@ -1,0 +1,105 @@
+"""Use case: write every final label to a file, each with what it takes to trace it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+import orjson
+
+from backend.runtime import Runtime
+from backend.store.exports import ACCEPTED, HUMAN, FinalLabel, labels_standing
+from backend.store.projects import ConnectedProject
+from backend.store.tasks import count_tasks
+
+FORMATS = (".jsonl", ".csv")
+_COLUMNS = (
+    "task_id",
+    "data",
+    "label",
+    "source",
+    "tier",
+    "people",
+    "score",
+    "model_version",
+    "policy_hash",
+    "freeze",
+    "decision_seq",
+    "decision_hash",
+    "provisional",
+)
+
+
+def export_labels(
+    runtime: Runtime,
+    project: ConnectedProject,
+    file: Path,
+    *,
+    provisional: bool = False,
+    fields: Sequence[str] = (),
+) -> dict[str, int]:
+    """Write one line for each final label; ``file`` is there whole or not at all.
+
+    Accepts that no freeze took are left out unless ``provisional``. Of the task's data come the
+    fields that name it (``id``, and those that end in ``_id``) and the ``fields`` that are asked
+    for. Returns how many labels of each source were written, how many accepts stand provisionally,
+    and how many tasks are open.
+    """
+    counts: Counter[str] = Counter()
+    with runtime.reads() as session, _written(file) as text:
+        write = _jsonl(text) if file.suffix == ".jsonl" else _csv(text)
+        tasks = count_tasks(session, project.id)
+        for each in labels_standing(session, project.id):
+            counts["provisional" if each.provisional else each.source] += 1
+            if provisional or not each.provisional:
+                write(_line(each, fields))
+    return {
+        HUMAN: counts[HUMAN],
+        ACCEPTED: counts[ACCEPTED],
+        "provisional": counts["provisional"],
+        "open": tasks - counts.total(),
+    }
+
+
+def _line(each: FinalLabel, fields: Sequence[str]) -> dict[str, Any]:
+    line = {name: getattr(each, name) for name in _COLUMNS}
+    wanted = {
+        name: value
+        for name, value in each.data.items()
+        if name == "id" or name.endswith("_id") or name in fields
+    }
+    return line | {"data": wanted}
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[IO[str]]:
+    """A file beside this one, which it replaces once all is written."""
+    with NamedTemporaryFile(
+        "w", dir=file.parent, prefix=f".{file.name}.", delete=False, encoding="utf-8", newline=""
+    ) as text:
+        made = Path(text.name)
+        try:
+            yield text
+            text.flush()
+            os.fsync(text.fileno())
+        except BaseException:
+            text.close()
+            made.unlink()
+            raise
+    made.replace(file)
+
+
+def _jsonl(text: IO[str]) -> Callable[[dict[str, Any]], object]:
+    return lambda line: text.write(orjson.dumps(line).decode() + "\n")
+
+
+def _csv(text: IO[str]) -> Callable[[dict[str, Any]], object]:
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    return lambda line: writer.writerow(line | {"data": orjson.dumps(line["data"]).decode()})
