@@ -105,16 +105,16 @@ def export_page(report: Mapping[str, Any], title: str) -> str:
     facts = {"tasks": report["tasks"], "annotators": len(report["annotators"])}
     sections = []
     for name, control in report["controls"].items():
-        says = " ".join(filter(None, [control.get("note"), control.get("compared_by")]))
+        says = control["note"] or ""
         heading = f"{name} ({control['type']})"
         chart = _chart(control["measures"])
         sections.append(Section(heading=heading, says=says, chart=chart))
         pairs = [
             {"raters": pair["annotators"], "agreement": pair["agreement"]}
-            for pair in control.get("pairs", [])
+            for pair in control["pairs"]
         ]
         if pairs:
-            says = "How far each two annotators agree, on a scale from 0 to 1."
+            says = f"{control['compared_by'].replace('_', ' ')} of each two annotators."
             grid = _heat(pairs, "agreement")
             sections.append(Section(heading=f"{name}: two by two", says=says, grid=grid))
     notes = [", ".join(filter(None, problem.values())) for problem in report["problems"]]

@@ -81,11 +81,11 @@ def _two_way(ratings: Ratings, scores: FloatArray) -> FloatArray:
 
 
 def _estimated(adds: FloatArray, figure: Callable[[FloatArray], FloatArray], seed: int) -> Estimate:
-    units = len(adds)
+    different, frequency = np.unique(adds, axis=0, return_counts=True)
     sums = Sums(
-        adds=sparse.csr_array(adds),
-        frequency=np.ones(units, dtype=np.int64),
-        n=units,
+        adds=sparse.csr_array(different),
+        frequency=frequency.astype(np.int64),
+        n=len(adds),
         figure=figure,
     )
     return estimated(sums, seed)
