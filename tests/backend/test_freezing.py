@@ -13,40 +13,16 @@ from backend.routing import route
 from backend.store.freezes import EXPORT, Freeze, FreezeTakenError, freezes, store_freeze
 from backend.store.tables import TaskRow
 from backend.synchronisation import reconcile, synchronise
-from policies.domain import Outcome, Purpose
+from policies.domain import Purpose
 from policies.freezing import freeze_budget
+from tests.fakes.accepting_project import ACCEPT, accepting_project, accepts, answer, truth
 from tests.fakes.label_studio_server import ROBOT_ID
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
-
-ACCEPT = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7}
-
-
-def truth(worked: WorkedProject, task_id: int) -> str:
-    return "A" if "apples" in worked.server.tasks[task_id].data["text"] else "B"
-
-
-def answer(worked: WorkedProject, task_ids: list[int], *, wrong: bool = False) -> None:
-    for task_id in task_ids:
-        right = truth(worked, task_id)
-        said = {"A": "B", "B": "A"}[right] if wrong else right
-        worked.server.submit(worked.people["sue"], task_id, said)
-
-
-def make(folder: Path, **accept: object) -> WorkedProject:
-    """A certified model, its control slice answered, and accepts that stand."""
-    policy = worked_policy(auto_accept=ACCEPT | accept, control={"share": 0.3})
-    made = worked_project(folder, policy)
-    made.promote(certified=False)
-    made.add(["fruit", "motor"] * 60)
-    made.settle()
-    answer(made, made.with_purpose(Purpose.CONTROL))
-    made.settle()
-    return made
 
 
 @pytest.fixture
 def worked(tmp_path: Path) -> WorkedProject:
-    return make(tmp_path)
+    return accepting_project(tmp_path)
 
 
 def freeze(worked: WorkedProject) -> FreezeReport:
@@ -63,14 +39,6 @@ def frozen(worked: WorkedProject) -> dict[int, int]:
     with worked.runtime.reads() as session:
         rows = session.query(TaskRow).filter(TaskRow.freeze_id.is_not(None))
         return {row.task_id: row.decision_seq or 0 for row in rows}
-
-
-def accepts(worked: WorkedProject) -> set[int]:
-    return {
-        each.task_id
-        for each in worked.decisions().values()
-        if each.outcome is Outcome.ACCEPT and each.purpose is Purpose.ROUTED
-    }
 
 
 def test_the_accepts_that_stand_are_frozen(worked: WorkedProject) -> None:
@@ -234,7 +202,7 @@ def test_what_changed_since_it_was_read_is_left_out(worked: WorkedProject) -> No
 
 
 def test_the_nightly_freeze_waits_for_the_policys_days(tmp_path: Path) -> None:
-    worked = make(tmp_path, freeze_after_days=3)
+    worked = accepting_project(tmp_path, freeze_after_days=3)
     standing = accepts(worked)
     worked.clock.forward(timedelta(days=2).total_seconds())
     assert freeze_aged(worked.runtime, worked.project)["tasks"] == 0
