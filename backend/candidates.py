@@ -1,25 +1,63 @@
-"""Tasks with a model's answers, in the columns that the policy decides on."""
+"""Tasks with the predictors' answers, in the columns that the policy decides on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from backend.predictors.automation import TwinsFound, rule_answers
 from backend.predictors.inputs import Download, read_inputs
+from backend.predictors.memory import DISTANCES, TWINS, Memory, Remembering
 from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.twins import Nearest
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
 from connectors.label_studio.labeling import InputKind, Labeling
-from policies.conditions import CLASS_SUPPORT, ENTROPY, MARGIN
-from policies.domain import Candidates, FloatArray, ObjectArray
+from policies.automation import ExactDuplicate, NearDuplicate
+from policies.conditions import (
+    CLASS_SUPPORT,
+    ENTROPY,
+    MARGIN,
+    NEAR_DUPLICATE,
+    NOVELTY,
+    VERSION_DISAGREEMENT,
+    NearDuplicateOf,
+)
+from policies.decisions import is_none
+from policies.domain import MODEL, BoolArray, Candidates, FloatArray, ObjectArray
 from policies.engine import NO_MODEL
 from policies.schema import Policy
 from policies.uncertainty import entropies, margins
 
 _UNCERTAINTIES = {MARGIN: margins, ENTROPY: entropies}
+# What is said of the model's answer, so of no rule's.
+_OF_THE_MODEL = (MARGIN, ENTROPY, VERSION_DISAGREEMENT)
+# Which part of a version's memory tells a signal.
+_TOLD_BY = {NOVELTY: DISTANCES, NEAR_DUPLICATE: TWINS}
 TaskRows = tuple[Sequence[int], Sequence[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Answers in the making, in the tasks' order."""
+
+    labels: ObjectArray
+    scores: FloatArray
+    problems: ObjectArray
+    predictors: ObjectArray
+    signals: dict[str, FloatArray]
+
+    def answer(self, rows: BoolArray, labels: ObjectArray, scores: FloatArray) -> None:
+        """Give these tasks their label and score."""
+        self.labels[rows], self.scores[rows] = labels, scores
+
+    def take_back(self, rows: BoolArray, problems: str | list[str]) -> None:
+        """Leave these tasks without an answer, and say why."""
+        self.labels[rows], self.scores[rows], self.problems[rows] = None, np.nan, problems
+        for name in self.signals.keys() & set(_OF_THE_MODEL):
+            self.signals[name][rows] = np.nan
 
 
 def candidates_of(
@@ -29,53 +67,147 @@ def candidates_of(
     tasks: TaskRows,
     download: Download,
 ) -> Candidates:
-    """Tasks as (ids, data) with the most probable class and its calibrated probability.
+    """Tasks as (ids, data), each with the answer of the first predictor that has one.
 
-    Without a predictor every task's problem is "no model yet". A class that the labelling config
-    no longer offers is no answer: the task goes to people.
+    The rules of automation come first, in the policy's order, then the model with the most probable
+    class and its calibrated probability. Without a predictor the tasks that no rule labels have the
+    problem "no model yet". A class that the labelling config no longer offers is no answer: the
+    task goes to people.
     """
     task_ids, data = tasks
-    labels = np.full(len(data), None, dtype=np.object_)
-    scores = np.full(len(data), np.nan)
-    problems = column([NO_MODEL] * len(data))
-    signals: dict[str, FloatArray] = {
-        name: np.full(len(data), np.nan) for name in policy.signals_used()
-    }
+    columns = _unanswered(policy, len(data))
+    twins: TwinsFound = (None, None)
     if predictor is not None and not _can_read(predictor, labeling):
-        problems[:] = (
+        columns.problems[:] = (
             f"the model reads {predictor.input_kind.value}, the project now shows "
             f"{labeling.input_kind.value}: it has to be trained anew"
         )
     elif predictor is not None:
         inputs = read_inputs(labeling, data, download)
-        problems = column(inputs.problems)
-        values: list[ModelInput] = [value for value in inputs.values if value is not None]
+        columns.problems[:] = inputs.problems
         good = np.array([value is not None for value in inputs.values], dtype=np.bool_)
+        values: list[ModelInput] = [value for value in inputs.values if value is not None]
         if values:
-            probabilities = predictor.probabilities(values)
-            best = probabilities.argmax(axis=1)
-            labels[good] = column(predictor.labels)[best]
-            scores[good] = probabilities[np.arange(len(values)), best]
-            for name in signals.keys() & _UNCERTAINTIES.keys():
-                signals[name][good] = _UNCERTAINTIES[name](probabilities)
-        gone = good & ~np.isin(labels, column(labeling.labels))
-        problems[gone] = [
-            f"the label {label!r} left the labelling config" for label in labels[gone]
-        ]
-        labels[gone], scores[gone] = None, np.nan
-        for values_of in signals.values():
-            values_of[gone] = np.nan
+            ids = np.asarray(task_ids, np.int64)[good].tolist()
+            _by_model(columns, predictor, labeling, (good, values))
+            twins = _remembered(columns, policy, predictor, (good, ids, values))
+    if policy.automation:
+        _by_rules(columns, policy, labeling, data, twins)
+    if predictor is not None:
+        _held_back(columns, policy, predictor)
     return Candidates(
         task_ids=np.array(task_ids, dtype=np.int64),
-        labels=labels,
-        scores=scores,
-        problems=problems,
+        labels=columns.labels,
+        scores=columns.scores,
+        problems=columns.problems,
         fields={
             field: column([task_data.get(field) for task_data in data])
             for field in policy.fields_used()
         },
-        signals=signals,
+        signals=columns.signals,
+        predictors=columns.predictors,
     )
+
+
+def _unanswered(policy: Policy, n: int) -> _Columns:
+    return _Columns(
+        labels=np.full(n, None, dtype=np.object_),
+        scores=np.full(n, np.nan),
+        problems=column([NO_MODEL] * n),
+        predictors=np.full(n, MODEL, dtype=np.object_),
+        signals={name: np.full(n, np.nan) for name in policy.signals_used()},
+    )
+
+
+def _by_model(
+    columns: _Columns,
+    predictor: Predictor,
+    labeling: Labeling,
+    readable: tuple[BoolArray, list[ModelInput]],
+) -> None:
+    good, values = readable
+    probabilities = predictor.probabilities(values)
+    best = probabilities.argmax(axis=1)
+    labels = column(predictor.labels)[best]
+    columns.answer(good, labels, probabilities[np.arange(len(values)), best])
+    for name in columns.signals.keys() & _UNCERTAINTIES.keys():
+        columns.signals[name][good] = _UNCERTAINTIES[name](probabilities)
+    before = predictor.forerunner if isinstance(predictor, Remembering) else None
+    if VERSION_DISAGREEMENT in columns.signals and before and _can_read(before, labeling):
+        said = column(before.labels)[before.probabilities(values).argmax(axis=1)]
+        columns.signals[VERSION_DISAGREEMENT][good] = said != labels
+    gone = good & ~np.isin(columns.labels, column(labeling.labels))
+    left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
+    columns.take_back(gone, left)
+
+
+def _remembered(
+    columns: _Columns,
+    policy: Policy,
+    predictor: Predictor,
+    readable: tuple[BoolArray, list[int], list[ModelInput]],
+) -> TwinsFound:
+    """The signals that the version tells by its training examples, and the twins it finds."""
+    good, ids, values = readable
+    if not isinstance(predictor, Remembering):
+        return None, None
+    if NOVELTY in columns.signals:
+        columns.signals[NOVELTY][good] = predictor.novelties(values)
+    memory = predictor.memory.twins
+    if memory is None:
+        return None, None
+    nearest = exact = None
+    least = _least_similarity(policy)
+    if least is not None:
+        nearest = _spread(memory.nearest((ids, values), least), good)
+        if NEAR_DUPLICATE in columns.signals:
+            columns.signals[NEAR_DUPLICATE][good] = nearest.similarity[good]
+    if any(isinstance(rule, ExactDuplicate) for rule in policy.automation):
+        exact = np.full(len(good), None, dtype=np.object_)
+        exact[good] = memory.exact((ids, values))
+    return nearest, exact
+
+
+def _least_similarity(policy: Policy) -> float | None:
+    """The lowest similarity that the policy looks at; None where it looks at none."""
+    limits = [rule.similarity for rule in policy.automation if isinstance(rule, NearDuplicate)]
+    limits += [each.above for each in policy.conditions() if isinstance(each, NearDuplicateOf)]
+    return min(limits, default=None)
+
+
+def _spread(nearest: Nearest, good: BoolArray) -> Nearest:
+    """The answers for the readable tasks as columns of all tasks."""
+    similarity, labels = np.zeros(len(good)), np.full(len(good), None, dtype=np.object_)
+    similarity[good], labels[good] = nearest.similarity, nearest.labels
+    return Nearest(similarity=similarity, labels=labels)
+
+
+def _by_rules(
+    columns: _Columns,
+    policy: Policy,
+    labeling: Labeling,
+    data: Sequence[Mapping[str, Any]],
+    twins: TwinsFound,
+) -> None:
+    found = rule_answers(policy.automation, labeling, data, twins)
+    rows = ~is_none(found.names)
+    columns.take_back(rows, "")
+    columns.answer(rows, found.labels[rows], found.scores[rows])
+    columns.problems[rows], columns.predictors[rows] = None, found.names[rows]
+
+
+def _held_back(columns: _Columns, policy: Policy, predictor: Predictor) -> None:
+    """No answer counts while a route asks what the version cannot tell: it could not match."""
+    memory = predictor.memory if isinstance(predictor, Remembering) else Memory()
+    kept = {DISTANCES: memory.distances is not None, TWINS: memory.twins is not None}
+    asked = {condition.kind for condition in policy.conditions()}
+    for signal, part in _TOLD_BY.items():
+        if signal in asked and not kept[part]:
+            columns.take_back(
+                ~is_none(columns.labels),
+                f"a route asks for {signal}, and version {predictor.version} keeps nothing of its "
+                "training examples to tell it by: it has to be trained anew",
+            )
 
 
 def with_class_support(candidates: Candidates, model: ModelVersion | None) -> Candidates:

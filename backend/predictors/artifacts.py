@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from skops.io import dumps, loads
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from backend.predictors.memory import Memory, as_plain, from_plain
 from backend.predictors.sklearn_models import FittedModel, SklearnPredictor
 from connectors.label_studio.labeling import InputKind
 
@@ -42,19 +43,22 @@ class Artifact:
     sha256: str
 
 
-def save(folder: Path, project_id: int, version: str, model: FittedModel) -> Artifact:
+def save(
+    folder: Path, project_id: int, version: str, model: FittedModel, memory: Memory | None = None
+) -> Artifact:
     """Write a model file that is complete as soon as it can be seen, and never overwrite one.
 
     The name holds the hash of the content: saving the same bytes again changes nothing.
     """
     content = dumps(
         {
-            "format": 2,
+            "format": 3,
             "pipeline": _without_terms(model.pipeline),
             "terms": _terms(model.pipeline),
             "labels": list(model.labels),
             "inverse_temperature": model.inverse_temperature,
             "input_kind": model.input_kind.value,
+            "memory": as_plain(memory or Memory()),
         },
         compression=zipfile.ZIP_DEFLATED,
     )
@@ -73,13 +77,13 @@ def load(folder: Path, artifact: Artifact, version: str, labels: Sequence[str]) 
             type that is not allowed, or a model of other labels.
     """
     content = _checked_bytes(folder, artifact)
-    model = _model(artifact.path, content)
+    model, memory = _model(artifact.path, content)
     if model.labels != tuple(labels):
         raise ArtifactError(
             f"model file {artifact.path}: it knows the labels {list(model.labels)!r}, "
             f"the store says {list(labels)!r}; train the model anew"
         )
-    return SklearnPredictor(version=version, model=model)
+    return SklearnPredictor(version=version, model=model, memory=memory)
 
 
 # skops writes a vocabulary one node a term: 80 s and 58 MB for 64,000 of them, and 5 s to load.
@@ -150,7 +154,7 @@ def _checked_bytes(folder: Path, artifact: Artifact) -> bytes:
     return content
 
 
-def _model(path: str, content: bytes) -> FittedModel:
+def _model(path: str, content: bytes) -> tuple[FittedModel, Memory]:
     try:
         found: Any = loads(content, trusted=list(ALLOWED_TYPES))
     except UntrustedTypesFoundException as error:
@@ -161,18 +165,28 @@ def _model(path: str, content: bytes) -> FittedModel:
         raise ArtifactError(f"model file {path}: it is no skops file: {error}") from error
     match found:
         case {
-            "format": 2,  # as ``save`` writes it
+            "format": 2 | 3 as number,  # 3 as ``save`` writes it; 2 had no memory
             "pipeline": Pipeline() as pipeline,
             "terms": (str() | None) as terms,
             "labels": [*labels],
             "inverse_temperature": float(inverse_temperature),
             "input_kind": str(input_kind),
         } if input_kind in set(InputKind):
-            return FittedModel(
+            model = FittedModel(
                 pipeline=_with_terms(pipeline, terms),
                 labels=tuple(map(str, labels)),
                 inverse_temperature=inverse_temperature,
                 input_kind=InputKind(input_kind),
             )
+            return model, Memory() if number == 2 else _memory(path, found)
         case _:
             raise ArtifactError(f"model file {path}: it holds no model of this form")
+
+
+def _memory(path: str, found: dict[str, Any]) -> Memory:
+    try:
+        return from_plain(found["memory"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ArtifactError(
+            f"model file {path}: what it keeps of its training examples has no known form: {error}"
+        ) from error

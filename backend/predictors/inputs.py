@@ -81,7 +81,7 @@ def _read(labeling: Labeling, task_data: Mapping[str, Any], download: Download) 
         case InputKind.TEXT:
             return _readable(_text(key, value), key)
         case InputKind.HYPERTEXT:
-            return _readable(_without_tags(_text(key, value)), key)
+            return _readable(without_tags(_text(key, value)), key)
         case InputKind.IMAGE:
             return read_image(_image_bytes(key, value, download))
         case _:
@@ -112,7 +112,7 @@ def _printable(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
-def _without_tags(text: str) -> str:
+def without_tags(text: str) -> str:
     """What a browser would show, near enough for a bag of words: no tags, scripts or styles."""
     shown: list[str] = []
     position, unread = 0, ""

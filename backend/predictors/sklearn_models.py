@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import assert_never
 
@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from backend.predictors.protocol import ModelInput
+from backend.predictors.memory import Memory
+from backend.predictors.protocol import ModelInput, Predictor
 from backend.predictors.temperature import fit_inverse_temperature, logits, scaled_probabilities
 from connectors.label_studio.labeling import InputKind
 from policies.domain import FloatArray, IntArray
@@ -70,6 +71,8 @@ class SklearnPredictor:
 
     version: str
     model: FittedModel
+    memory: Memory = field(default_factory=Memory)
+    forerunner: Predictor | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -84,6 +87,12 @@ class SklearnPredictor:
     def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
         """An array (len(inputs), len(labels)); every row sums to 1."""
         return self.model.probabilities(inputs)
+
+    def novelties(self, inputs: Sequence[ModelInput]) -> FloatArray:
+        """How far each input is from what it was trained on; NaN where it kept nothing of it."""
+        if self.memory.distances is None:
+            return np.full(len(inputs), np.nan)
+        return self.memory.distances.novelties(self.model.pipeline, inputs)
 
 
 def fit(
