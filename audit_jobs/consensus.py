@@ -94,6 +94,10 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
     """
     if (method == _CROWDLAB) != (probabilities is not None):
         raise click.UsageError("--method crowdlab and --probabilities FILE go together")
+    if out is not None and out.resolve() in {
+        given.resolve() for given in (file, gold_file, probabilities) if given is not None
+    }:
+        raise click.UsageError(f"--out {out} is a file to be read: give another name")
     try:
         found = _answered(file, method, gold_file, probabilities)
         if out is not None:

@@ -162,6 +162,13 @@ def test_out_writes_a_label_and_its_confidence_for_each_item(
     ]
 
 
+def test_out_never_takes_the_place_of_what_was_read(votes: Path, tmp_path: Path) -> None:
+    result = run(votes, "--out", tmp_path / "." / "votes.csv")
+    assert result.exit_code == 2
+    assert "give another name" in result.stderr
+    assert votes.read_text(encoding="utf-8") == VOTES
+
+
 def test_out_keeps_names_that_need_quotes(tmp_path: Path) -> None:
     file = written(tmp_path, "votes.csv", 'item,worker,label\n"a, ""b""",w,"é\nü"\n')
     out = tmp_path / "out.csv"
