@@ -155,11 +155,16 @@ def alpha(
     observed = np.bincount(task, weights=weight * (1 - scores.above), minlength=size)
     weighed = np.bincount(task, weights=weight, minlength=size)
     chance_pairs, chance = between
-    one, other = answered.tasks[chance_pairs.left], answered.tasks[chance_pairs.right]
+    cells = (answered.tasks[chance_pairs.left], answered.tasks[chance_pairs.right])
+    apart, known = (
+        csr_array((values, cells), shape=(size, size))
+        for values in (chance.below * (1 - chance.above), chance.below)
+    )
 
     def chance_of(weights: FloatArray) -> FloatArray:
-        both = weights[:, one] * weights[:, other] * chance.below
-        return divided(both @ (1 - chance.above), both.sum(axis=1))
+        disagreeing: FloatArray = weights @ apart
+        drawn: FloatArray = weights @ known
+        return divided((disagreeing * weights).sum(axis=1), (drawn * weights).sum(axis=1))
 
     def of(weights: FloatArray) -> FloatArray:
         seen = divided(weights @ observed, weights @ weighed)
