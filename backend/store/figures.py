@@ -211,13 +211,37 @@ def labels_since(session: Session, project_id: int, since: datetime) -> dict[int
     """Human labels by user that were given at or after ``since``, by Label Studio's clock."""
     rows = session.execute(
         select(AnnotationRow.user_id, func.count())
-        .where(
-            AnnotationRow.project_id == project_id,
-            AnnotationRow.by_robot.is_(False),
-            AnnotationRow.was_cancelled.is_(False),
-            AnnotationRow.deleted_at.is_(None),
-            AnnotationRow.created_at >= since,
-        )
+        .where(*_given_since(project_id, since))
         .group_by(AnnotationRow.user_id)
     )
     return dict(rows.all())
+
+
+def strategies_since(
+    session: Session, project_id: int, since: datetime
+) -> dict[str, dict[int, int]]:
+    """Those of ``labels_since`` by the part of the queue that had asked for the task, then user."""
+    rows = session.execute(
+        select(DeliveryRow.strategy, AnnotationRow.user_id, func.count())
+        .join(
+            DeliveryRow,
+            (DeliveryRow.project_id == AnnotationRow.project_id)
+            & (DeliveryRow.task_id == AnnotationRow.task_id),
+        )
+        .where(*_given_since(project_id, since), DeliveryRow.strategy.is_not(None))
+        .group_by(DeliveryRow.strategy, AnnotationRow.user_id)
+    )
+    found: dict[str, dict[int, int]] = {}
+    for strategy, user, count in rows:
+        found.setdefault(str(strategy), {})[user] = count
+    return found
+
+
+def _given_since(project_id: int, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        AnnotationRow.project_id == project_id,
+        AnnotationRow.by_robot.is_(False),
+        AnnotationRow.was_cancelled.is_(False),
+        AnnotationRow.deleted_at.is_(None),
+        AnnotationRow.created_at >= since,
+    )

@@ -117,9 +117,6 @@ def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
         "labelgate_deliveries", "Deliveries by state.", labels=["project", "state"]
     )
-    queues = GaugeMetricFamily(
-        "labelgate_queue_tasks", "Tasks in a view.", labels=["project", "queue", "state"]
-    )
     champions = GaugeMetricFamily(
         "labelgate_model_info", "The version that serves.", labels=["project", "version"]
     )
@@ -136,12 +133,28 @@ def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
             decisions.add_metric([project, *name.split("/", 1)], number)
         for state, number in each.deliveries.items():
             deliveries.add_metric([project, state], number)
+        if each.champion is not None:
+            champions.add_metric([project, each.champion.version], 1)
+    yield from (counts, labels, decisions, deliveries, champions)
+    yield from _queue_gauges(figures)
+
+
+def _queue_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+    queues = GaugeMetricFamily(
+        "labelgate_queue_tasks", "Tasks in a view.", labels=["project", "queue", "state"]
+    )
+    escalated = GaugeMetricFamily(
+        "labelgate_escalated_tasks",
+        "Contested tasks by who settles them.",
+        labels=["project", "tier"],
+    )
+    for each in figures:
+        project = str(each.project.id)
         for queue in each.queues:
             queues.add_metric([project, queue.name, "open"], queue.open)
             queues.add_metric([project, queue.name, "answered"], queue.answered)
-        if each.champion is not None:
-            champions.add_metric([project, each.champion.version], 1)
-    yield from (counts, labels, decisions, deliveries, queues, champions)
+            escalated.add_metric([project, queue.name], queue.escalated)
+    yield from (queues, escalated)
 
 
 def _run_gauges(runs: list[JobRun], now: float) -> Iterator[Metric]:

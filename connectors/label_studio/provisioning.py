@@ -83,7 +83,7 @@ def connect(
     """
     _require_distinct(views)
     project_path = f"/api/projects/{project_id}/"
-    kept = dict(previous) if previous else _settings_of(admin.get(project_path))
+    kept = _settings_of(admin.get(project_path)) | dict(previous or {})
     # The webhook first: a backend that finds one for its address does not make one without secret.
     webhook_id = _put_webhook(admin, project_id, wiring)
     backend_id = _put_backend(admin, project_id, wiring)

@@ -17,6 +17,7 @@ from backend.slices import LabelledSlices, labelled_slices
 from backend.store.decisions import LedgerEntry, current_decisions, newest_seq, verify_ledger
 from backend.store.escalations import contested_task_ids, count_escalated
 from backend.store.events import add_event
+from backend.store.figures import project_figures
 from backend.synchronisation import synchronise
 from policies.domain import Outcome, Purpose
 from policies.schema import Policy
@@ -128,6 +129,20 @@ def test_a_disagreement_goes_up_blind_and_comes_back_settled(worked: WorkedProje
     assert entry(worked, task_id) == after  # a settled task needs no second decision
     with worked.runtime.reads() as session:
         assert verify_ledger(session, worked.project_id).broken_seq is None
+
+
+def test_the_figures_show_who_settles_what(tmp_path: Path) -> None:
+    worked = project(tmp_path, policy(limits={"domain": {"daily_capacity": 1}}))
+    for task_id in worked.with_purpose(Purpose.AGREEMENT)[:3]:
+        say(worked, task_id, ann="A", bob="B")
+    with worked.runtime.reads() as session:
+        figures = project_figures(session, worked.project, worked.clock())
+    queues = {each.name: each for each in figures.queues}
+    assert {name: each.escalated for name, each in queues.items() if each.escalated} == {
+        "domain": 3
+    }
+    assert (queues["domain"].open, queues["domain"].answered) == (1, 0)
+    assert figures.waiting == 2  # contested and in no view
 
 
 def test_the_figures_of_agreement_count_every_vote(worked: WorkedProject) -> None:

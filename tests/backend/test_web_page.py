@@ -63,7 +63,7 @@ def test_a_new_project_stands_there_with_its_queues(client: FlaskClient) -> None
     assert "no model yet" in page
     for tier, view, capacity in (("general", 11, 100), ("senior", 12, 20)):
         assert f"/projects/1/data?tab={view}" in page
-        assert f"{tier}</a></th> <td>0</td><td>0</td><td>{capacity}</td>" in page
+        assert f"{tier}</a></th> <td>0</td><td>0</td><td>0</td><td>{capacity}</td>" in page
 
 
 def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskClient) -> None:
@@ -115,6 +115,7 @@ def test_metrics_count_what_was_answered(project: WebProject, client: FlaskClien
     assert lines['labelgate_webhook_events_total{action="START_TRAINING"}'] == "1.0"
     assert lines["labelgate_open_events"] == "1.0"
     assert lines['labelgate_human_labels{project="1"}'] == "0.0"
+    assert lines['labelgate_escalated_tasks{project="1",tier="senior"}'] == "0.0"
     assert lines['labelgate_model_info{project="1",version="v1"}'] == "1.0"
     assert lines['labelgate_job_success{job="sync"}'] == "1.0"
     assert lines['labelgate_job_success{job="deliver"}'] == "0.0"

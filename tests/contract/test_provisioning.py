@@ -154,6 +154,7 @@ def test_connecting_sets_everything_up_and_again_doubles_nothing(
     project = admin.get(f"/api/projects/{project_id}/")
     assert project["show_collab_predictions"]
     assert not project["evaluate_predictions_automatically"]
+    assert project["skip_queue"] == "REQUEUE_FOR_OTHERS"
 
 
 def test_every_webhook_carries_the_secret(
@@ -248,7 +249,9 @@ def test_disconnecting_takes_all_of_it_away_and_leaves_the_annotations(
     admin: Connection, project_id: int, responder: Responder, label_studio: RunningLabelStudio
 ) -> None:
     admin.repeatable(
-        "PATCH", f"/api/projects/{project_id}/", {"evaluate_predictions_automatically": True}
+        "PATCH",
+        f"/api/projects/{project_id}/",
+        {"evaluate_predictions_automatically": True, "skip_queue": "IGNORE_SKIPPED"},
     )
     _, robot_token = label_studio.new_user("provisioning-robot")
     tool = LabelStudioTool(label_studio.url, label_studio.token, robot_token)
@@ -272,6 +275,7 @@ def test_disconnecting_takes_all_of_it_away_and_leaves_the_annotations(
     assert len(tool.annotated_among(project_id, ids)) == 2
     project = admin.get(f"/api/projects/{project_id}/")
     assert project["evaluate_predictions_automatically"]
+    assert project["skip_queue"] == "IGNORE_SKIPPED"
     assert project["model_version"] == previous["model_version"]
 
 
