@@ -17,9 +17,9 @@ from backend.runtime import Runtime
 from backend.store.decisions import Grounds, append_decisions
 from backend.store.escalations import Weighable, Weighed, store_weighed, weighable_tasks
 from backend.store.projects import ConnectedProject
-from policies.adjudication import ESCALATION, Asked, Verdict, Word, adjudicate
+from policies.adjudication import Verdict, Word, adjudicate, asked_by, moved_up
 from policies.competence import TASK_TYPE, type_name
-from policies.domain import Decision, Outcome, Purpose
+from policies.domain import Decision
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -71,7 +71,7 @@ def escalate(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
 
 def _outcome(policy: Policy, task: Weighable, expertise: Mapping[int, int]) -> _Outcome:
     decision = task.entry.decision
-    asked = _asked(policy, task)
+    asked = asked_by(policy, decision, type_name(task.data.get(TASK_TYPE)))
     words = [Word(expertise=expertise.get(s.user_id, 0), label=s.label) for s in task.said]
     if decision.tier is None:  # accepted: nobody was asked, so nobody can have skipped it
         words = [word for word in words if word.label is not None]
@@ -86,32 +86,7 @@ def _outcome(policy: Policy, task: Weighable, expertise: Mapping[int, int]) -> _
             escalated_to=tier or (decision.tier if waits else None),
             settled_label=verdict.label,
         ),
-        moved=None if tier is None else _moved(decision, tier, verdict.reason),
-    )
-
-
-def _asked(policy: Policy, task: Weighable) -> Asked:
-    """Whom the current decision asks; who is not in the policy any more was never asked."""
-    decision = task.entry.decision
-    known = decision.tier in policy.tier_names
-    several = decision.purpose is Purpose.AGREEMENT and decision.rule != ESCALATION
-    return Asked(
-        tier=policy.order(decision.tier) if known and decision.tier is not None else 0,
-        answers=policy.agreement.overlap if several else 1,
-        task_type=type_name(task.data.get(TASK_TYPE)),
-        escalated=known and decision.rule == ESCALATION,
-    )
-
-
-def _moved(decision: Decision, tier: str, reason: str) -> Decision:
-    """The same task for the same purpose, one tier up; an audit's would-be label stays."""
-    audited = decision.purpose is Purpose.AUDIT
-    return replace(
-        decision,
-        outcome=decision.outcome if audited else Outcome.REVIEW,
-        tier=tier,
-        rule=ESCALATION,
-        reason=f"{reason}: {tier} settles it",
+        moved=None if tier is None else moved_up(decision, tier, verdict.reason),
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.competence import decides, next_able, takes
+from policies.domain import Decision, Outcome, Purpose
 from policies.schema import Policy
 from policies.wording import listed
 
@@ -83,6 +84,31 @@ def adjudicate(words: Sequence[Word], asked: Asked, policy: Policy) -> Verdict:
         return Verdict(label=most_named(labels), reason=f"settled by {policy.tiers[level].name}")
     above = next_able(policy.tiers, max(asked.tier, level + 1), labels, asked.task_type)
     return Verdict(tier=above, reason=why)
+
+
+def asked_by(policy: Policy, decision: Decision, task_type: str | None) -> Asked:
+    """Whom the decision asks; a tier that is not in the policy any more was never asked."""
+    escalated = decision.rule == ESCALATION
+    several = decision.purpose is Purpose.AGREEMENT and not escalated
+    known = decision.tier is not None and decision.tier in policy.tier_names
+    return Asked(
+        tier=policy.order(decision.tier) if known and decision.tier is not None else 0,
+        answers=policy.agreement.overlap if several else 1,
+        task_type=task_type,
+        escalated=known and escalated,
+    )
+
+
+def moved_up(decision: Decision, tier: str, reason: str) -> Decision:
+    """The same task for the same purpose, one tier up; an audit's would-be label stays."""
+    audited = decision.purpose is Purpose.AUDIT
+    return replace(
+        decision,
+        outcome=decision.outcome if audited else Outcome.REVIEW,
+        tier=tier,
+        rule=ESCALATION,
+        reason=f"{reason}: {tier} settles it",
+    )
 
 
 def most_named(labels: Iterable[str]) -> str:

@@ -63,8 +63,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     People are perfect, they give `label`, unless the policy's `simulation` says how often each tier
     errs: then every look errs at its tier's rate, the same way for the same --seed, and models are
-    trained, certified and judged on what people say. Where several answer a task, the label that
-    most of them give stands. accepted_error and human_error are measured against the true `label`.
+    trained, certified and judged on what people say. Where several answer a task, or a tier may not
+    decide it, the policy's `escalation` settles it as in the running system. accepted_error and
+    human_error are measured against the true `label`.
     """
     try:
         policy = _promising(load_policy(policy_file), max_error, confidence)

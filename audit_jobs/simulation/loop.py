@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
-from audit_jobs.simulation.reviewers import consensus
 from audit_jobs.simulation.world import World
 from backend.queueing import days_queue, pool_of
 from backend.store.corrections import RECENT_ANSWERS
 from backend.store.decisions import OpenDecision
+from policies.adjudication import Word, adjudicate, asked_by, moved_up
+from policies.competence import TASK_TYPE, type_name
 from policies.domain import Candidates, Decision, Outcome, Purpose
 from policies.engine import decide
 
@@ -29,18 +30,28 @@ class Cycle:
     holdout_accuracy: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contested:
+    """A task that people answered and that waits for a more expert tier; oldest words first."""
+
+    decision: Decision
+    words: tuple[Word, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class State:
     """What is known so far. ``looks`` counts every human look by tier, ``final`` is exported.
 
     ``predictions`` counts a version's answer to a task once, when the version first decides it;
-    ``predicted`` holds what was predicted of the tasks that people then labelled.
+    ``predicted`` holds what was predicted of the tasks that people then labelled. ``answers`` are
+    settled labels: what is ``contested`` is no label yet.
     """
 
     world: World
     untrained: Candidates
     arrived: int = 0
     answers: dict[int, str] = field(default_factory=dict)
+    contested: dict[int, Contested] = field(default_factory=dict)
     predicted: dict[int, str] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     final: dict[int, str] = field(default_factory=dict)
@@ -60,7 +71,11 @@ class State:
             None if serving is None else serving.certification,
             model_version=None if serving is None else serving.version,
         )
-        return [each for each in decisions if self._is_open(each.task_id)]
+        return [
+            self.contested[each.task_id].decision if each.task_id in self.contested else each
+            for each in decisions
+            if self._is_open(each.task_id)
+        ]
 
     def arrive(self, tasks: int) -> None:
         """More tasks come, and what serves answers them."""
@@ -70,7 +85,8 @@ class State:
 
     def unlabelled(self) -> list[int]:
         """The tasks that came and that no person has labelled."""
-        return [number for number in range(1, self.arrived + 1) if number not in self.answers]
+        looked_at = self.answers.keys() | self.contested.keys()
+        return [number for number in range(1, self.arrived + 1) if number not in looked_at]
 
     def _is_open(self, number: int) -> bool:
         return number <= self.arrived and number not in self.answers and number not in self.final
@@ -125,29 +141,40 @@ def _day(state: State) -> Iterator[Cycle]:
     steps = {tier.name: max(1, math.ceil(step * tier.daily_capacity)) for tier in tiers}
     worked = True
     while worked:
-        opened = [_queued(each) for each in state.open_decisions()]
+        decisions = {each.task_id: each for each in state.open_decisions()}
+        opened = [_queued(each, state) for each in decisions.values()]
         pool = pool_of(opened, state.corrections())
         worked = False
         for tier, room in left.items():
             own = [each for each in opened if each.tier == tier and _waits(each)]
             queue = days_queue(state.world.policy, own, pool, max(0, min(steps[tier], room)))
-            looks = [_label(state, task) for task, _ in queue]
+            looks = [_label(state, decisions[task.task_id]) for task, _ in queue]
             left[tier] = room - sum(looks)
             worked = worked or bool(looks)
         if worked and _learn(state):
             yield _standing(state)
 
 
-def _label(state: State, task: OpenDecision) -> int:
-    """What people make of the task, as many as the policy asks for; how many looks it took."""
-    looks = 1 if task.purpose is not Purpose.AGREEMENT else state.world.policy.agreement.overlap
-    truth, tier = state.world.truth[task.task_id - 1], str(task.tier)
-    answers = state.world.reviewers.answers(task.task_id, truth, tier, looks)
-    state.answers[task.task_id] = consensus(answers)
-    if task.label is not None:
-        state.predicted[task.task_id] = task.label
-    state.looks[tier] += looks
-    return looks
+def _label(state: State, decision: Decision) -> int:
+    """Ask the people whom the decision names, and settle the task or hand it on; how many looks."""
+    world, task = state.world, decision.task_id
+    tier = str(decision.tier)
+    asked = asked_by(world.policy, decision, type_name(world.data[task - 1].get(TASK_TYPE)))
+    said = world.reviewers.answers(task, world.truth[task - 1], tier, asked.answers)
+    before = state.contested[task].words if task in state.contested else ()
+    words = (*before, *(Word(expertise=asked.tier, label=label) for label in said))
+    verdict = adjudicate(words, asked, world.policy)
+    state.looks[tier] += len(said)
+    if verdict.tier is not None:
+        above = world.policy.tiers[verdict.tier].name
+        moved = moved_up(decision, above, verdict.reason)
+        state.contested[task] = Contested(decision=moved, words=words)
+    elif verdict.label is not None:
+        state.contested.pop(task, None)
+        state.answers[task] = verdict.label
+        if decision.label is not None:
+            state.predicted[task] = decision.label
+    return len(said)
 
 
 def _learn(state: State) -> bool:
@@ -190,7 +217,7 @@ def _waits(decision: Decision | OpenDecision) -> bool:
     return not _accepts(decision)
 
 
-def _queued(decision: Decision) -> OpenDecision:
+def _queued(decision: Decision, state: State) -> OpenDecision:
     return OpenDecision(
         seq=0,
         task_id=decision.task_id,
@@ -202,4 +229,5 @@ def _queued(decision: Decision) -> OpenDecision:
         draw=decision.draw,
         model_version=None,
         signals=decision.signals,
+        escalated=decision.task_id in state.contested,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,8 +63,3 @@ def neighbours_of(labels: Sequence[str], rng: np.random.Generator) -> dict[str, 
     """For each label the one that it is taken for: its neighbour in a random circle."""
     circle = rng.permutation(np.array(labels, dtype=np.object_)).tolist()
     return dict(zip(circle, circle[1:] + circle[:1], strict=True))
-
-
-def consensus(answers: Sequence[str]) -> str:
-    """The label that most of the answers give; of several such the one that came first."""
-    return Counter(answers).most_common(1)[0][0]

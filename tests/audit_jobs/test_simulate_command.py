@@ -261,6 +261,38 @@ def test_of_three_answers_the_majority_stands(data: Path, tmp_path: Path) -> Non
     assert three["human_error"] == pytest.approx(0.9 * 0.216 + 0.1 * 0.3, abs=0.05)
 
 
+FEW: dict[str, Any] = {
+    "control": {"share": 0.05},
+    "holdout": {"share": 0.05},
+    "auto_accept": "never",
+}
+
+
+def test_disagreement_goes_to_the_tier_above(data: Path, tmp_path: Path) -> None:
+    twice = {"share": 1.0, "overlap": 2}
+    simulation = {"error_rate": {"general": 0.3}}
+    policy = policy_file(tmp_path, agreement=twice, simulation=simulation, **FEW)
+    found = report(data, policy)
+    slices = report(data, policy_file(tmp_path, agreement={"share": 0.0}, **FEW))
+    looked_at_twice = report(data, policy_file(tmp_path, agreement=twice, **FEW))["human_labels"]
+    assert slices["human_labels"] == 600
+    # Two people differ unless both are right (0.49) or both wrong in the same way (0.045).
+    assert found["human_labels"] - looked_at_twice == pytest.approx(0.465 * 540, rel=0.15)
+    assert found["human_error"] == pytest.approx(0.9 * 0.045, abs=0.03)  # seniors never err
+    senior = (found["cost"] - 0.1 * found["human_labels"]) / 0.9
+    assert senior == pytest.approx(600 * 0.1 + 0.465 * 540, rel=0.15)
+
+
+def test_what_a_tier_may_not_decide_goes_up(data: Path, tmp_path: Path) -> None:
+    general, senior = yaml.safe_load(policy_file(tmp_path).read_text("utf-8"))["tiers"]
+    tiers = [general | {"labels": ["fruit", "motor"]}, senior]
+    once = {"agreement": {"share": 0.0}, **FEW}
+    found = report(data, policy_file(tmp_path, tiers=tiers, **once))
+    # A third of the tasks is about the sea; where the model has said so they never reach general.
+    assert 600 < found["human_labels"] < 800
+    assert found["human_error"] == 0
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("confusion", ["uniform", "neighbour"])
 def test_wrong_control_answers_make_the_promise_stricter(

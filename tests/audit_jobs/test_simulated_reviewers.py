@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit_jobs.simulation.reviewers import Reviewers, consensus, neighbours_of, reviewers
+from audit_jobs.simulation.reviewers import Reviewers, neighbours_of, reviewers
 from policies.simulated_people import SimulatedPeople
 
 LABELS = ("a", "b", "c", "d")
@@ -56,13 +56,3 @@ def test_nobody_is_a_neighbour_of_itself() -> None:
     neighbours = neighbours_of(LABELS, np.random.default_rng(3))
     assert set(neighbours) == set(neighbours.values()) == set(LABELS)
     assert all(label != other for label, other in neighbours.items())
-
-
-@pytest.mark.parametrize(
-    ("answers", "label"),
-    [(["a"], "a"), (["b", "a", "a"], "a"), (["b", "a"], "b"), (["c", "a", "a", "c"], "c")],
-)
-def test_the_most_frequent_answer_stands_and_of_equals_the_first(
-    answers: list[str], label: str
-) -> None:
-    assert consensus(answers) == label

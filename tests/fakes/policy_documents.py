@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from policies.automation import FORMATS
 from policies.domain import Candidates, Certificate, Certification, Estimate
 from policies.schema import Policy
 
@@ -161,36 +162,135 @@ def routes(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda condition, tier: condition | {"tier": tier}, _conditions, tiers)
 
 
+def _tuples(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """One document of several parts."""
+    return st.tuples(*parts).map(lambda found: {k: v for part in found for k, v in part.items()})
+
+
+_rates = st.floats(0.001, 0.49)
+_certain = st.floats(0.51, 0.999)
+_prices = st.floats(0, 1e6)
+
+
+def promises() -> st.SearchStrategy[dict[str, Any]]:
+    """Any ``auto_accept`` that is no ``never``; its floor suits all stakes."""
+    label = {"max_error_rate": _rates, "confidence": _certain, "cost_of_error": _prices}
+    return st.fixed_dictionaries(
+        {
+            "max_error_rate": _rates,
+            "confidence": _certain,
+            "floor": st.floats(0.9, 1),
+            "never": st.lists(_texts, max_size=3),
+        },
+        optional={
+            "cost_of_error": _prices,
+            "each_label": st.booleans(),
+            "labels": st.dictionaries(
+                st.sampled_from(LABELS) | _texts,
+                st.fixed_dictionaries({}, optional=label),
+                max_size=3,
+            ),
+            "freeze_after_days": st.integers(1, 999),
+        },
+    )
+
+
+def automations() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Any rules of automation, each with a name of its own."""
+    field = {"field": _texts}
+    formats = st.dictionaries(st.sampled_from(FORMATS), _texts, min_size=1, max_size=3)
+    languages = st.dictionaries(st.sampled_from(["en", "de", "nds"]), _texts, min_size=1)
+    patterns = st.sampled_from(["a", "^Dear .{1,9} customer", "x|y"])
+    rule = st.one_of(
+        _kind("exact_duplicate"),
+        _kind("near_duplicate", similarity=st.floats(0.5, 1)),
+        _tuples(_kind("language", labels=languages), st.fixed_dictionaries({}, optional=field)),
+        _tuples(_kind("format", labels=formats), st.fixed_dictionaries({}, optional=field)),
+        _kind("boilerplate", regex=patterns, label=_texts),
+    )
+    named = st.lists(rule, max_size=3).map(
+        lambda rules: [each | {"name": f"rule {place}"} for place, each in enumerate(rules)]
+    )
+    return named | rule.map(lambda one: [one])  # named by its kind
+
+
+@st.composite
+def quotas(draw: st.DrawFn) -> dict[str, Any]:
+    """Any sampling quotas: shares that sum to 1, with some of it left to chance."""
+    others = draw(st.permutations(["uncertainty", "stratified", "known_failures", "diversity"]))
+    places = sorted(draw(st.lists(st.integers(0, 89), min_size=4, max_size=4)))
+    shares = {
+        part: (high - low) / 100
+        for part, low, high in zip(others, [0, *places[:-1]], places, strict=True)
+    }
+    shares["random"] = 1 - sum(shares.values())
+    by = draw(st.sampled_from(["least_confidence", "margin", "entropy"]))
+    return shares | {"by": by}
+
+
+def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any of the sections that may be left out, beside the slices."""
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "automation": automations(),
+            "sampling": quotas() | st.just({"by": "entropy"}),
+            "escalation": st.fixed_dictionaries(
+                {}, optional={"minimum_consensus": _certain, "on_skip": st.booleans()}
+            ),
+            "monitoring": st.fixed_dictionaries({"share": st.floats(0.10, 1)}),
+            "prices": st.fixed_dictionaries(
+                {},
+                optional={
+                    "tooling_per_label": _prices,
+                    "compute_per_prediction": _prices,
+                    "compute_per_training": _prices,
+                },
+            ),
+            "simulation": st.fixed_dictionaries(
+                {"error_rate": st.dictionaries(st.sampled_from(names), st.floats(0, 0.99))},
+                optional={"confusion": st.sampled_from(["uniform", "neighbour"])},
+            ),
+            "retrain": st.fixed_dictionaries(
+                {"after_annotations": st.integers(1, 10**6), "minimum_labels": st.integers(1, 999)}
+            ),
+        },
+    )
+
+
+@st.composite
+def _tiers(draw: st.DrawFn, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Tiers of these names; all but the last may be limited to labels and types of task."""
+    people = [f"p{number}@x.org" for number in range(draw(st.integers(1, 4)))]
+    limits = {
+        "labels": st.lists(st.sampled_from(LABELS) | _texts, min_size=1, max_size=3),
+        "task_types": _labels,
+    }
+    common = {"cost_per_label": _prices, "daily_capacity": st.integers(1, 10**6)}
+    timed = {"seconds_per_label": st.floats(0.1, 1e4)}
+    tiers = []
+    for name in names:
+        optional = timed if name == names[-1] else timed | limits
+        tiers.append(
+            {"name": name, "reviewers": people}
+            | draw(st.fixed_dictionaries(common, optional=optional))
+        )
+    return tiers
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Any policy that can be written."""
     names = _NAMES[: draw(st.integers(2, 3))]
-    people = [f"p{number}@x.org" for number in range(draw(st.integers(1, 4)))]
-    accepts = st.fixed_dictionaries(
-        {
-            "max_error_rate": st.floats(0.001, 0.49),
-            "confidence": st.floats(0.51, 0.999),
-            "floor": st.floats(0.9, 1),
-            "never": st.lists(_texts, max_size=3),
-        }
-    )
     share = st.fixed_dictionaries({"share": st.floats(0.05, 0.3), "tier": st.sampled_from(names)})
     document: dict[str, Any] = {
         "project": draw(_texts | st.integers(1, 10**9)),
         "stakes": draw(st.sampled_from(["low", "sensitive", "regulated"])),
         "salt": draw(_texts),
-        "tiers": [
-            {
-                "name": name,
-                "reviewers": people,
-                "cost_per_label": draw(st.floats(0, 1e6)),
-                "daily_capacity": draw(st.integers(1, 10**6)),
-            }
-            for name in names
-        ],
+        "tiers": draw(_tiers(names)),
         "routes": draw(st.lists(routes(names), max_size=4)),
-        "auto_accept": draw(st.just("never") | accepts),
+        "auto_accept": draw(st.just("never") | promises()),
     }
     if draw(st.booleans()):
         document |= {"control": draw(share), "holdout": draw(share)}
-    return Policy.model_validate(document)
+    return Policy.model_validate(document | draw(later_sections(names)))

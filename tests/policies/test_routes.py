@@ -19,11 +19,13 @@ from policies.schema import Policy
 from policies.uncertainty import entropies, margins
 from tests.fakes.policy_documents import (
     LABELS,
+    later_sections,
     make_candidates,
     make_certification,
     make_policy,
     policies,
     policy_document,
+    promises,
     routes,
 )
 
@@ -361,15 +363,19 @@ _sure = st.floats(0, 1) | st.floats(0.7, 1)
     st.sampled_from(["cat", "dog"]),
     st.sampled_from(["press", "a1", 1, True]),
     st.lists(st.tuples(_sure, _sure, _sure), min_size=2, max_size=2),
+    st.fixed_dictionaries({}, optional={"auto_accept": promises()}),
+    later_sections(("general", "senior")),
 )
 @settings(max_examples=500, deadline=None)
-def test_under_any_routes_more_confidence_never_means_more_review(
+def test_under_any_policy_more_confidence_never_means_more_review(  # noqa: PLR0917 - all drawn
     some_routes: list[dict[str, Any]],
     label: str,
     value: object,
     sureness: list[tuple[float, float, float]],
+    promise: dict[str, Any],
+    sections: dict[str, Any],
 ) -> None:
-    policy = make_policy(routes=some_routes)
+    policy = make_policy(routes=some_routes, **promise, **sections)
     row = {"id": UNDRAWN, "label": label, "value": value, **NOT_ABOUT_CONFIDENCE}
     rows = [
         row
