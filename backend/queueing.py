@@ -21,10 +21,11 @@ from backend.runtime import Runtime
 from backend.store.corrections import corrections
 from backend.store.decisions import OpenDecision, newest_seq, open_decisions
 from backend.store.deliveries import Wish, store_wishes
-from backend.store.figures import labels_since
+from backend.store.figures import labels_since, strategies_since
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.tasks import count_human_labels
 from policies.adjudication import ESCALATION
+from policies.automation import RULES_ALONE
 from policies.conditions import ENTROPY, NOVELTY
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
@@ -61,10 +62,13 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
             return {"changed": 0, "waiting": 0}
         decisions = open_decisions(session, project.id)
         labels_today = labels_since(session, project.id, today)
+        asked_today = strategies_since(session, project.id, today)
         corrected = corrections(session, project.id) if policy.sampling.known_failures else {}
-    given = labels_by_tier(labels_today, tier_members(runtime, policy))
+    members = tier_members(runtime, policy)
+    given = labels_by_tier(labels_today, members)
     capacity = {tier.name: tier.daily_capacity - given[tier.name] for tier in policy.tiers}
-    wishes = wishes_of(policy, decisions, capacity, corrected)
+    had = {part: labels_by_tier(users, members) for part, users in asked_today.items()}
+    wishes = wishes_of(policy, decisions, capacity, corrected, had)
     changed = 0
     for start in range(0, len(wishes), CHUNK):
         with runtime.sessions.begin() as session:
@@ -80,11 +84,13 @@ def wishes_of(
     decisions: Sequence[OpenDecision],
     capacity: Mapping[str, int],
     corrected: Mapping[str, tuple[int, int]] | None = None,
+    had: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[Wish]:
     """One wish for each open decision.
 
     ``capacity`` is how many labels each tier has left today, ``corrected`` how many answers were
-    given and how many corrected the model, by predicted label.
+    given and how many corrected the model, by predicted label, ``had`` how many of today's labels
+    each part of the queue has had, by tier.
     """
     pool = pool_of(decisions, corrected or {})
     placed: dict[int, _Place] = {}
@@ -93,7 +99,8 @@ def wishes_of(
         room = max(0, capacity[tier])
         first, others = contested_first(policy, own, room)
         queue = [(each, ESCALATION) for each in first]
-        queue += days_queue(policy, others, pool, room - len(first))
+        given = {part: labels[tier] for part, labels in (had or {}).items()}
+        queue += days_queue(policy, others, pool, room - len(first), given)
         placed |= _places(queue)
     return [_wish(policy, decision, placed.get(decision.task_id)) for decision in decisions]
 
@@ -120,12 +127,17 @@ def pool_of(decisions: Sequence[OpenDecision], corrected: Mapping[str, tuple[int
 
 
 def days_queue(
-    policy: Policy, decisions: Sequence[OpenDecision], pool: Pool, capacity: int
+    policy: Policy,
+    decisions: Sequence[OpenDecision],
+    pool: Pool,
+    capacity: int,
+    given: Mapping[str, int] | None = None,
 ) -> list[tuple[OpenDecision, str]]:
     """The tasks that one tier labels today, at most ``capacity``, most wanted first.
 
-    Each with the part of the day that asked for it. Audits come first in the random part, then
-    control and holdout in random order, so that every stop leaves a fair part of each.
+    Each with the part of the day that asked for it; ``given`` is what each has had today. Audits
+    come first in the random part, then control and holdout in random order, so that every stop
+    leaves a fair part of each.
     """
     purposes = column([decision.purpose for decision in decisions])
     waiting = Waiting(
@@ -136,7 +148,7 @@ def days_queue(
         novelties=np.array([each.signals.get(NOVELTY, np.nan) for each in decisions], np.float64),
         draws=draws(policy.salt, QUEUE, np.array([d.task_id for d in decisions], np.int64)),
     )
-    queue = days_places(policy.sampling, waiting, pool, capacity)
+    queue = days_places(policy.sampling, waiting, pool, capacity, given)
     places = queue.places.tolist()
     return [(decisions[place], part) for place, part in zip(places, queue.strategies, strict=True)]
 
@@ -176,7 +188,7 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
         marker=_view(decision) if queued and not accepts else None,
         label=decision.label if shown else None,
         score=decision.score if shown else None,
-        model_version=decision.model_version if shown and decision.label is not None else None,
+        model_version=_version(decision) if shown and decision.label is not None else None,
         accepts=accepts,
         overlap=_overlap(policy, decision) if queued else 1,
         strategy=None if place is None else place.strategy,
@@ -189,6 +201,10 @@ def _overlap(policy: Policy, decision: OpenDecision) -> int:
     if decision.escalated:
         return decision.people + 1
     return policy.agreement.overlap if decision.purpose is Purpose.AGREEMENT else 1
+
+
+def _version(decision: OpenDecision) -> str:
+    return decision.model_version or RULES_ALONE  # no model served: a rule gave the label
 
 
 def _view(decision: OpenDecision) -> str | None:

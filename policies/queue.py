@@ -6,6 +6,7 @@ before. All of it is a function of the columns that come in: the same columns, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -71,27 +72,37 @@ class Queue:
     strategies: tuple[str, ...]
 
 
-def days_places(sampling: Sampling, waiting: Waiting, pool: Pool, capacity: int) -> Queue:
+def days_places(
+    sampling: Sampling,
+    waiting: Waiting,
+    pool: Pool,
+    capacity: int,
+    given: Mapping[str, int] | None = None,
+) -> Queue:
     """The tasks that a tier labels next, at most ``capacity`` of them and each once.
 
-    Places go to the parts by their shares, by largest remainder. What a part cannot fill goes to
-    the others in proportion to their shares, and what is left over then to any waiting task. The
-    random part comes first in the queue; the others alternate, so that every stop leaves a mix.
+    Places go to the parts by their shares of the whole day, by largest remainder: ``capacity`` is
+    what is left of the day, ``given`` how many of today's labels each part has had. What a part
+    cannot fill goes to the others in proportion to their shares, and what is left over then to any
+    waiting task. The random part comes first in the queue; the others alternate, so that every
+    stop leaves a mix.
     """
     if capacity < 0:
         raise ValueError(f"capacity {capacity} must not be negative")
     orders = {part: order for part, order in _orders(sampling, waiting, pool).items() if len(order)}
     free = np.ones(len(waiting), bool)
     taken: dict[str, list[IntArray]] = {part: [] for part in (*PARTS, REST)}
+    had = Counter(given or {})
     left = capacity
     while left and orders:
-        wanted = largest_remainder(left, {part: sampling.shares[part] for part in orders})
+        wanted = _still_wanted({part: sampling.shares[part] for part in orders}, left, had)
         for part in [part for part in _PICKING if part in orders]:
             order = orders[part][free[orders[part]]]
             picked = order[: wanted[part]]
             free[picked] = False
             taken[part].append(picked)
             left -= len(picked)
+            had[part] += len(picked)
             if len(picked) < wanted[part] or len(picked) == len(order):
                 del orders[part]
     over = np.flatnonzero(free)
@@ -135,6 +146,13 @@ def known_failures(
         for label, low in sorted(lows.items(), key=lambda item: (-(item[1] or 0.0), item[0]))
         if low is not None and low > corrected / answers
     }
+
+
+def _still_wanted(shares: Mapping[str, float], left: int, given: Counter[str]) -> dict[str, int]:
+    """What each part may still claim of a day; who has had more than its share claims nothing."""
+    whole = largest_remainder(left + sum(given[part] for part in shares), shares)
+    missing = {part: max(0, whole[part] - given[part]) for part in shares}
+    return missing if sum(missing.values()) == left else largest_remainder(left, missing)
 
 
 def _orders(sampling: Sampling, waiting: Waiting, pool: Pool) -> dict[str, IntArray]:

@@ -285,3 +285,31 @@ def test_uncertainty_is_measured_as_the_policy_says(by: str, first: int) -> None
     queue = [each.task_id for each, _ in days_queue(policy, rows, pool_of(rows, {}), 5)]
     assert queue[:2] == [5, first]
     assert queue[-1] == 4
+
+
+def test_labels_of_today_count_for_the_part_that_asked_for_them(tmp_path: Path) -> None:
+    worked = worked_project(
+        tmp_path,
+        worked_policy(
+            20,
+            auto_accept="never",
+            sampling={"random": 0.4, "uncertainty": 0.6},
+            control={"share": 0.2, "tier": "general"},
+            holdout={"share": 0.2, "tier": "general"},
+        ),
+    )
+    worked.promote(certified=False)
+    worked.add(["fruit", "motor"] * 60)
+    worked.settle()
+    morning = by_strategy(worked)
+    assert {part: len(tasks) for part, tasks in morning.items()} == {"random": 8, "uncertainty": 12}
+    for task_id in sorted(morning["random"])[:6]:
+        worked.server.submit(worked.people["ann"], task_id, "A")
+    worked.settle()
+    # Fourteen are left of the day: two at random, not six, and the twelve uncertain ones.
+    assert by_strategy(worked) == morning
+    worked.clock.forward(86_400)
+    worked.settle()
+    opened = set(worked.decisions())
+    tomorrow = {part: len(tasks & opened) for part, tasks in by_strategy(worked).items()}
+    assert tomorrow == {"random": 8, "uncertainty": 12}
