@@ -155,16 +155,16 @@ def alpha(
     observed = np.bincount(task, weights=weight * (1 - scores.above), minlength=size)
     weighed = np.bincount(task, weights=weight, minlength=size)
     chance_pairs, chance = between
-    cells = (answered.tasks[chance_pairs.left], answered.tasks[chance_pairs.right])
-    apart, known = (
-        csr_array((values, cells), shape=(size, size))
-        for values in (chance.below * (1 - chance.above), chance.below)
-    )
+    # Pairs of the same two tasks are drawn together: their sums are all that a resample needs.
+    cells = answered.tasks[chance_pairs.left] * size + answered.tasks[chance_pairs.right]
+    both, place = np.unique(cells, return_inverse=True)
+    one, other = np.divmod(both, size)
+    known = np.bincount(place, weights=chance.below)
+    apart = np.bincount(place, weights=chance.below * (1 - chance.above))
 
     def chance_of(weights: FloatArray) -> FloatArray:
-        disagreeing: FloatArray = weights @ apart
-        drawn: FloatArray = weights @ known
-        return divided((disagreeing * weights).sum(axis=1), (drawn * weights).sum(axis=1))
+        drawn = weights[:, one] * weights[:, other]
+        return divided(drawn @ apart, drawn @ known)
 
     def of(weights: FloatArray) -> FloatArray:
         seen = divided(weights @ observed, weights @ weighed)
