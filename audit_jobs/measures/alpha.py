@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from audit_jobs.measures.bootstrap import Sparse, Sums, estimated, mean_unit, ratio
+from audit_jobs.measures.bootstrap import Sparse, Sums, estimated, mean_unit, ratio, value_of
 from audit_jobs.measures.distances import Level, ratio_distance, require_few
 from audit_jobs.measures.patterns import MOST_LABELS, Counts, Patterns
 from audit_jobs.measures.ratings import numbers
@@ -54,10 +54,12 @@ def krippendorff_alpha(
         TooManyCategoriesError: more labels than the distance can deal with.
         ValueError: a label that is no number, or below 0 at the ratio level.
     """
-    several = patterns.of_several()
-    if isinstance(distance, Level):
-        return estimated(_OF_LEVEL[distance](several), seed)
-    return estimated(_by_table(several, distance), seed)
+    return estimated(_of(patterns, distance), seed)
+
+
+def alpha_value(patterns: Patterns, distance: Level | FloatArray = Level.NOMINAL) -> float | None:
+    """The same without its interval: to compare many ways of labelling the same units."""
+    return value_of(_of(patterns, distance))
 
 
 def columns(*parts: FloatArray | Sparse) -> Sparse:
@@ -72,6 +74,13 @@ def apart(counts: Counts, distance: FloatArray) -> FloatArray:
     parts = [counts[at : at + rows] for at in range(0, counts.shape[0], rows)]
     found = [(np.asarray(part @ distance) * part.toarray()).sum(axis=1) for part in parts]
     return np.concatenate([np.empty(0), *found])
+
+
+def _of(patterns: Patterns, distance: Level | FloatArray) -> Sums:
+    several = patterns.of_several()
+    if isinstance(distance, Level):
+        return _OF_LEVEL[distance](several)
+    return _by_table(several, distance)
 
 
 def _nominal(several: Patterns) -> Sums:

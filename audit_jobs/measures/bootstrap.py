@@ -54,19 +54,24 @@ def estimated(sums: Sums, seed: int = 0) -> Estimate:
     all units agree, or there is one, the bounds are those of four (1.96²) more units of the worst
     and of the best kind, as Wilson's interval has it for a share of 0 or 1.
     """
-    nothing = Estimate(value=None, low=None, high=None, n=sums.n)
-    if sums.n == 0:
-        return nothing
+    value = value_of(sums)
+    if value is None:
+        return Estimate(value=None, low=None, high=None, n=sums.n)
     total = totals(sums.adds, sums.frequency)
-    value = float(sums.figure(total[None, :])[0])
-    if np.isnan(value):
-        return nothing
     repeats = _repeats(sums, seed)
     if len(repeats) == 0 or np.ptp(repeats) < 1e-12:
         low, high = _bounds_without_spread(sums, total, value)
     else:
         low, high = _bounds(repeats, value, _acceleration(sums, total))
     return Estimate(value=value, low=low, high=high, n=sums.n)
+
+
+def value_of(sums: Sums) -> float | None:
+    """The figure alone; None where it is undefined."""
+    if sums.n == 0:
+        return None
+    value = float(sums.figure(totals(sums.adds, sums.frequency)[None, :])[0])
+    return None if np.isnan(value) else value
 
 
 def mean_unit(adds: Sparse, frequency: IntArray) -> FloatArray:
@@ -109,16 +114,31 @@ def _repeats(sums: Sums, seed: int) -> FloatArray:
     if len(frequency) > _MOST_GROUPS:
         adds = _in_blocks(adds, frequency, random)
         frequency = np.ones(adds.shape[0], dtype=np.int64)
-    units = int(frequency.sum())
-    step = max(1, _MOST_CELLS // max(adds.shape))
+    step = max(
+        1, _MOST_CELLS // max(*adds.shape, int(frequency.sum()) if _singly(frequency) else 0)
+    )
     found = []
     for first in range(0, REPEATS, step):
         size = min(step, REPEATS - first)
-        drawn = random.multinomial(units, frequency / units, size=size)
-        found.append(sums.figure(weighted(drawn.astype(np.float64), adds)))
+        found.append(sums.figure(weighted(_drawn(frequency, size, random), adds)))
     every = np.concatenate(found)
     defined: FloatArray = every[~np.isnan(every)]
     return defined
+
+
+def _singly(frequency: IntArray) -> bool:
+    return int(frequency.sum()) <= 4 * len(frequency)
+
+
+def _drawn(frequency: IntArray, size: int, random: np.random.Generator) -> FloatArray:
+    """How often each group comes in ``size`` resamples, drawn whichever way is quicker."""
+    units, groups = int(frequency.sum()), len(frequency)
+    if not _singly(frequency):
+        return random.multinomial(units, frequency / units, size=size).astype(np.float64)
+    group_of = np.repeat(np.arange(groups), frequency)
+    picked = group_of[random.integers(0, units, (size, units))]
+    cells = picked + groups * np.arange(size)[:, None]
+    return np.bincount(cells.ravel(), minlength=size * groups).reshape(size, groups).astype(float)
 
 
 def _in_blocks(adds: Sparse, frequency: IntArray, random: np.random.Generator) -> Sparse:

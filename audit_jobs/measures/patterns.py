@@ -81,9 +81,13 @@ def _counted(ratings: Ratings, base: int) -> tuple[Counts, IntArray]:
     cells = len(ratings.unit_names) * width
     table = np.bincount(ratings.units * width + ratings.values, minlength=cells)
     radix = base ** np.arange(width, dtype=np.int64)
-    shown, frequency = np.unique(
-        table.reshape(len(ratings.unit_names), width) @ radix, return_counts=True
-    )
+    codes = table.reshape(len(ratings.unit_names), width) @ radix
+    if base**width <= len(codes):  # counting is quicker than sorting
+        times = np.bincount(codes)
+        shown = np.flatnonzero(times)
+        frequency = times[shown]
+    else:
+        shown, frequency = np.unique(codes, return_counts=True)
     some = shown > 0
     rows = shown[some, None] // radix % base
     return sparse.csr_array(rows.astype(np.float64)), frequency[some]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
-from audit_jobs.measures.alpha import krippendorff_alpha, raw_agreement
+from audit_jobs.measures.alpha import alpha_value, krippendorff_alpha, raw_agreement
 from audit_jobs.measures.cohen import cohen_kappas, pair_agreement
 from audit_jobs.measures.distances import (
     Level,
@@ -165,6 +165,7 @@ def test_alpha_is_that_of_the_krippendorff_package(units: list[list[str | None]]
     data = np.array([[np.nan if said is None else float(said) for said in row] for row in pairable])
     for level in Level:
         ours = krippendorff_alpha(patterns, level)
+        assert alpha_value(patterns, level) == ours.value
         assert ours.n == len(pairable)
         if len(given_labels) < 2:
             assert bounds(ours) == UNDEFINED
