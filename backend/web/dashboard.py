@@ -117,3 +117,17 @@ def alpha(figure: Mapping[str, Any] | None) -> str:
     if figure is None or figure["value"] is None:
         return "-"
     return "{value:.3f} ({low:.3f} to {high:.3f}, n = {n})".format(**figure)
+
+
+@blueprint.app_template_filter("cost")
+def cost(body: Mapping[str, Any]) -> str:
+    """What a cycle had cost in all by then, beside what people alone would have cost.
+
+    >>> cost({"cost": 1234.5, "cost_all_manual": 2000.0})
+    '1,234.50 (2,000.00)'
+    >>> cost({})
+    '-'
+    """
+    if body.get("cost") is None or body.get("cost_all_manual") is None:
+        return "-"
+    return f"{body['cost']:,.2f} ({body['cost_all_manual']:,.2f})"

@@ -43,6 +43,8 @@ def add_history(project: WebProject) -> None:
         "agreement": None,
         "audit_pass_rate": {"value": None, "low": None, "high": None, "n": 0},
         "model_version": "v1",
+        "cost": 1234.5,
+        "cost_all_manual": 2000.0,
     }
     now = project.clock()
     with project.runtime.sessions.begin() as session:
@@ -71,6 +73,7 @@ def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskCl
     add_history(project)
     page = page_of(client)
     assert "<td>321</td> <td>45</td> <td>93.4 % (90.0 to 96.1, n = 200)</td>" in page
+    assert "<td>1,234.50 (2,000.00)</td> <td>v1</td>" in page
     assert "the first model" in page
     assert "not ended" in page
     assert '<td class="failed">failed</td>' in page
