@@ -12,7 +12,6 @@ from typing import Any
 
 from backend.candidates import candidates_of, with_class_support
 from backend.predictors.inputs import Download
-from backend.predictors.protocol import Predictor
 from backend.serving import Snapshot
 from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import Labeling
@@ -63,7 +62,8 @@ def answer(
     """
     results: list[Any] = [NOTHING] * len(tasks)
     readable, problems = _readable(tasks)
-    if snapshot.predictor is None or not readable.indices:
+    nobody = snapshot.predictor is None and not snapshot.policy.automation
+    if nobody or not readable.indices:
         return Answers(results=results, problems=problems, predicted=0, blind=0)
 
     rows = (readable.task_ids, readable.data)
@@ -76,7 +76,7 @@ def answer(
         snapshot.policy, candidates, certification, model_version=snapshot.model_version
     )
 
-    made = _results_by_label(labeling, snapshot.predictor)
+    made = {label: choice_result(labeling, label) for label in labeling.labels}
     blind = predicted = 0
     for index, task_id, problem, purpose, label, score in zip(
         readable.indices,
@@ -121,9 +121,3 @@ def _readable(tasks: Sequence[Any]) -> tuple[_Readable, list[TaskProblem]]:
             continue
         problems.append(TaskProblem(index=index, task_id=known, message=message))
     return readable, problems
-
-
-def _results_by_label(labeling: Labeling, predictor: Predictor) -> dict[str, list[dict[str, Any]]]:
-    """The result JSON of every label that the model knows and the config offers."""
-    known = set(predictor.labels)
-    return {label: choice_result(labeling, label) for label in labeling.labels if label in known}

@@ -210,6 +210,11 @@ def _held_back(columns: _Columns, policy: Policy, predictor: Predictor) -> None:
             )
 
 
+def model_alone(policy: Policy) -> Policy:
+    """The policy under which the model answers by itself: to be measured, not to be decided by."""
+    return policy.model_copy(update={"automation": (), "routes": ()})
+
+
 def with_class_support(candidates: Candidates, model: ModelVersion | None) -> Candidates:
     """The candidates with how many human examples of its predicted label the model learned from.
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
-from backend.predictors.artifacts import Artifact, load
+from backend.predictors.artifacts import Artifact, ArtifactError, load
 from backend.predictors.protocol import Predictor
+from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.models import ModelVersion, champion
+from backend.store.models import ModelVersion, champion, served_before
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.labeling import parse_labeling
+from policies.conditions import VERSION_DISAGREEMENT
 from policies.domain import Candidates
 from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 2_000
 
@@ -28,19 +33,51 @@ class Champion:
     predictor: Predictor
 
 
-def load_predictor(settings: Settings, model: ModelVersion) -> Predictor:
+def load_predictor(settings: Settings, model: ModelVersion) -> SklearnPredictor:
     """The predictor of a stored version; ``ArtifactError`` where its file is not what it was."""
     artifact = Artifact(path=model.path, sha256=model.sha256)
     return load(settings.models_dir, artifact, model.version, model.labels)
 
 
-def load_champion(runtime: Runtime, project_id: int) -> Champion | None:
-    """The serving model, or None before the first training."""
+def load_champion(
+    runtime: Runtime, project_id: int, policy: Policy | None = None
+) -> Champion | None:
+    """The serving model, or None before the first training.
+
+    It comes with the version that served before it where the policy asks for that one too.
+    """
     with runtime.reads() as session:
         model = champion(session, project_id)
     if model is None:
         return None
-    return Champion(model=model, predictor=load_predictor(runtime.settings, model))
+    predictor = load_predictor(runtime.settings, model)
+    if policy is not None:
+        predictor = with_forerunner(runtime, project_id, policy, (model, predictor))
+    return Champion(model=model, predictor=predictor)
+
+
+def with_forerunner(
+    runtime: Runtime,
+    project_id: int,
+    policy: Policy,
+    serving: tuple[ModelVersion, SklearnPredictor],
+) -> SklearnPredictor:
+    """The serving predictor with the one that served before, if the policy asks what that says.
+
+    Without a version before, or where its file is damaged, it is unknown what that would say.
+    """
+    model, predictor = serving
+    if VERSION_DISAGREEMENT not in policy.signals_used():
+        return predictor
+    with runtime.reads() as session:
+        before = served_before(session, project_id, model)
+    if before is None:
+        return predictor
+    try:
+        return replace(predictor, forerunner=load_predictor(runtime.settings, before))
+    except ArtifactError as error:
+        logger.warning("champion.forerunner_unreadable project=%d error=%s", project_id, error)
+        return predictor
 
 
 def predict_tasks(

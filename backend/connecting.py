@@ -19,8 +19,9 @@ from connectors.annotation_tool import AnnotationToolError, Project
 from connectors.label_studio import provisioning
 from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.labeling import Labeling, parse_labeling
-from policies.conditions import PredictedLabel
+from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
+from policies.automation import Boilerplate, Format, Language
+from policies.conditions import REGION_SIGNALS, PredictedLabel
 from policies.loading import load_policy, policy_hash
 from policies.promises import AutoAccept
 from policies.routes import leaves
@@ -111,6 +112,8 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
             f"project = {policy.project!r} is not the project asked for, {seen.title!r} "
             f"(number {seen.id})"
         )
+    problems += untellable(policy)
+    problems += _fieldless(policy, labeling)
     for place, labels in _labels_named(policy):
         unknown = [label for label in labels if label not in labeling.labels]
         if unknown:
@@ -119,6 +122,28 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
                 f"not offer: {', '.join(map(repr, labeling.labels))}"
             )
     return problems
+
+
+def untellable(policy: Policy) -> list[str]:
+    """The routes that look at what the answers to this kind of project do not come with."""
+    return [
+        f"{place} looks at {condition.kind}, but a choice is one answer for the whole task and has "
+        "no regions: take the route out, or route by score or margin"
+        for place, condition in leaves(policy.routes)
+        if condition.kind in REGION_SIGNALS
+    ]
+
+
+def _fieldless(policy: Policy, labeling: Labeling) -> list[str]:
+    """The rules of automation that would read an image as text."""
+    if labeling.input_kind is not InputKind.IMAGE:
+        return []
+    return [
+        f"automation[{place}] ({rule.name}) reads a text, but the project shows images: give it "
+        "the 'field' of the task's data that holds the text"
+        for place, rule in enumerate(policy.automation)
+        if isinstance(rule, (Language, Format, Boilerplate)) and rule.field is None
+    ]
 
 
 def wiring_of(settings: Settings) -> provisioning.Wiring:
@@ -138,6 +163,12 @@ def _labels_named(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
         for place, condition in leaves(policy.routes)
         if isinstance(condition, PredictedLabel)
     ]
+    for place, rule in enumerate(policy.automation):
+        match rule:
+            case Language() | Format():
+                named.append((f"automation[{place}].labels", tuple(rule.labels.values())))
+            case Boilerplate():
+                named.append((f"automation[{place}].label", (rule.label,)))
     if isinstance(policy.auto_accept, AutoAccept):
         named.append(("auto_accept.never", policy.auto_accept.never))
     return named

@@ -18,6 +18,7 @@ from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
+from policies.conditions import CLASS_SUPPORT, REGION_COUNT
 from policies.document import plain_value
 from policies.domain import Candidates, FloatArray, IntArray, ObjectArray
 from policies.planning import History
@@ -25,6 +26,7 @@ from policies.schema import Policy
 
 _COLUMNS = ("id", "predicted", "score", "label")
 _FIELD = "field."
+_HIGHEST = {CLASS_SUPPORT: math.inf, REGION_COUNT: math.inf}  # of signals; the others are shares
 _MOST_ID_DIGITS = 18  # of a whole number that surely fits 64 bits
 _WHOLE = re.compile("0|-?[1-9][0-9]*")  # 007 is text: it is not the same id as 7
 
@@ -45,7 +47,8 @@ def read_history(file: Path, policies: Sequence[Policy]) -> History:
     """A history with all that the routes of these policies look at.
 
     Columns ``id,predicted,score,label``, and optionally ``tier``, ``lead_time`` (seconds),
-    ``field.NAME`` for a field of the task's data, ``margin``, ``entropy`` and ``class_support``.
+    ``field.NAME`` for a field of the task's data, and the signals of
+    ``policies.conditions.SIGNALS`` by their names (``version_disagreement`` as 1 or 0).
     ``predicted`` and ``label`` may be empty: the model, or people, gave no answer.
 
     Raises
@@ -62,7 +65,7 @@ def read_history(file: Path, policies: Sequence[Policy]) -> History:
     problems += _mismatched(rows, labels, scores)
     lead_times = _numbers(rows, "lead_time", problems)
     signals = {
-        name: _numbers(rows, name, problems)
+        name: _numbers(rows, name, problems, highest=_HIGHEST.get(name, 1.0))
         for name in dict.fromkeys(name for each in policies for name in each.signals_used())
     }
     problems += _repeated(rows)
@@ -102,7 +105,7 @@ def project_history(runtime: Runtime, project: ConnectedProject, policy: Policy)
         slices = labelled_slices(session, project, policy)
         waiting = unlabelled_task_ids(session, project.id)
     answered = slices.control | slices.holdout
-    serving = load_champion(runtime, project.id)
+    serving = load_champion(runtime, project.id, policy)
 
     def predicted(ids: Sequence[int]) -> History:
         candidates = with_class_support(
@@ -158,7 +161,8 @@ def _numbers(
     rows: Sequence[Row], name: str, problems: list[str], highest: float = math.inf
 ) -> FloatArray:
     """A column of numbers from 0 on, NaN where it is empty; what is none goes to ``problems``."""
-    wanted = "from 0 to 1: give the model's confidence as a share" if highest == 1 else "from 0 on"
+    wanted = "from 0 to 1" if highest == 1 else "from 0 on"
+    wanted += ": give the model's confidence as a share" if name == "score" else ""
     found = np.full(len(rows), np.nan)
     for place, row in enumerate(rows):
         text = row.values.get(name, "").strip()

@@ -33,7 +33,7 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     nothing.
     """
     policy = parse_policy(project.policy_text)
-    serving = load_champion(runtime, project.id)
+    serving = load_champion(runtime, project.id, policy)
     certified = _certified(runtime, project, serving)
     if serving is not None:
         certified = certify_version(runtime, project, policy, serving, certified)

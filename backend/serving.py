@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
+from backend.champion import load_predictor, with_forerunner
 from backend.predictors import artifacts
-from backend.predictors.protocol import Predictor
+from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.labeling import Labeling, parse_labeling
+from policies.automation import RULES_ALONE
 from policies.engine import NO_MODEL
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -40,16 +42,19 @@ class Snapshot:
     policy: Policy
     labeling: Labeling
     model: ModelVersion | None
-    predictor: Predictor | None
+    predictor: SklearnPredictor | None
     certified: StoredCertification | None
 
     @property
     def model_version(self) -> str:
         """The one version string of ``/setup`` and ``/predict``.
 
-        Before the first training it is a text that no stored prediction ever carries.
+        Before the first training it is that of rules' answers, or without rules a text that no
+        stored prediction ever carries.
         """
-        return NO_MODEL if self.model is None else self.model.version
+        if self.model is not None:
+            return self.model.version
+        return RULES_ALONE if self.policy.automation else NO_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +144,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         policy = old.policy
     else:
         policy = parse_policy(project.policy_text)
-    predictor: Predictor | None = None
-    if model is not None:
-        if old is not None and old.model is not None and _same_artifact(old.model, model):
-            predictor = old.predictor
-        else:
-            predictor = artifacts.load(
-                runtime.settings.models_dir,
-                artifacts.Artifact(path=model.path, sha256=model.sha256),
-                model.version,
-                model.labels,
-            )
-            logger.info("serving.model project=%d version=%s", project.id, model.version)
+    predictor = None if model is None else _predictor(old, policy, (project.id, model), runtime)
     return Snapshot(
         project=project,
         policy=policy,
@@ -159,6 +153,22 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         predictor=predictor,
         certified=now.certified,
     )
+
+
+def _predictor(
+    old: Snapshot | None, policy: Policy, serving: tuple[int, ModelVersion], runtime: Runtime
+) -> SklearnPredictor:
+    """The version's predictor, with the version before where the policy asks for it."""
+    project_id, model = serving
+    kept = None
+    if old is not None and old.model is not None and _same_artifact(old.model, model):
+        kept = old.predictor
+        if old.policy is policy and kept is not None:
+            return kept
+    predictor = load_predictor(runtime.settings, model) if kept is None else kept
+    if kept is None:
+        logger.info("serving.model project=%d version=%s", project_id, model.version)
+    return with_forerunner(runtime, project_id, policy, (model, predictor))
 
 
 def _same_artifact(one: ModelVersion, other: ModelVersion) -> bool:

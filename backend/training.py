@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -17,11 +17,20 @@ from typing import Any
 import numpy as np
 import orjson
 
+from backend.candidates import model_alone
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.gate import Verdict, judge
 from backend.leasing import Lease, holding
 from backend.predictors import artifacts
 from backend.predictors.inputs import read_inputs
+from backend.predictors.memory import (
+    KEEPS,
+    Memory,
+    TrainingExamples,
+    needed_of,
+    remember,
+    wanted_of,
+)
 from backend.predictors.protocol import Predictor
 from backend.predictors.sklearn_models import FittedModel, SklearnPredictor, TrainingError, fit
 from backend.runtime import Runtime
@@ -31,6 +40,7 @@ from backend.store.models import (
     EXAMPLES_BY_LABEL,
     KEPT,
     ModelVersion,
+    all_versions,
     next_number,
     store_version,
 )
@@ -80,14 +90,29 @@ def request_if_due(runtime: Runtime, project: ConnectedProject) -> bool:
     with runtime.reads() as session:
         labels = count_human_labels(session, project.id)
         seen = labels_at_last_request(session, project.id)
-        if seen and labels - seen < policy.retrain.after_annotations:
+        lacking = _lacking(all_versions(session, project.id), project, policy)
+        if seen and labels - seen < policy.retrain.after_annotations and not lacking:
             return False
         usable = len(labelled_slices(session, project, policy).training)
     if usable < policy.retrain.minimum_labels:
         return False
-    reason = f"{labels - seen} new human labels"
+    reason = lacking or f"{labels - seen} new human labels"
     with runtime.sessions.begin() as session:
         return request_training(session, project.id, reason, labels, runtime.now())
+
+
+def _lacking(
+    versions: Sequence[ModelVersion], project: ConnectedProject, policy: Policy
+) -> str | None:
+    """What the policy needs that the serving version does not keep; None once it was tried."""
+    serving = next((each for each in versions if each.state == CHAMPION), None)
+    if serving is None or versions[-1].lineage.get("policy_hash") == project.policy_hash:
+        return None
+    kept = serving.lineage.get(KEEPS, ())
+    needed = [part for part in needed_of(policy) if part not in kept]
+    if not needed:
+        return None
+    return f"the policy needs {' and '.join(needed)}, which {serving.version} does not keep"
 
 
 def train(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
@@ -133,13 +158,13 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
         champion = None  # nothing serves, so nothing is to be lost by a new version
 
-    model = _fit(attempt, slices.training)
-    predictor = SklearnPredictor(version=attempt.version, model=model)
+    model, memory = _fit(attempt, slices.training)
+    predictor = SklearnPredictor(version=attempt.version, model=model, memory=memory)
     before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
     verdict = judge(_right(attempt, predictor, slices.holdout), before)
 
     lineage = _lineage(attempt, slices.training, champion)
-    _record(attempt, model, lineage, verdict)
+    _record(attempt, predictor, lineage, verdict)
     logger.info(
         "training.ended project=%d version=%s %s", project.id, attempt.version, verdict.reason
     )
@@ -150,7 +175,7 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     }
 
 
-def _fit(attempt: _Attempt, labels: Mapping[int, str]) -> FittedModel:
+def _fit(attempt: _Attempt, labels: Mapping[int, str]) -> tuple[FittedModel, Memory]:
     labeling = parse_labeling(attempt.project.label_config)
     with attempt.runtime.reads() as session:
         tasks = stored_tasks(session, attempt.project.id, sorted(labels))
@@ -159,23 +184,24 @@ def _fit(attempt: _Attempt, labels: Mapping[int, str]) -> FittedModel:
         [task.data for task in tasks],
         lambda path: attempt.runtime.tool().download(path),
     )
-    examples = [
-        (value, labels[task.id])
+    usable = [
+        (task.id, value)
         for task, value in zip(tasks, inputs.values, strict=True)
         if value is not None and labels[task.id] in labeling.labels
     ]
-    return fit(
-        labeling.input_kind,
-        [value for value, _ in examples],
-        [label for _, label in examples],
-        seed=attempt.number,
+    examples = TrainingExamples(
+        task_ids=[task_id for task_id, _ in usable],
+        inputs=[value for _, value in usable],
+        labels=[labels[task_id] for task_id, _ in usable],
     )
+    model = fit(labeling.input_kind, examples.inputs, examples.labels, seed=attempt.number)
+    return model, remember(wanted_of(attempt.policy), model.pipeline, examples)
 
 
 def _right(attempt: _Attempt, predictor: Predictor, holdout: Mapping[int, str]) -> BoolArray:
     """Which holdout answers the predictor gets right, by task id; no answer is not right."""
     candidates = predict_tasks(
-        attempt.runtime, attempt.project, attempt.policy, predictor, sorted(holdout)
+        attempt.runtime, attempt.project, model_alone(attempt.policy), predictor, sorted(holdout)
     )
     return np.array(
         [
@@ -195,6 +221,7 @@ def _lineage(
         "examples": len(labels),
         EXAMPLES_BY_LABEL: dict(sorted(Counter(labels.values()).items())),
         "data_sha256": hashlib.sha256(data).hexdigest(),
+        KEEPS: list(wanted_of(attempt.policy)),
         "policy_hash": attempt.project.policy_hash,
         "seed": attempt.number,
         "parent": None if champion is None else champion.model.version,
@@ -204,10 +231,12 @@ def _lineage(
 
 
 def _record(
-    attempt: _Attempt, model: FittedModel, lineage: dict[str, Any], verdict: Verdict
+    attempt: _Attempt, made: SklearnPredictor, lineage: dict[str, Any], verdict: Verdict
 ) -> None:
     runtime, project = attempt.runtime, attempt.project
-    artifact = artifacts.save(runtime.settings.models_dir, project.id, attempt.version, model)
+    artifact = artifacts.save(
+        runtime.settings.models_dir, project.id, made.version, made.model, made.memory
+    )
     now = runtime.now()
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
@@ -219,7 +248,7 @@ def _record(
                 number=attempt.number,
                 path=artifact.path,
                 sha256=artifact.sha256,
-                labels=model.labels,
+                labels=made.labels,
                 state=CHAMPION if verdict.promoted else KEPT,
                 verdict={"reason": verdict.reason, **verdict.evidence},
                 lineage=lineage,

@@ -15,6 +15,8 @@ from pydantic import Discriminator, Field, Tag
 from policies.domain import MODEL
 from policies.sections import Section, Text
 
+# The version string of rules' answers as long as no model serves.
+RULES_ALONE = "automation"
 FORMATS = ("date", "e-mail", "html", "json", "number", "phone", "url", "xml")
 _Name = Annotated[str, Field(pattern=r"^(\S(.{0,48}\S)?)?$")]
 # Filled in by ``with_names``, so that a rule in memory always has a name.

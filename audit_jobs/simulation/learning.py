@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audit_jobs.simulation.world import World
-from backend.candidates import candidates_of, column, with_examples_seen
+from backend.candidates import candidates_of, column, model_alone, with_examples_seen
 from backend.certification import sample, slice_is_open, version_promises
 from backend.gate import judge
 from backend.predictors.inputs import read_inputs
+from backend.predictors.memory import TrainingExamples, remember, wanted_of
 from backend.predictors.sklearn_models import SklearnPredictor, TrainingError, fit
 from policies.certifying import (
     Evidence,
@@ -22,7 +23,7 @@ from policies.certifying import (
     reaching_auto_accept,
     ready,
 )
-from policies.domain import BoolArray, Candidates, Certification, part_of
+from policies.domain import BoolArray, Candidates, Certification, ObjectArray, part_of
 from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -30,15 +31,24 @@ from policies.schema import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """A promoted version, what it says of every task, and what of it is certified."""
+    """A promoted version, what is said of every task, and what of it is certified.
 
-    version: str
+    ``candidates`` hold the answers of the rules of automation too, ``alone`` the model's labels.
+    """
+
+    predictor: SklearnPredictor
     candidates: Candidates
+    alone: ObjectArray
     certification: Certification | None = None
+
+    @property
+    def version(self) -> str:
+        """The version's name."""
+        return self.predictor.version
 
     def right(self, answers: Mapping[int, str]) -> BoolArray:
         """Which of the answered tasks it gets right, by task number; no answer is not right."""
-        said = self.candidates.labels
+        said = self.alone
         return np.array([said[n - 1] == answers[n] for n in sorted(answers)], dtype=np.bool_)
 
 
@@ -76,28 +86,33 @@ def trained(world: World, slices: Slices, serving: Serving | None, number: int) 
     numbers = sorted(slices.training)
     data = [world.data[n - 1] for n in numbers]
     values = read_inputs(world.labeling, data, _nothing_to_download).values
-    examples = [
-        (value, slices.training[n])
-        for n, value in zip(numbers, values, strict=True)
-        if value is not None
-    ]
+    usable = [(n, value) for n, value in zip(numbers, values, strict=True) if value is not None]
+    examples = TrainingExamples(
+        task_ids=[n for n, _ in usable],
+        inputs=[value for _, value in usable],
+        labels=[slices.training[n] for n, _ in usable],
+    )
     try:
-        model = fit(
-            world.labeling.input_kind,
-            [value for value, _ in examples],
-            [label for _, label in examples],
-            seed=number,
-        )
+        model = fit(world.labeling.input_kind, examples.inputs, examples.labels, seed=number)
     except TrainingError:
         return None
-    predictor = SklearnPredictor(version=f"v{number}", model=model)
-    seen = Counter(label for _, label in examples)
-    challenger = Serving(
-        version=predictor.version,
-        candidates=with_examples_seen(_candidates(world, predictor), seen),
+    predictor = SklearnPredictor(
+        version=f"v{number}",
+        model=model,
+        memory=remember(wanted_of(world.policy), model.pipeline, examples),
+        forerunner=None if serving is None else replace(serving.predictor, forerunner=None),
     )
+    challenger = _challenger(world, predictor, Counter(examples.labels))
     before = None if serving is None else serving.right(slices.holdout)
     return challenger if judge(challenger.right(slices.holdout), before).promoted else None
+
+
+def _challenger(world: World, predictor: SklearnPredictor, seen: Mapping[str, int]) -> Serving:
+    candidates = with_examples_seen(_candidates(world, predictor), seen)
+    alone = candidates
+    if world.policy.automation:
+        alone = _candidates(replace(world, policy=model_alone(world.policy)), predictor)
+    return Serving(predictor=predictor, candidates=candidates, alone=alone.labels)
 
 
 def certified(
@@ -113,20 +128,21 @@ def certified(
     promises = missing(version_promises(rule, policy, world.labeling.labels), serving.certification)
     reaching = reaching_auto_accept(policy, serving.candidates)
     answered = [number for number in sorted(control) if reaching[number - 1]]
-    asked = _of(serving, answered)
+    asked = of_tasks(serving, answered)
     due = ready(promises, asked, slice_is_open=slice_is_open(policy, unlabelled))
     if not due:
         return serving.certification
     evidence = Evidence(
         control=asked,
         truth=column([control[number] for number in answered]),
-        pool=_of(serving, [number for number in sample(unlabelled) if reaching[number - 1]]),
+        pool=of_tasks(serving, [number for number in sample(unlabelled) if reaching[number - 1]]),
     )
     found = certify_promises(due, evidence, floor=rule.floor, model_version=serving.version)
     return extended(serving.certification, found, serving.version)
 
 
-def _of(serving: Serving, numbers: Sequence[int]) -> Candidates:
+def of_tasks(serving: Serving, numbers: Sequence[int]) -> Candidates:
+    """What the version says of these tasks, in their order of arrival."""
     places = np.zeros(len(serving.candidates), bool)
     places[np.array(numbers, dtype=np.int64) - 1] = True
     return part_of(serving.candidates, places)
