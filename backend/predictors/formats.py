@@ -30,14 +30,15 @@ _ISO = re.compile(
 _NUMERIC_DATE = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})", re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:"
-    r"(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?"  # 1234.5  1,234.5
-    r"|(?:\d+|\d{1,3}(?:\.\d{3})+),\d+"  # 1234,5  1.234,5
-    r"|\d{1,3}(?:\.\d{3}){2,}"  # 1.234.567
+    r"(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?"  # 1234.5  1,234.5
+    r"|(?:0|[1-9]\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+"  # 1234,5  1.234,5
+    r"|[1-9]\d{0,2}(?:\.\d{3}){2,}"  # 1.234.567
     r"|\.\d+"
     r")(?:[eE][+-]?\d{1,3})?%?",
     re.ASCII,
 )
 _PHONE = re.compile(r"(?=[+0(]|\d+[ ./-])(?:\+|00)?[(]?\d[\d ()./-]*\d", re.ASCII)
+_LIKE_A_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}", re.ASCII)
 _PHONE_DIGITS = range(7, 16)  # E.164 allows 15
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -123,7 +124,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_phone(text: str) -> bool:
-    if len(text) > 40 or not _PHONE.fullmatch(text):
+    if len(text) > 40 or _LIKE_A_DATE.fullmatch(text) or not _PHONE.fullmatch(text):
         return False
     balanced = text.count("(") == text.count(")") <= 1
     return balanced and sum(map(str.isdigit, text)) in _PHONE_DIGITS
