@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from audit_jobs.simulation.freezing import Evening, Freezes, freeze
 from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
 from audit_jobs.simulation.world import World
 from backend.queueing import days_queue, pool_of
@@ -55,6 +56,7 @@ class State:
     predicted: dict[int, str] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     final: dict[int, str] = field(default_factory=dict)
+    freezes: Freezes = field(default_factory=Freezes)
     serving: Serving | None = None
     trainings: int = 0
     predictions: int = 0
@@ -116,8 +118,9 @@ def play(world: World, *, stream: bool, tell: Callable[[Cycle], None]) -> State:
     """Run until every task has a label; ``tell`` hears of each cycle.
 
     As a pool all tasks are there from the first day, and every promoted version decides all of
-    them anew. As a stream each day brings as many as all tiers can label in a day, and what is
-    accepted in the evening is exported for good.
+    them anew. As a stream each day brings as many as all tiers can label in a day, and every
+    evening is an export: accepts go out for good as far as a freeze proves them. Those that no
+    freeze took by the end are labelled by people: an export holds nothing provisional.
     """
     state = State(world=world, untrained=unserved(world))
     per_day = sum(tier.daily_capacity for tier in world.policy.tiers)
@@ -127,10 +130,13 @@ def play(world: World, *, stream: bool, tell: Callable[[Cycle], None]) -> State:
             state.cycles.append(cycle)
             tell(cycle)
         if stream:
-            state.final = state.accepted()
+            _export(state)
         if state.arrived == len(world) and not any(map(_waits, state.open_decisions())):
-            state.cycles.append(_standing(state))
-            return state
+            if stream:
+                _label_rest(state)
+            if not state.contested:
+                state.cycles.append(_standing(state))
+                return state
 
 
 def _day(state: State) -> Iterator[Cycle]:
@@ -153,6 +159,26 @@ def _day(state: State) -> Iterator[Cycle]:
             worked = worked or bool(looks)
         if worked and _learn(state):
             yield _standing(state)
+
+
+def _export(state: State) -> None:
+    """Accepts go out for good, as far as this evening's freeze proves them."""
+    if state.serving is None:
+        return
+    evening = Evening(
+        arrived=state.arrived,
+        accepts=[each.task_id for each in state.open_decisions() if _accepts(each)],
+        waiting=[number for number in state.unlabelled() if number not in state.final],
+        control=slices_of(state.world.policy, state.answers).control,
+    )
+    state.final |= freeze(state.freezes, state.world, state.serving, evening)
+
+
+def _label_rest(state: State) -> None:
+    """People label what stands provisionally."""
+    first = state.world.policy.tiers[0].name
+    for each in state.open_decisions():
+        _label(state, replace(each, outcome=Outcome.REVIEW, tier=first))
 
 
 def _label(state: State, decision: Decision) -> int:
