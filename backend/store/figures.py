@@ -204,7 +204,7 @@ def lead_times(session: Session, project_id: int) -> dict[int, tuple[int, float]
         )
         .group_by(AnnotationRow.user_id)
     )
-    return {user: (count, float(seconds)) for user, count, seconds in rows}
+    return {user: (count, seconds or 0.0) for user, count, seconds in rows}
 
 
 def labels_since(session: Session, project_id: int, since: datetime) -> dict[int, int]:
