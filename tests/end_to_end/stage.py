@@ -90,6 +90,15 @@ class Stage:
         )
         assert response.status_code == 201, response.text
 
+    def skip(self, person: str, task_id: int) -> None:
+        """Skip a task as that person."""
+        response = self.client.post(
+            f"/api/tasks/{task_id}/annotations/",
+            headers={"Authorization": f"Token {self.tokens[person]}"},
+            json={"result": [], "was_cancelled": True},
+        )
+        assert response.status_code == 201, response.text
+
     def task(self, task_id: int) -> dict[str, Any]:
         """A task as Label Studio shows it to its admin, opened as a person would."""
         task: dict[str, Any] = self.get(f"/api/tasks/{task_id}/")
