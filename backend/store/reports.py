@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.tables import EventRow, JobRunRow, ReportRow
 
-AGREEMENT, AUDIT, CYCLE = "agreement", "audit", "cycle"
+AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,70 @@
+"""Alerts: one report row when something starts to be wrong, one when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.store.reports import ALERT, Report, reports, store_report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What is wrong (``name``) with what (``about``); ``opened`` is false where it is over.
+
+    ``says`` is the sentence that people read, ``detail`` the figures behind it.
+    """
+
+    name: str
+    about: str
+    opened: bool
+    says: str
+    detail: dict[str, Any]
+    made_at: datetime
+
+    @property
+    def event(self) -> tuple[str, str]:
+        """What opens once and is over once."""
+        return self.name, self.about
+
+
+def store_alert(
+    session: Session, project_id: int, alert: Alert, model_version: str | None = None
+) -> None:
+    """Keep an alert; who sends it finds it among the reports, oldest first."""
+    body = {
+        "alert": alert.name,
+        "about": alert.about,
+        "state": "opened" if alert.opened else "resolved",
+        "says": alert.says,
+        "detail": alert.detail,
+    }
+    report = Report(kind=ALERT, model_version=model_version, made_at=alert.made_at, body=body)
+    store_report(session, project_id, report)
+
+
+def open_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Alert]:
+    """The alerts that are not over, the oldest first."""
+    found: dict[tuple[str, str], Alert] = {}
+    for report in reports(session, project_id, ALERT):
+        alert = _alert(report)
+        if alert.opened:
+            found[alert.event] = alert
+        else:
+            found.pop(alert.event, None)
+    return found
+
+
+def _alert(report: Report) -> Alert:
+    body = report.body
+    return Alert(
+        name=body["alert"],
+        about=body["about"],
+        opened=body["state"] == "opened",
+        says=body["says"],
+        detail=body["detail"],
+        made_at=report.made_at,
+    )
