@@ -86,7 +86,9 @@ def set_up(folder: Path, plan: Plan, servers: ExitStack, say: Say) -> Stage:
         tier: [person.email for person in people if person.tier == tier]
         for tier in ("general", "senior")
     }
-    policy_file.write_text(demo_policy(project_id, reviewers, len(dataset.tasks)), "utf-8")
+    policy_file.write_text(
+        demo_policy(project_id, reviewers, dataset.labels, len(dataset.tasks)), "utf-8"
+    )
 
     wait_until_healthy(settings.own_url, web, log)
     say("connecting the project")
