@@ -82,30 +82,6 @@ def masi_distance(sets: Sequence[frozenset[str]]) -> FloatArray:
     return 1 - alike
 
 
-def path_distance(paths: Sequence[tuple[str, ...]]) -> FloatArray:
-    """The share of two paths in a tree that is not common to them, as for a taxonomy.
-
-    1 - 2 * common / (length + length): 0 for the same node, 1 where already the roots differ; the
-    Wu and Palmer (1994) likeness of two nodes, with the depth of a path for its length.
-
-    >>> path_distance([("animal", "dog"), ("animal", "cat"), ("plant",)]).tolist()
-    [[0.0, 0.5, 1.0], [0.5, 0.0, 1.0], [1.0, 1.0, 0.0]]
-    """
-    require_few(["/".join(path) for path in paths], MOST_CATEGORIES, "distances between paths")
-    depth = max(map(len, paths), default=0)
-    alike = np.ones((len(paths), len(paths)), dtype=np.bool_)
-    common = np.zeros((len(paths), len(paths)))
-    for level in range(depth):
-        names: dict[str | None, int] = {None: -1}
-        at = [path[level] if level < len(path) else None for path in paths]
-        codes = np.array([names.setdefault(name, len(names)) for name in at])
-        alike &= (codes[:, None] == codes) & (codes >= 0)
-        common += alike
-    lengths = np.array([len(path) for path in paths], dtype=np.float64)
-    together = lengths[:, None] + lengths
-    return 1 - np.divide(2 * common, together, out=np.ones_like(common), where=together > 0)
-
-
 def _overlaps(sets: Sequence[frozenset[str]]) -> tuple[FloatArray, FloatArray]:
     require_few(["|".join(each) for each in sets], MOST_CATEGORIES, "distances between sets")
     members = {name: place for place, name in enumerate(sorted(frozenset().union(*sets)))}

@@ -24,7 +24,6 @@ from audit_jobs.measures.distances import (
     jaccard_distance,
     linear_weights,
     masi_distance,
-    path_distance,
     quadratic_weights,
 )
 from audit_jobs.measures.fleiss import agreement_by_label, fleiss_kappa
@@ -344,12 +343,6 @@ def test_alpha_with_a_table_of_distances() -> None:
     assert found.value == pytest.approx(1 - seen / chance)
     nominal = krippendorff_alpha(patterns_of(ratings), 1 - np.eye(len(sets)))
     assert nominal.value == pytest.approx(krippendorff_alpha(patterns_of(ratings)).value)
-
-
-def test_near_nodes_of_a_tree_are_half_agreed() -> None:
-    paths = [("a", "b", "c"), ("a", "b", "d"), ("a",), ("x", "b", "c"), ("a", "b", "c")]
-    found = path_distance(paths)
-    assert found[0].tolist() == pytest.approx([0, 1 / 3, 1 / 2, 1, 0])
 
 
 @pytest.mark.parametrize(
