@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.decisions import LedgerEntry, entry_of, is_current
 from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
 from backend.store.tasks import Vote, answers
+from policies.adjudication import ESCALATION
 
 _IDS_PER_STATEMENT = 5_000
 
@@ -45,24 +46,29 @@ class Weighed:
 
 
 def weighable_tasks(session: Session, project_id: int, *, every: bool) -> list[Weighable]:
-    """Decided tasks whose answers may be contested, by task.
+    """Decided tasks whose answers have to be weighed, or weighed anew, by task.
 
-    Those with answers of several people or a skip, and those that were weighed before; with
-    ``every`` all that a person has labelled, because tiers may not decide all labels.
+    Those whose answers differ or lack a label, those that were escalated or whose answers are no
+    longer what was settled. With ``every`` all others too, once: tiers may not decide everything.
+    What is frozen is settled for good.
     """
-    several = TaskRow.human_labels > (0 if every else 1)
+    due = [
+        TaskRow.escalated_to.is_not(None),
+        DecisionRow.rule == ESCALATION,
+        TaskRow.task_id.in_(_unlike(project_id)),
+        TaskRow.settled_label.is_not(None)
+        & ((TaskRow.human_labels == 0) | TaskRow.task_id.in_(_unsettled(project_id))),
+    ]
+    if every:
+        due.append((TaskRow.human_labels > 0) & TaskRow.settled_label.is_(None))
     rows = session.execute(
         select(DecisionRow, TaskRow.data, TaskRow.escalated_to, TaskRow.settled_label)
         .join(TaskRow, is_current())
         .where(
             DecisionRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),
-            or_(
-                several,
-                TaskRow.escalated_to.is_not(None),
-                TaskRow.settled_label.is_not(None),
-                TaskRow.task_id.in_(_without_label(project_id)),
-            ),
+            TaskRow.freeze_id.is_(None),
+            or_(*due),
         )
         .order_by(DecisionRow.task_id)
     ).all()
@@ -153,11 +159,29 @@ def _by_people(project_id: int) -> ColumnElement[bool]:
     )
 
 
-def _without_label(project_id: int) -> Any:
-    """Tasks that somebody skipped, or answered with a form that says no label."""
-    return select(AnnotationRow.task_id).where(
-        _by_people(project_id),
-        or_(AnnotationRow.was_cancelled.is_(True), AnnotationRow.label.is_(None)),
+def _unlike(project_id: int) -> Select[int]:
+    """Tasks with different labels, with a skip, or with a form that says no label."""
+    bare = or_(AnnotationRow.was_cancelled.is_(True), AnnotationRow.label.is_(None))
+    return (
+        select(AnnotationRow.task_id)
+        .where(_by_people(project_id))
+        .group_by(AnnotationRow.task_id)
+        .having((func.count(AnnotationRow.label.distinct()) > 1) | (func.count().filter(bare) > 0))
+    )
+
+
+def _unsettled(project_id: int) -> Select[int]:
+    """Tasks with an answer that is not the label they were settled with."""
+    return (
+        select(AnnotationRow.task_id)
+        .join(
+            TaskRow,
+            and_(
+                TaskRow.project_id == AnnotationRow.project_id,
+                TaskRow.task_id == AnnotationRow.task_id,
+            ),
+        )
+        .where(_by_people(project_id), AnnotationRow.label != TaskRow.settled_label)
     )
 
 

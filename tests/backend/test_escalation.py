@@ -15,7 +15,7 @@ from backend.queueing import contested_first
 from backend.routing import route
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.decisions import LedgerEntry, current_decisions, newest_seq, verify_ledger
-from backend.store.escalations import contested_task_ids, count_escalated
+from backend.store.escalations import contested_task_ids, count_escalated, weighable_tasks
 from backend.store.events import add_event
 from backend.store.figures import project_figures
 from backend.synchronisation import synchronise
@@ -240,6 +240,24 @@ def test_a_label_that_the_tier_may_not_decide_goes_up_with_the_first_answer(
     )
     assert worked.server.tasks[first].overlap == 2
     assert slices(worked).training == {second: "A"}
+
+
+def test_what_is_settled_is_weighed_again_only_where_its_answers_changed(tmp_path: Path) -> None:
+    worked = project(tmp_path, policy("general", "senior", limits={"general": {"labels": ["A"]}}))
+    task_id = task_for(worked, Purpose.AGREEMENT)
+    say(worked, task_id, ann="A", bob="A")
+
+    def due() -> list[int]:
+        with worked.runtime.reads() as session:
+            found = weighable_tasks(session, worked.project_id, every=True)
+        return [each.entry.decision.task_id for each in found]
+
+    assert due() == []
+    worked.server.edit(worked.people["bob"], worked.server.tasks[task_id].annotations[-1].id, "B")
+    synchronise(worked.runtime, worked.project)
+    assert due() == [task_id]
+    worked.settle()
+    assert contested(worked) == [task_id]
 
 
 def test_who_belongs_to_two_tiers_speaks_for_the_more_expert_one(tmp_path: Path) -> None:
