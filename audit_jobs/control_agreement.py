@@ -52,24 +52,32 @@ def control_agreement(
     if control.kind is Kind.UNMEASURED:
         note = f"there is no measure for answers of the type {control.type!r}"
         return ControlAgreement(measures={}, pairs=(), note=note)
-    answers = answered_twice(control.answers)
-    if not answers:
+    control, tasks = of_several(control)
+    if not tasks:
         note = "no task was answered by two annotators"
         return ControlAgreement(measures={}, pairs=(), note=note)
-    tasks = sorted({answer.task for answer in answers})
-    place = {task: index for index, task in enumerate(tasks)}
-    answers = [replace(answer, task=place[answer.task]) for answer in answers]
-    texts = {place[task]: text for task, text in control.texts.items() if task in place}
-    control = replace(control, answers=tuple(answers), texts=texts)
 
-    found = _agreed(control, len(tasks), seed)
+    found = agreed(control, len(tasks), seed)
     measures, failure = _corrected(control, level, seed)
     return ControlAgreement(
-        measures=estimated(_figures(found, len(tasks)), len(tasks), seed) | measures,
+        measures=estimated(figures_of(found, len(tasks)), len(tasks), seed) | measures,
         pairs=_by_pair(found, len(tasks), seed),
         compared=found.main,
         note=failure,
     )
+
+
+def of_several(control: Control) -> tuple[Control, list[int]]:
+    """The control with the tasks alone that two annotators answered, numbered anew from 0.
+
+    Beside it the number that each of these tasks had.
+    """
+    answers = answered_twice(control.answers)
+    tasks = sorted({answer.task for answer in answers})
+    place = {task: index for index, task in enumerate(tasks)}
+    numbered = tuple(replace(answer, task=place[answer.task]) for answer in answers)
+    texts = {place[task]: text for task, text in control.texts.items() if task in place}
+    return replace(control, answers=numbered, texts=texts), tasks
 
 
 def answered_twice(answers: Sequence[Answer[Any]]) -> list[Answer[Any]]:
@@ -79,7 +87,8 @@ def answered_twice(answers: Sequence[Answer[Any]]) -> list[Answer[Any]]:
     return sorted(found, key=lambda answer: (answer.task, answer.annotator))
 
 
-def _agreed(control: Control, tasks: int, seed: int) -> Agreed:
+def agreed(control: Control, tasks: int, seed: int) -> Agreed:
+    """The figures that compare answers two by two, of tasks numbered from 0."""
     if control.per_region:
         return agreed_attributes(control.answers, likeness(control.kind))
     if control.kind is Kind.REGIONS:
@@ -99,7 +108,8 @@ def _corrected(control: Control, level: Level, seed: int) -> tuple[dict[str, Est
         return {}, f"no alpha: {error}"
 
 
-def _figures(found: Agreed, tasks: int) -> list[Figures]:
+def figures_of(found: Agreed, tasks: int) -> list[Figures]:
+    """All of them, ready to be measured on weighted tasks."""
     of_task = found.answered.tasks[found.pairs.left]
     return [means(found.scores, of_task, tasks), *found.others]
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ def parse_export(rows: Any) -> Export:
     """The answers of an export's tasks."""
     if not isinstance(rows, list):
         raise ExportError(f"the file holds {_named(rows)}, not a list of tasks; {_WAY_OUT}")
+    return parse_tasks(rows)
+
+
+def parse_tasks(rows: Iterable[Any]) -> Export:
+    """The same of tasks that come one by one: their JSON is not held, what it says is."""
     reading = _Reading()
     for place, row in enumerate(rows):
         _read_task(reading, place, row)
