@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.predictors.language import known_languages
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import (
@@ -23,6 +24,7 @@ from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
 from policies.automation import Boilerplate, Format, Language
 from policies.conditions import REGION_SIGNALS, PredictedLabel
 from policies.loading import load_policy, policy_hash
+from policies.problems import nearest
 from policies.promises import AutoAccept
 from policies.routes import leaves
 from policies.schema import Policy
@@ -114,6 +116,7 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
         )
     problems += untellable(policy)
     problems += _fieldless(policy, labeling)
+    problems += _unknown_languages(policy)
     for place, labels in _labels_named(policy):
         unknown = [label for label in labels if label not in labeling.labels]
         if unknown:
@@ -143,6 +146,18 @@ def _fieldless(policy: Policy, labeling: Labeling) -> list[str]:
         "the 'field' of the task's data that holds the text"
         for place, rule in enumerate(policy.automation)
         if isinstance(rule, (Language, Format, Boilerplate)) and rule.field is None
+    ]
+
+
+def _unknown_languages(policy: Policy) -> list[str]:
+    """The languages that no text would ever be told to be in."""
+    return [
+        f"automation[{place}].labels names the language {code!r}, which cannot be told "
+        f"({nearest(code, known_languages()) or 'take another code'})"
+        for place, rule in enumerate(policy.automation)
+        if isinstance(rule, Language)
+        for code in rule.labels
+        if code not in known_languages()
     ]
 
 

@@ -51,8 +51,9 @@ def plan(
 
     The history's columns are `id`, `predicted`, `score` (0 to 1) and `label` (what a person said;
     may be empty), and where known `tier`, `lead_time` (seconds), `field.NAME` for each task field
-    that a route looks at, `margin`, `entropy` and `class_support`. The threshold is certified on
-    the tasks that the policy draws as control, and the error measured on the accepted others. Both
+    that a route looks at, and the signals that routes look at by the names of their kinds, such as
+    `margin` or `novelty` (`version_disagreement` as 1 or 0). The threshold is certified on the
+    tasks that the policy draws as control, and the error measured on the accepted others. Both
     figures are about such tasks and such a model, and only where labels are a fair sample: not
     where people saw the unsure ones alone.
 

@@ -48,7 +48,7 @@ class _JsonObject(click.ParamType[dict[str, Any]]):
     "--prediction",
     type=_JsonObject(),
     default="{}",
-    help="label and score, or probabilities; also margin, entropy, class_support; @FILE.",
+    help="label and score, or probabilities; also signals: margin, novelty, ...; @FILE.",
 )
 @click.option(
     "--threshold",

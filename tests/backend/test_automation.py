@@ -226,7 +226,7 @@ def test_what_the_project_cannot_give_is_told_when_it_is_connected(tmp_path: Pat
     seen = worked.server.projects[worked.project_id]
     policy = worked_policy(
         routes=[{"all": [{"kind": "region_count", "below": 2}], "tier": "senior"}],
-        automation=[BOILERPLATE | {"label": "Z"}, {"kind": "language", "labels": {"de": "A"}}],
+        automation=[BOILERPLATE | {"label": "Z"}, {"kind": "language", "labels": {"xx": "A"}}],
     )
     no_regions = (
         "routes[0].all[0] looks at region_count, but a choice is one answer for the whole task and "
@@ -234,6 +234,7 @@ def test_what_the_project_cannot_give_is_told_when_it_is_connected(tmp_path: Pat
     )
     assert mismatches(seen, policy, parse_labeling(seen.label_config)) == [
         no_regions,
+        "automation[1].labels names the language 'xx', which cannot be told (take another code)",
         "automation[0].label names 'Z', which 'label' does not offer: 'A', 'B'",
     ]
     shown = mismatches(seen, policy, parse_labeling(IMAGES))
