@@ -26,7 +26,7 @@ from policies.promises import AutoAccept, Group, Promise, groups_of, promises_of
 
 # A lot that was left is looked at again once the control answers have grown by a tenth: every look
 # makes all later ones stricter.
-_GROWTH = 1.1
+_GROWTH = 10
 
 
 def freeze_budget(confidence: float, number: int) -> float:
@@ -119,7 +119,7 @@ def frozen(certificates: Sequence[Certificate], floor: float, tasks: Candidates)
 
 def grown(answers: int, before: int) -> bool:
     """Whether so many control answers are worth another look after one at ``before``."""
-    return answers >= _GROWTH * before
+    return _GROWTH * (answers - before) >= before
 
 
 def _due(terms: Terms, promises: Sequence[Promise], lot: Lot) -> set[Group]:
