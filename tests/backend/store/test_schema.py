@@ -14,9 +14,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from backend.store.engine import make_engine
+from backend.store.freezes import EXPORT, Freeze, freezes, store_freeze
 from backend.store.schema import SchemaError, _config, migrate
 from backend.store.tables import Base
-from tests.fakes.databases import PROJECT_ID, Database
+from tests.fakes.databases import NOW, PROJECT_ID, Database
+from tests.fakes.policy_documents import make_certification
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
@@ -100,3 +102,35 @@ def test_a_certificate_of_the_first_schema_becomes_a_list_and_back(database: Dat
         command.downgrade(_config(connection), "0001")
         row = connection.execute(text("SELECT threshold, evidence FROM certificates")).one()
         assert (row.threshold, json.loads(row.evidence)) == (0.75, evidence)
+
+
+def test_freezes_go_with_the_schema_and_their_tasks_are_provisional_again(
+    database: Database,
+) -> None:
+    database.add_tasks(1, 2)
+    with database.sessions.begin() as session:
+        freeze = Freeze(
+            number=1,
+            model_version="v1",
+            policy_hash="p",
+            evidence={"fresh": make_certification(0.8).certificates},
+            answers=50,
+            left_control=(7,),
+            tasks=0,
+            why=EXPORT,
+            frozen_at=NOW,
+        )
+        stored = store_freeze(session, PROJECT_ID, freeze, {}, [1, 2])
+        session.execute(text("UPDATE tasks SET freeze_id = :id"), {"id": stored.id})
+    with database.reads() as session:
+        assert freezes(session, PROJECT_ID) == [stored]
+        assert (stored.evidence, stored.left_control) == (freeze.evidence, (7,))
+    with database.engine.begin() as connection:
+        command.downgrade(_config(connection), "0003")
+        assert connection.scalar(text("SELECT count(*) FROM tasks")) == 2
+    migrate(database.engine)
+    with database.engine.connect() as connection:
+        rows = connection.execute(text("SELECT freeze_id, first_freeze FROM tasks")).all()
+        assert [tuple(row) for row in rows] == [(None, None)] * 2
+    with database.reads() as session:
+        assert freezes(session, PROJECT_ID) == []
