@@ -170,7 +170,7 @@ def _gather(runtime: Runtime, project: ConnectedProject, until: datetime) -> _Ga
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return "the policy accepts nothing"
-    serving = load_champion(runtime, project.id)
+    serving = load_champion(runtime, project.id, policy)
     if serving is None:
         return "no model serves yet"
     version = serving.model.version

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit_jobs.simulation.reviewers import Reviewers, reviewers
+from backend.connecting import untellable
 from backend.data_files import DataFileError, Row, read_rows, refuse
 from connectors.label_studio.labeling import InputKind, Labeling
 from policies.schema import Policy
@@ -39,8 +40,12 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
     people's errors.
 
     Raises
-        DataFileError: a column or a value is missing, an id comes twice, or there are no rows.
+        DataFileError: a column or a value is missing, an id comes twice, there are no rows, or a
+            route looks at what a choice does not have.
     """
+    cannot = untellable(policy)
+    if cannot:
+        raise DataFileError("\n".join(f"{file}  its labels are choices: {why}" for why in cannot))
     rows = list(read_rows(file, _COLUMNS))
     if not rows:
         raise DataFileError(f"{file}  has no rows: one line for each task is needed")

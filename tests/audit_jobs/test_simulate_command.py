@@ -306,3 +306,25 @@ def test_wrong_control_answers_make_the_promise_stricter(
         assert all(each["promise_held"] for each in found)
         accepted.append(sum(each["accepted"] for each in found))
     assert accepted[0] > accepted[1] > accepted[2] == 0
+
+
+def test_rules_of_automation_label_in_the_simulation_too(data: Path, tmp_path: Path) -> None:
+    rules = [{"kind": "near_duplicate", "similarity": 0.8}]
+    rules += [{"kind": "boilerplate", "regex": "wave|tide", "label": "sea"}]
+    routes = [
+        {"kind": "novelty", "above": 0.999, "tier": "senior"},
+        {"kind": "version_disagreement", "tier": "senior"},
+    ]
+    policy = policy_file(tmp_path, automation=rules, routes=routes)
+    result = run(data, policy, "--seed", "1", "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.output)
+    assert report["accepted"] > 0
+    assert report["promise_held"] is True
+
+
+def test_a_route_on_regions_is_refused_for_choices(data: Path, tmp_path: Path) -> None:
+    routes = [{"kind": "lowest_region_score", "below": 0.5, "tier": "senior"}]
+    result = run(data, policy_file(tmp_path, routes=routes))
+    assert result.exit_code == 1
+    assert "routes[0] looks at lowest_region_score, but a choice is" in result.output

@@ -98,3 +98,24 @@ def test_ids_are_numbers_or_hashed() -> None:
 def test_the_same_task_draws_the_same_as_in_the_store() -> None:
     number = task_numbers(["12345"])
     assert draws("labelgate", SLICE, number) == draws("labelgate", SLICE, np.array([12345]))
+
+
+def test_signals_are_read_by_the_names_of_their_kinds(tmp_path: Path) -> None:
+    routes = [
+        {"kind": "novelty", "above": 0.5, "tier": "senior"},
+        {"kind": "version_disagreement", "tier": "senior"},
+        {"kind": "region_count", "above": 5, "tier": "senior"},
+        {"kind": "upstream_disagreement", "field": "vendor", "tier": "senior"},
+    ]
+    head = f"{HEAD},novelty,version_disagreement,region_count,field.vendor"
+    file = write(tmp_path, f"{head}\n1,a,0.9,a,0.7,1,12,b\n2,a,0.9,a,,0,,\n")
+    found = read_history(file, [make_policy(routes=routes)]).candidates
+    assert found.fields["vendor"].tolist() == ["b", None]
+    for name, values in {
+        "novelty": [0.7, np.nan],
+        "version_disagreement": [1, 0],
+        "region_count": [12, np.nan],
+    }.items():
+        np.testing.assert_array_equal(found.signals[name], values)
+    with pytest.raises(DataFileError, match="novelty = '7'  is not a number from 0 to 1"):
+        read_history(write(tmp_path, f"{head}\n1,a,0.9,a,7,1,1,b\n"), [make_policy(routes=routes)])
