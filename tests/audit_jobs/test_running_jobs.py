@@ -253,6 +253,17 @@ def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProjec
     assert set(scheduled) == {"rounds", "retrain", "freeze", "reconcile", "forget"}
 
 
+def test_a_nightly_job_runs_for_every_project_whatever_fails(worked: WorkedProject) -> None:
+    worked.tool.fail_next("tasks_after", DOWN)
+    watch = Watch(worked.runtime)
+    watch.nightly("reconcile")
+    watch.nightly("freeze")
+    assert [(run.job, run.outcome) for run in runs(worked)] == [
+        ("reconcile", "failed"),
+        ("freeze", "done"),
+    ]
+
+
 def bodies(worked: WorkedProject, kind: str) -> list[dict[str, Any]]:
     with worked.runtime.reads() as session:
         return [each.body for each in reports(session, worked.project_id, kind)]

@@ -11,6 +11,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from audit_jobs.simulation.command import simulate
+from audit_jobs.simulation.loop import play
+from audit_jobs.simulation.world import world_of
+from policies.loading import load_policy
 
 WORDS = {"fruit": "apple pear plum grape", "motor": "engine wheel brake clutch", "sea": "wave tide"}
 
@@ -152,6 +155,16 @@ def test_a_stream_exports_what_it_accepts(data: Path, tmp_path: Path) -> None:
     assert accepted == sorted(accepted)
     pool = report(data, policy_file(tmp_path))
     assert found["human_labels"] > pool["human_labels"]
+
+
+def test_all_that_a_stream_accepts_was_frozen(data: Path, tmp_path: Path) -> None:
+    world = world_of(load_policy(policy_file(tmp_path)), data, seed=0, max_tasks=None)
+    state = play(world, stream=True, tell=lambda _: None)
+    assert state.final == state.accepted()
+    assert len(state.final) > 50
+    assert not state.final.keys() & state.answers.keys()
+    # At most one look an evening; those of a version wait for new tasks or more answers.
+    assert 1 <= len(state.freezes.looks) <= 600 / 90 + 1
 
 
 def test_a_policy_that_never_accepts(data: Path, tmp_path: Path) -> None:
