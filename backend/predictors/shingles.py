@@ -24,7 +24,7 @@ RUN = 5
 _READ = 5_000
 # Of texts that share a run, at most so many are compared for it: mass mailings alike by the
 # thousand would otherwise be compared each with all others, and any of them will do.
-_MOST_SHARING = 500
+_MOST_SHARING = 200
 _SHARED = 3
 _PAIRS = 500_000  # compared at a time
 _CHUNK = 5_000  # texts asked for at a time
