@@ -30,6 +30,8 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, a quarte
 	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.decide
 	@$(BIN)/python -m benchmarks.agreement
+	@$(BIN)/python -m benchmarks.structured_agreement
+	@$(BIN)/python -m benchmarks.consensus
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
 	@$(BIN)/pytest -m "not label_studio" $(ARGS)

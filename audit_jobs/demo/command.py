@@ -23,8 +23,10 @@ from audit_jobs.demo.people import PeopleError
 from audit_jobs.demo.rehearsal import Plan, Stage, play, set_up, summary
 from audit_jobs.demo.servers import ServerError, labelgate
 from audit_jobs.running import JobFailedError
+from backend.certification import version_promises
 from backend.commands.errors import clear_errors
 from connectors.label_studio.installation import LocalLabelStudioError
+from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
 
 LEAST_TASKS = 50
@@ -146,13 +148,15 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         table.add_row(*_cells(row))
     console.print(table)
     if not report["accepted"]:
-        console.print(_why_nothing(report["cycles"][-1]["certificates"]))
+        console.print(_why_nothing(stage, report["cycles"][-1]["certificates"]))
     console.print(
         f"{report['human_labels']} human labels for {report['tasks']} tasks: "
         f"{report['label_saving']:.0%} of the labels saved; "
         f"{_share(report['accepted_error'])} of the {report['accepted']} accepted are wrong "
         "(promised: at most 5 % with 95 % certainty)"
     )
+    if report["waiting"]:
+        console.print(f"{report['waiting']} tasks still wait for people: the --budget was spent")
     seen = report["label_studio"]
     console.print(
         f"Label Studio {seen['version']} says: {seen['labeled_tasks']} tasks labelled, "
@@ -160,11 +164,15 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
     )
 
 
-def _why_nothing(certificates: Sequence[Mapping[str, Any]]) -> str:
+def _why_nothing(stage: Stage, certificates: Sequence[Mapping[str, Any]]) -> str:
     certificate = certificates[0] if certificates else None
-    if certificate is None:
-        least = least_answers(AutoAccept(max_error_rate=0.05, confidence=0.95, floor=0.7))
+    policy = parse_policy(stage.project.policy_text)
+    if certificate is None and isinstance(policy.auto_accept, AutoAccept):
+        promises = version_promises(policy.auto_accept, policy, stage.dataset.labels)
+        least = min(map(least_answers, promises))
         why = f"it takes at least {least} control answers, and there were fewer"
+    elif certificate is None:
+        why = "the policy lets a person confirm every label"
     elif certificate["labels_needed"] is None:
         why = f"the model errs too often on the {certificate['control_answers']} control answers"
     else:

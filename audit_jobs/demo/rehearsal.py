@@ -150,6 +150,7 @@ def summary(stage: Stage, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "accepted": last["accepted"],
         "accepted_error": last["accepted_error"],
         "label_saving": 1 - last["human_labels"] / tasks,
+        "waiting": _open_tasks(_figures(stage)),
         "label_studio": read_back(stage),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from policies.loading import parse_policy
 from policies.schema import Policy
 
-_CONTROL_ANSWERS = 150
+_CONTROL_ANSWERS = 200
 _HOLDOUT = 0.05
 _TEMPLATE = """\
 project: {project}
@@ -35,6 +35,8 @@ auto_accept:
   max_error_rate: 0.05        # the promise: no more than 5 % wrong among the accepted,
   confidence: 0.95            # with 95 % certainty
   cost_of_error: 0.50         # of the proved thresholds, take the one that costs least with this
+automation:                   # asked before the model; what it accepts is proved apart
+  - kind: exact_duplicate     # the same image as one that a person labelled
 control: {{share: {control:.2f}, tier: senior}} # labelled blind; thresholds rest on it
 holdout: {{share: {holdout:.2f}, tier: senior}} # never trained on; measures every version
 audit: {{share: 0.05, tier: senior}}   # blind second look at what would be accepted
