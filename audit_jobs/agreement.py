@@ -2,41 +2,105 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from audit_jobs.measures.alpha import krippendorff_alpha, raw_agreement
-from audit_jobs.measures.patterns import patterns_of
-from audit_jobs.measures.ratings import ratings_of
+from sqlalchemy.orm import Session
+
+from audit_jobs.agreement_alerts import alerts_due
+from audit_jobs.agreement_slices import part_of
+from audit_jobs.measures.weighting import Part
+from audit_jobs.project_agreement import ALPHA, Setting, project_agreement
+from backend.reviewers import tier_members
 from backend.runtime import Runtime
+from backend.store.alerts import open_alerts, store_alert
+from backend.store.figures import count_decisions
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, Report, newest_report, store_report
-from backend.store.tasks import human_votes
+from backend.store.shared_tasks import lead_seconds, shared_state, shared_tasks
+from connectors.label_studio.labeling import LabelingError, parse_labeling
+from policies.domain import Outcome, Purpose
+from policies.loading import parse_policy
+from policies.schema import Policy
+
+# Up to so many answers are measured anew with every one that comes. Beyond, one more moves no
+# figure: they are measured once a hundredth of them is new, and once an hour at the latest.
+AT_ONCE = 2_000
+NEW_SHARE = 0.01
+LATEST = timedelta(hours=1)
 
 
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
-    """Measure and keep a report, unless nothing has changed since the last one."""
+    """Measure and keep a report with its alerts, unless nothing has changed since the last one."""
+    now = runtime.now()
     with runtime.reads() as session:
-        votes = human_votes(session, project.id)
-        model = champion(session, project.id)
+        state = {
+            **shared_state(session, project.id).as_json(),
+            "policy": project.policy_hash,
+            "label_config": hashlib.sha256(project.label_config.encode()).hexdigest(),
+        }
         last = newest_report(session, project.id, AGREEMENT)
+        if last is not None and not _due(state, last, now):
+            return {"state": "nothing new", "answers": state["answers"]}
+    policy = parse_policy(project.policy_text)
+    tiers = tier_members(runtime, policy)
+    with runtime.reads() as session:
+        setting = _setting(session, project, policy, tiers)
+        body = {"state": state, **project_agreement(shared_tasks(session, project.id), setting)}
+        model = champion(session, project.id)
+        standing_alerts = open_alerts(session, project.id)
 
-    ratings = ratings_of(
-        [str(vote.task_id) for vote in votes],
-        [str(vote.user_id) for vote in votes],
-        [vote.label for vote in votes],
-    )
-    patterns = patterns_of(ratings).of_several()
-    body = {
-        "votes": len(votes),
-        "units": patterns.units,
-        "raw_agreement": raw_agreement(patterns).as_json(),
-        "krippendorff_alpha": krippendorff_alpha(patterns).as_json(),
+    alerts = alerts_due(body, standing_alerts, now)
+
+    version = None if model is None else model.version
+    report = Report(kind=AGREEMENT, model_version=version, made_at=now, body=body)
+    with runtime.sessions.begin() as session:
+        store_report(session, project.id, report)
+        for alert in alerts:
+            store_alert(session, project.id, alert, version)
+    return {
+        "answers": state["answers"],
+        "units": body["units"],
+        ALPHA: body[ALPHA],
+        "opened": [alert.says for alert in alerts if alert.opened],
+        "resolved": [alert.says for alert in alerts if not alert.opened],
     }
 
-    if last is None or last.body != body:
-        with runtime.sessions.begin() as session:
-            version = None if model is None else model.version
-            report = Report(kind=AGREEMENT, model_version=version, made_at=runtime.now(), body=body)
-            store_report(session, project.id, report)
-    return body
+
+def _due(state: Mapping[str, Any], last: Report, now: datetime) -> bool:
+    before = last.body.get("state")
+    if before == state:
+        return False
+    if before is None or any(before[name] != state[name] for name in ("policy", "label_config")):
+        return True
+    new = abs(state["answers"] - before["answers"])
+    few = state["answers"] <= AT_ONCE
+    return few or new >= NEW_SHARE * before["answers"] or now - last.made_at >= LATEST
+
+
+def _setting(
+    session: Session,
+    project: ConnectedProject,
+    policy: Policy,
+    members: Mapping[str, set[int]],
+) -> Setting:
+    try:
+        control = parse_labeling(project.label_config).from_name
+    except LabelingError:
+        control = None
+    sizes: dict[Part, int] = {}
+    for name, count in count_decisions(session, project.id).items():
+        outcome, purpose = name.split("/", 1)
+        part = part_of(Outcome(outcome), Purpose(purpose))
+        sizes[part] = sizes.get(part, 0) + count
+    return Setting(
+        control=control,
+        asked=policy.agreement.overlap,
+        minimum_alpha=policy.agreement.minimum_alpha,
+        tiers={user: tier for tier, users in members.items() for user in users},
+        sizes=sizes,
+        seconds=lead_seconds(session, project.id),
+    )

@@ -111,7 +111,7 @@ def lead_seconds(session: Session, project_id: int) -> list[tuple[int, float]]:
             *human(),
         )
     )
-    return [(user_id, float(seconds)) for user_id, seconds in rows]
+    return [(user_id, float(seconds)) for user_id, seconds in rows if seconds is not None]
 
 
 def _tasks(session: Session, project_id: int, ids: list[int]) -> Iterator[SharedTask]:
