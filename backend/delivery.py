@@ -7,10 +7,11 @@ answer or a second pass at any point loses and doubles nothing.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.runtime import Runtime
+from backend.store.annotators import stopped_users
 from backend.store.deliveries import (
     Delivery,
     Wish,
@@ -45,7 +46,7 @@ class Actual:
     """How the tasks of a chunk look in Label Studio now.
 
     ``robot_labels`` has the labels that the robot's standing annotations say, a list a task;
-    ``touched`` are tasks that a person has worked on, ``edited`` those among them where the
+    ``touched`` are tasks that a person has worked on whose answers count, ``edited`` those where a
     person changed the robot's own annotation, ``predicted`` those with predictions.
     """
 
@@ -96,9 +97,11 @@ def _deliver_chunk(
     runtime: Runtime, project: ConnectedProject, due: Sequence[Delivery], shown: str | None
 ) -> dict[str, int]:
     labeling = parse_labeling(project.label_config)
+    with runtime.reads() as session:
+        stopped = stopped_users(session, project.id)
     wishes = [delivery.wish for delivery in due]
     try:
-        actual = gather_actual(runtime.tool(), project, labeling, due)
+        actual = gather_actual(runtime.tool(), project, labeling, (due, stopped))
         plan = plan_delivery(due, actual, labeling)
         missing = _apply(runtime.tool(), project, plan)
         there = {p.model_version for p in plan.prelabels if p.task_id not in missing}
@@ -126,9 +129,13 @@ def gather_actual(
     tool: AnnotationTool,
     project: ConnectedProject,
     labeling: Labeling,
-    due: Sequence[Delivery],
+    asked: tuple[Sequence[Delivery], Collection[int]],
 ) -> Actual:
-    """Read how the tasks look: two filtered queries, empty for tasks that nobody has touched."""
+    """Read how the tasks look: two filtered queries, empty for tasks that nobody has touched.
+
+    ``asked`` are the deliveries, and the people whose answers have stopped counting.
+    """
+    due, stopped = asked
     ids = [delivery.wish.task_id for delivery in due]
     robot_labels: dict[int, list[str | None]] = {}
     touched: set[int] = set()
@@ -139,7 +146,8 @@ def gather_actual(
                 label = label_of(labeling, annotation.result)
                 robot_labels.setdefault(task.id, []).append(label)
             elif not annotation.was_cancelled:
-                touched.add(task.id)
+                if annotation.said_by(project.robot_id) not in stopped:
+                    touched.add(task.id)
                 edited.update([task.id] if annotation.user_id == project.robot_id else [])
     return Actual(
         robot_labels=robot_labels,
@@ -165,7 +173,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
     for delivery in due:
         wish = delivery.wish
         standing = actual.robot_labels.get(wish.task_id, [])
-        if wish.task_id in actual.touched and not delivery.escalated:
+        if wish.task_id in actual.touched and not delivery.asked_again:
             # A person's word stands; the robot's own, if any, is taken back.
             plan.left.append(wish)
             if standing and wish.task_id not in actual.edited:

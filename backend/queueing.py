@@ -16,18 +16,21 @@ import numpy as np
 
 from backend.candidates import column
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.gold import RANKS, GoldInQueues, Today, gold_wishes
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.store.corrections import corrections
 from backend.store.decisions import OpenDecision, newest_seq, open_decisions
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.figures import labels_since, strategies_since
+from backend.store.gold import askable_gold, placed_gold
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.tasks import count_human_labels
 from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
 from policies.conditions import ENTROPY, NOVELTY
 from policies.domain import Outcome, Purpose
+from policies.gold import GOLD
 from policies.loading import parse_policy
 from policies.queue import Pool, Waiting, days_places, known_failures
 from policies.sampling import QUEUE, draws
@@ -35,8 +38,8 @@ from policies.schema import Policy
 
 # Small, so that a webhook that comes meanwhile waits for one short transaction only.
 CHUNK = 500
-# How finely views are ordered: each rank is one more version in Label Studio's lists of versions.
-RANKS = 20
+# The part of a day that asks one more reader about a task whose answers leave doubt.
+ONE_MORE_READER = "one_more_reader"
 _SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
 
 
@@ -64,11 +67,26 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         labels_today = labels_since(session, project.id, today)
         asked_today = strategies_since(session, project.id, today)
         corrected = corrections(session, project.id) if policy.sampling.known_failures else {}
+        gold = GoldInQueues(
+            tasks=askable_gold(session, project.id) if policy.gold.share else (),
+            placed=placed_gold(session, project.id),
+        )
     members = tier_members(runtime, policy)
     given = labels_by_tier(labels_today, members)
     capacity = {tier.name: tier.daily_capacity - given[tier.name] for tier in policy.tiers}
     had = {part: labels_by_tier(users, members) for part, users in asked_today.items()}
-    wishes = wishes_of(policy, decisions, capacity, corrected, had)
+    wishes, looks = gold_wishes(
+        policy,
+        gold,
+        Today(
+            day=today.date(),
+            members=members,
+            capacity=capacity,
+            given=asked_today.get(GOLD, {}),
+        ),
+    )
+    left = {tier: capacity[tier] - taken for tier, taken in zip(capacity, looks, strict=True)}
+    wishes += wishes_of(policy, decisions, left, corrected, had)
     changed = 0
     for start in range(0, len(wishes), CHUNK):
         with runtime.sessions.begin() as session:
@@ -98,7 +116,7 @@ def wishes_of(
         own = [decision for decision in decisions if decision.tier == tier]
         room = max(0, capacity[tier])
         first, others = contested_first(policy, own, room)
-        queue = [(each, ESCALATION) for each in first]
+        queue = [(each, ESCALATION if each.escalated else ONE_MORE_READER) for each in first]
         given = {part: labels[tier] for part, labels in (had or {}).items()}
         queue += days_queue(policy, others, pool, room - len(first), given)
         placed |= _places(queue)
@@ -108,13 +126,14 @@ def wishes_of(
 def contested_first(
     policy: Policy, decisions: Sequence[OpenDecision], capacity: int
 ) -> tuple[list[OpenDecision], list[OpenDecision]]:
-    """The escalated tasks that a tier settles today, and what the rest of the day is made of.
+    """The tasks in doubt that a tier settles today, and what the rest of the day is made of.
 
-    They come before everything but the slices, which keep their share of the day: a tier that
-    did nothing but settle would measure nothing. The oldest come first.
+    These are the escalated ones and those that wait for one more of its readers. They come before
+    everything but the slices, which keep their share of the day: a tier that did nothing but settle
+    would measure nothing. The oldest come first.
     """
-    contested = sorted((each for each in decisions if each.escalated), key=lambda each: each.seq)
-    others = [each for each in decisions if not each.escalated]
+    contested = sorted((each for each in decisions if _in_doubt(each)), key=lambda each: each.seq)
+    others = [each for each in decisions if not _in_doubt(each)]
     slices = [each for each in others if each.purpose in _SLICES]
     room = capacity - min(len(slices), math.ceil(capacity * policy.sampling.random))
     return contested[:room], others if len(contested) <= room else slices
@@ -180,7 +199,7 @@ def _places(queue: Sequence[tuple[OpenDecision, str]]) -> dict[int, _Place]:
 def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
     queued = place is not None
     accepts = decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
-    blind = decision.escalated or decision.purpose is not Purpose.ROUTED
+    blind = _in_doubt(decision) or decision.purpose is not Purpose.ROUTED
     shown = accepts or (queued and not blind)
     return Wish(
         task_id=decision.task_id,
@@ -197,10 +216,16 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
 
 
 def _overlap(policy: Policy, decision: OpenDecision) -> int:
-    """How many people must have answered before Label Studio hands the task out no more."""
-    if decision.escalated:
-        return decision.people + 1
-    return policy.agreement.overlap if decision.purpose is Purpose.AGREEMENT else 1
+    """How many people must have answered before Label Studio hands the task out no more.
+
+    Label Studio counts everybody: answers that do not count are wished for once more.
+    """
+    several = decision.purpose is Purpose.AGREEMENT and not _in_doubt(decision)
+    return decision.people + (policy.agreement.overlap if several else 1)
+
+
+def _in_doubt(decision: OpenDecision) -> bool:
+    return decision.escalated or decision.wants_reader
 
 
 def _version(decision: OpenDecision) -> str:

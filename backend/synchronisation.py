@@ -21,7 +21,7 @@ from backend.store.projects import ConnectedProject, store_project, store_sync_s
 from backend.store.tasks import (
     StoredTask,
     changed_among,
-    count_human_labels,
+    count_new_labels,
     mark_annotations_deleted,
     mark_tasks_deleted,
     standing_annotations,
@@ -191,7 +191,7 @@ def _request_training(
     now: datetime,
 ) -> None:
     if any(action == "START_TRAINING" for action, _ in events):
-        labels = count_human_labels(session, project.id)
+        labels = count_new_labels(session, project.id)
         request_training(session, project.id, "asked for in Label Studio", labels, now)
 
 

@@ -45,7 +45,7 @@ from backend.store.models import (
     store_version,
 )
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import count_human_labels, stored_tasks
+from backend.store.tasks import count_new_labels, stored_tasks
 from backend.store.training import (
     TrainingRequest,
     end_training,
@@ -88,7 +88,7 @@ def request_if_due(runtime: Runtime, project: ConnectedProject) -> bool:
     """Queue a training where enough people's labels came since the last request; once."""
     policy = parse_policy(project.policy_text)
     with runtime.reads() as session:
-        labels = count_human_labels(session, project.id)
+        labels = count_new_labels(session, project.id)
         seen = labels_at_last_request(session, project.id)
         lacking = _lacking(all_versions(session, project.id), project, policy)
         if seen and labels - seen < policy.retrain.after_annotations and not lacking:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from policies.competence import decides, next_able, takes
 from policies.domain import Decision, Outcome, Purpose
+from policies.overlap import NextStep, next_step
 from policies.schema import Policy
 from policies.wording import listed
 
@@ -33,17 +34,32 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """Readers beyond the first: what the consensus of a task's answers was when it was last taken.
+
+    ``label`` is the most probable one and ``confidence`` its probability, both None where nothing
+    tells them, of ``answers`` answers. ``most`` is how many the tier can give at all.
+    """
+
+    most: int
+    answers: int = 0
+    label: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Who was asked: a tier by its place, for how many answers.
 
     ``escalated`` says that the task came there from a tier below: what less expert people say is
-    what it is contested for, and counts no more.
+    what it is contested for, and counts no more. ``readers`` is None where nobody more is asked.
     """
 
     tier: int
     answers: int = 1
     task_type: str | None = None
     escalated: bool = False
+    readers: Readers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +67,14 @@ class Verdict:
     """Settled with ``label``, or handed to the tier at place ``tier``, or, without both, waiting.
 
     ``stuck`` marks a task that the top tier skipped: nobody is above, it stays where it is.
+    ``one_more`` asks another reader of the same tier.
     """
 
     reason: str
     label: str | None = None
     tier: int | None = None
     stuck: bool = False
+    one_more: bool = False
 
 
 def adjudicate(words: Sequence[Word], asked: Asked, policy: Policy) -> Verdict:
@@ -71,14 +89,13 @@ def adjudicate(words: Sequence[Word], asked: Asked, policy: Policy) -> Verdict:
     panel = [word.label for word in counted if word.expertise == level]
     labels = [label for label in panel if label is not None]
     answered = sum(word.label is not None for word in counted)
-    if level == top and labels:
-        return Verdict(label=most_named(labels), reason=f"{policy.tiers[top].name} adjudicates")
-    if level == top == asked.tier and not answered:
-        name = policy.tiers[top].name
-        return Verdict(stuck=True, reason=f"skipped by {name}: no tier is above, it stays there")
+    if level == top and (labels or (asked.tier == top and not answered)):
+        return _at_the_top(labels, policy)
     why = _contested(panel, level, asked, policy)
     if why is None and answered < asked.answers:
         return Verdict(reason=f"{answered} of {asked.answers} answers are in")
+    if why is None and asked.readers is not None and level == asked.tier:
+        return _read(asked.readers, labels, asked, policy)
     why = why or _apart(labels, policy)
     if why is None:
         return Verdict(label=most_named(labels), reason=f"settled by {policy.tiers[level].name}")
@@ -121,6 +138,13 @@ def most_named(labels: Iterable[str]) -> str:
     return Counter(newest_first).most_common(1)[0][0]
 
 
+def _at_the_top(labels: Sequence[str], policy: Policy) -> Verdict:
+    name = policy.tiers[-1].name
+    if labels:
+        return Verdict(label=most_named(labels), reason=f"{name} adjudicates")
+    return Verdict(stuck=True, reason=f"skipped by {name}: no tier is above, it stays there")
+
+
 def _counts(word: Word, asked: Asked, policy: Policy) -> bool:
     """Whether a word has a say: a skip only by those who were asked, or by more expert ones."""
     if word.label is None:
@@ -137,6 +161,23 @@ def _contested(panel: Sequence[str | None], level: int, asked: Asked, policy: Po
         return f"{tier.name} takes no tasks of type {asked.task_type!r}"
     beyond = [each for each in dict.fromkeys(panel) if each and not decides(tier, each)]
     return f"{tier.name} does not decide {listed(beyond)}" if beyond else None
+
+
+def _read(readers: Readers, labels: Sequence[str], asked: Asked, policy: Policy) -> Verdict:
+    """What the consensus of the tier's readers comes to, or who answers next."""
+    if readers.answers < len(labels):
+        return Verdict(reason=f"the consensus of {len(labels)} answers is not known yet")
+    bar, sure = policy.agreement.confidence, readers.confidence
+    probability = "of unknown probability" if sure is None else f"right at {sure:.3f}"
+    told = f"the consensus of {len(labels)} answers is {probability}"
+    match next_step(sure, len(labels), bar=bar, most=readers.most):
+        case NextStep.ENOUGH:
+            return Verdict(label=readers.label, reason=told)
+        case NextStep.ONE_MORE_READER:
+            return Verdict(one_more=True, reason=f"{told}, not {bar:g}: one more reader")
+        case NextStep.ESCALATE:
+            above = next_able(policy.tiers, asked.tier + 1, labels, asked.task_type)
+            return Verdict(tier=above, reason=f"{told}, not {bar:g}")
 
 
 def _apart(labels: Sequence[str], policy: Policy) -> str | None:

@@ -175,15 +175,46 @@ def _room_for_training(document: Mapping[str, Any]) -> Iterator[Issue]:
 
 
 def _enough_reviewers(document: Mapping[str, Any]) -> Iterator[Issue]:
-    overlap, share = at(document, ("agreement", "overlap")), _number(document, "agreement", "share")
+    share = _number(document, "agreement", "share")
     tiers = [at(tier, ("reviewers",)) for tier in _items(document, "tiers")]
-    most = max((len(people) for people in tiers if isinstance(people, (list, tuple))), default=0)
-    if isinstance(overlap, int) and share != 0 and most and overlap > most:
+    largest = max((len(people) for people in tiers if isinstance(people, (list, tuple))), default=0)
+    for key, name in (("overlap", "the overlap"), ("most", "most")):
+        asked = at(document, ("agreement", key))
+        if isinstance(asked, int) and share != 0 and largest and asked > largest:
+            yield Issue(
+                ("agreement", key),
+                f"asks for {asked} answers to a task, but no tier has more than {largest} "
+                "reviewers",
+                f"add reviewers to a tier, lower {name} or set agreement.share to 0",
+            )
+
+
+def _more_readers(document: Mapping[str, Any]) -> Iterator[Issue]:
+    overlap = at(document, ("agreement", "overlap"))
+    most = at(document, ("agreement", "most"))
+    if isinstance(overlap, int) and isinstance(most, int) and 2 <= most < overlap:
         yield Issue(
-            ("agreement", "overlap"),
-            f"asks for {overlap} answers to a task, but no tier has more than {most} reviewers",
-            "add reviewers to a tier, lower the overlap or set agreement.share to 0",
+            ("agreement", "most"),
+            f"is under agreement.overlap: every such task has {overlap} readers from the start",
+            f"use {overlap} or more, or leave it out",
         )
+
+
+def _gold(document: Mapping[str, Any]) -> Iterator[Issue]:
+    minimum, share = at(document, ("gold", "minimum")), _number(document, "gold", "share")
+    if minimum is not None and not share:
+        yield Issue(
+            ("gold", "minimum"),
+            "needs gold in the queues: nobody would be measured, and who is under it could never "
+            "come back",
+            "set gold.share, such as 0.05",
+        )
+    seen: set[Any] = set()
+    tasks = at(document, ("gold", "tasks"))
+    for place, task in enumerate(tasks if isinstance(tasks, (list, tuple)) else ()):
+        if isinstance(task, int) and task in seen:
+            yield Issue(("gold", "tasks", place), "stands twice in this list")
+        seen.add(task if isinstance(task, int) else None)
 
 
 _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
@@ -201,5 +232,7 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _simulated_tiers,
     _room_for_training,
     _enough_reviewers,
+    _more_readers,
+    _gold,
     sampling_issues,
 )

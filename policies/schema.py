@@ -18,6 +18,7 @@ from policies.conditions import SIGNALS, Condition, Source, TaskField, UpstreamD
 from policies.consistency import issues_of
 from policies.domain import Stakes
 from policies.escalation import Escalation
+from policies.gold import Gold
 from policies.monitoring import Monitoring
 from policies.prices import Prices
 from policies.promises import AutoAccept
@@ -99,9 +100,22 @@ class Agreement(Section):
     overlap: Annotated[int, Field(ge=2, le=10)] = Field(
         default=2, description="How many people answer such a task."
     )
+    most: Annotated[int, Field(ge=2, le=10)] | None = Field(
+        default=None,
+        description="Readers at most, where the answers leave doubt; default: as overlap.",
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        default=0.95,
+        description="Probability of the consensus from which no more reader is asked, with most.",
+    )
     minimum_alpha: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="Krippendorff's alpha under which agreement is called too low."
     )
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether some tasks may get more readers than the others."""
+        return self.most is not None and self.most > self.overlap
 
 
 class Retrain(Section):
@@ -150,6 +164,7 @@ class Policy(Section):
     )
     sampling: Sampling = Sampling()
     escalation: Escalation = Escalation()
+    gold: Gold = Gold()
     monitoring: Monitoring = Monitoring()
     prices: Prices = Prices()
     simulation: SimulatedPeople = Field(

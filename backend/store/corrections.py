@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.store.annotators import counting_users
 from backend.store.decisions import is_current
-from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
+from backend.store.tables import AnnotationRow, DecisionRow, GoldRow, TaskRow
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
@@ -17,9 +18,11 @@ def corrections(
 ) -> dict[str, tuple[int, int]]:
     """(answers, corrected) by the label that was predicted, over people's newest answers.
 
-    Counted are standing answers to tasks with a predicted label, blind ones too. What was
-    predicted is what the task's decision says: it is the last one before people answered.
+    Counted are standing answers to tasks with a predicted label, blind ones too, but not to gold,
+    which many answer, and not of people whose answers do not count. What was predicted is what the
+    task's decision says: it is the last one before people answered.
     """
+    gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     recent = (
         select(DecisionRow.label.label("predicted"), AnnotationRow.label.label("said"))
         .select_from(AnnotationRow)
@@ -37,6 +40,8 @@ def corrections(
             AnnotationRow.label.is_not(None),
             DecisionRow.label.is_not(None),
             TaskRow.deleted_at.is_(None),
+            TaskRow.task_id.not_in(gold),
+            counting_users(),
         )
         .order_by(AnnotationRow.created_at.desc(), AnnotationRow.annotation_id.desc())
         .limit(newest)

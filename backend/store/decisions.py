@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import AnnotationRow, DecisionRow, ProjectRow, TaskRow
-from backend.store.tasks import human
+from backend.store.tasks import standing
 from policies.adjudication import ESCALATION
 from policies.domain import Decision, Outcome, Purpose
 
@@ -211,8 +211,9 @@ def current_decisions(
 class OpenDecision:
     """What placing a task needs to know of its current decision.
 
-    ``escalated`` says that it waits for the tier's word on other people's; ``people`` is how many
-    answered it so far.
+    ``escalated`` says that it waits for the tier's word on other people's, ``wants_reader`` that it
+    waits for one more answer of the same tier; ``people`` is how many answered it so far, those
+    whose answers do not count too.
     """
 
     seq: int
@@ -227,13 +228,14 @@ class OpenDecision:
     signals: Mapping[str, float]
     escalated: bool = False
     people: int = 0
+    wants_reader: bool = False
 
 
 def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
     """The current decisions of all tasks that wait for a person, or for nobody at all, by task.
 
-    Those that nobody has labelled, and the contested ones that a more expert tier has to settle.
-    What is frozen is not open.
+    Those that nobody has labelled whose answers count, the contested ones that a more expert tier
+    has to settle, and those that wait for one more reader. What is frozen is not open.
     """
     rows = session.execute(
         select(
@@ -248,16 +250,10 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.model_version,
             DecisionRow.signals,
             TaskRow.escalated_to,
+            TaskRow.wants_reader,
         )
         .join(TaskRow, is_current())
-        .where(
-            DecisionRow.project_id == project_id,
-            TaskRow.deleted_at.is_(None),
-            or_(
-                and_(TaskRow.human_labels == 0, TaskRow.freeze_id.is_(None)),
-                TaskRow.escalated_to.is_not(None),
-            ),
-        )
+        .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None), is_open())
         .order_by(DecisionRow.task_id)
     )
     people = _people(session, project_id)
@@ -275,13 +271,23 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             signals=row.signals or {},
             escalated=row.escalated_to is not None,
             people=people.get(row.task_id, 0),
+            wants_reader=row.wants_reader,
         )
         for row in rows
     ]
 
 
+def is_open() -> ColumnElement[bool]:
+    """The condition under which a task waits for somebody's answer, or for an accept."""
+    return or_(
+        and_(TaskRow.human_labels == 0, TaskRow.freeze_id.is_(None)),
+        TaskRow.escalated_to.is_not(None),
+        TaskRow.wants_reader.is_(True),
+    )
+
+
 def _people(session: Session, project_id: int) -> dict[int, int]:
-    """How many people have answered each contested task, as Label Studio counts for the overlap."""
+    """How many people have answered each open task, as Label Studio counts for the overlap."""
     rows = session.execute(
         select(TaskRow.task_id, func.count(AnnotationRow.user_id.distinct()))
         .join(
@@ -291,7 +297,7 @@ def _people(session: Session, project_id: int) -> dict[int, int]:
                 AnnotationRow.task_id == TaskRow.task_id,
             ),
         )
-        .where(TaskRow.project_id == project_id, TaskRow.escalated_to.is_not(None), *human())
+        .where(TaskRow.project_id == project_id, is_open(), *standing())
         .group_by(TaskRow.task_id)
     )
     return dict(rows.all())

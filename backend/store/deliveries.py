@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.tables import DeliveryRow, TaskRow
 from backend.store.upsert import upsert
+from policies.gold import GOLD
 
 PENDING, DELIVERED, LEFT_TO_PEOPLE = "pending", "delivered", "left_to_people"
 _LONGEST_WAIT_S = 600.0
@@ -62,13 +63,13 @@ class Wish:
 class Delivery:
     """A wish with what was delivered for the task before (its ``look``), and the tries so far.
 
-    ``escalated`` tasks are wished for although people have answered them.
+    ``asked_again`` says that more answers are wished for although people have answered the task.
     """
 
     wish: Wish
     delivered: dict[str, Any] | None
     attempts: int
-    escalated: bool = False
+    asked_again: bool = False
 
 
 NOTHING = {"marker": None, "label": None, "version": None, "accepts": False, "overlap": 1}
@@ -112,8 +113,13 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
 
 def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:
     """Pending deliveries of existing tasks whose time has come, by task."""
+    again = or_(
+        TaskRow.escalated_to.is_not(None),
+        TaskRow.wants_reader.is_(True),
+        func.coalesce(DeliveryRow.strategy == GOLD, False),
+    )
     rows = session.execute(
-        select(DeliveryRow, TaskRow.escalated_to)
+        select(DeliveryRow, again)
         .join(TaskRow, same_task())
         .where(
             DeliveryRow.project_id == project_id,
@@ -129,9 +135,9 @@ def due_deliveries(session: Session, project_id: int, now: datetime, limit: int)
             wish=_wish(row),
             delivered=row.delivered,
             attempts=row.attempts,
-            escalated=escalated_to is not None,
+            asked_again=bool(asked_again),
         )
-        for row, escalated_to in rows
+        for row, asked_again in rows
     ]
 
 

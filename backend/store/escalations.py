@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.annotators import counting_users
+from backend.store.consensus import Consensus, consensus_of, same_task
 from backend.store.decisions import LedgerEntry, entry_of, is_current
-from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
+from backend.store.tables import AnnotationRow, ConsensusRow, DecisionRow, GoldRow, TaskRow
 from backend.store.tasks import Vote, answers
 from policies.adjudication import ESCALATION
+from policies.domain import Purpose
 
 _IDS_PER_STATEMENT = 5_000
 
@@ -26,33 +29,45 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighable:
-    """A task with its current decision, what people said of it (oldest first) and what stands."""
-
-    entry: LedgerEntry
-    data: dict[str, Any]
-    said: tuple[Said, ...]
-    escalated_to: str | None
-    settled_label: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """What a task's answers came to: the tier it waits for, or the label it has, or neither."""
+    """What a task's answers came to: the tier it waits for, or the label it has, or neither.
+
+    ``wants_reader`` says that one more person of its tier is asked.
+    """
 
     task_id: int
     escalated_to: str | None
     settled_label: str | None
+    wants_reader: bool = False
 
 
-def weighable_tasks(session: Session, project_id: int, *, every: bool) -> list[Weighable]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighable:
+    """A task with its current decision, what people said of it (oldest first) and what stands.
+
+    ``consensus`` is what was last made of the answers, where more readers may be asked.
+    """
+
+    entry: LedgerEntry
+    data: dict[str, Any]
+    said: tuple[Said, ...]
+    stands: Weighed
+    consensus: Consensus | None
+
+
+def weighable_tasks(
+    session: Session, project_id: int, *, every: bool, readers: bool = False
+) -> list[Weighable]:
     """Decided tasks whose answers have to be weighed, or weighed anew, by task.
 
     Those whose answers differ or lack a label, those that were escalated or whose answers are no
-    longer what was settled. With ``every`` all others too, once: tiers may not decide everything.
-    What is frozen is settled for good.
+    longer what was settled. With ``every`` all others too, once: tiers may not decide everything;
+    with ``readers`` those that several people read: even equal answers may leave doubt. What is
+    frozen is settled for good, and the truth of gold is known.
     """
+    gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     due = [
+        TaskRow.wants_reader.is_(True),
         TaskRow.escalated_to.is_not(None),
         DecisionRow.rule == ESCALATION,
         TaskRow.task_id.in_(_unlike(project_id)),
@@ -61,13 +76,18 @@ def weighable_tasks(session: Session, project_id: int, *, every: bool) -> list[W
     ]
     if every:
         due.append((TaskRow.human_labels > 0) & TaskRow.settled_label.is_(None))
+    if readers:
+        read = DecisionRow.purpose == Purpose.AGREEMENT.value
+        due.append((TaskRow.human_labels > 1) & TaskRow.settled_label.is_(None) & read)
     rows = session.execute(
-        select(DecisionRow, TaskRow.data, TaskRow.escalated_to, TaskRow.settled_label)
+        select(DecisionRow, TaskRow, ConsensusRow)
         .join(TaskRow, is_current())
+        .outerjoin(ConsensusRow, same_task())
         .where(
             DecisionRow.project_id == project_id,
             TaskRow.deleted_at.is_(None),
             TaskRow.freeze_id.is_(None),
+            TaskRow.task_id.not_in(gold),
             or_(*due),
         )
         .order_by(DecisionRow.task_id)
@@ -76,10 +96,15 @@ def weighable_tasks(session: Session, project_id: int, *, every: bool) -> list[W
     return [
         Weighable(
             entry=entry_of(row.DecisionRow),
-            data=row.data,
+            data=row.TaskRow.data,
             said=said.get(row.DecisionRow.task_id, ()),
-            escalated_to=row.escalated_to,
-            settled_label=row.settled_label,
+            stands=Weighed(
+                task_id=row.TaskRow.task_id,
+                escalated_to=row.TaskRow.escalated_to,
+                settled_label=row.TaskRow.settled_label,
+                wants_reader=row.TaskRow.wants_reader,
+            ),
+            consensus=None if row.ConsensusRow is None else consensus_of(row.ConsensusRow),
         )
         for row in rows
     ]
@@ -96,6 +121,7 @@ def store_weighed(session: Session, project_id: int, weighed: Sequence[Weighed])
                     "task_id": each.task_id,
                     "escalated_to": each.escalated_to,
                     "settled_label": each.settled_label,
+                    "wants_reader": each.wants_reader,
                 }
                 for each in weighed
             ],
@@ -105,20 +131,29 @@ def store_weighed(session: Session, project_id: int, weighed: Sequence[Weighed])
 def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> dict[int, str]:
     """One label for each task of ``votes``, where people's answers have come to one.
 
-    What was weighed counts as it was settled. A task that waits for a more expert tier has none.
+    What was weighed counts as it was settled, gold as what is known to be true. A task that waits
+    for a more expert tier, or for one more reader, has none.
     """
     labels = answers(votes)
     weighed = session.execute(
-        select(TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label).where(
+        select(
+            TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label, TaskRow.wants_reader
+        ).where(
             TaskRow.project_id == project_id,
-            TaskRow.escalated_to.is_not(None) | TaskRow.settled_label.is_not(None),
+            or_(
+                TaskRow.escalated_to.is_not(None),
+                TaskRow.settled_label.is_not(None),
+                TaskRow.wants_reader.is_(True),
+            ),
         )
     )
-    for task_id, escalated_to, settled in weighed:
-        if escalated_to is not None:
+    for task_id, escalated_to, settled, wants_reader in weighed:
+        if escalated_to is not None or wants_reader:
             labels.pop(task_id, None)
         elif settled is not None and task_id in labels:
             labels[task_id] = settled
+    true = select(GoldRow.task_id, GoldRow.label).where(GoldRow.project_id == project_id)
+    labels |= {task_id: label for task_id, label in session.execute(true) if task_id in labels}
     return labels
 
 
@@ -156,6 +191,7 @@ def _by_people(project_id: int) -> ColumnElement[bool]:
         AnnotationRow.project_id == project_id,
         AnnotationRow.by_robot.is_(False),
         AnnotationRow.deleted_at.is_(None),
+        counting_users(),
     )
 
 

@@ -126,6 +126,7 @@ class TaskRow(Base):
 
     ``escalated_to`` is the tier whose answer a contested task waits for; null once it came.
     ``settled_label`` is what people's answers came to where they had to be weighed.
+    ``wants_reader`` says that they leave doubt, and that one more person of the tier is asked.
     ``freeze_id`` is the freeze that made its accept final: it is never decided again, so
     ``decision_seq`` stays the decision that was frozen; null makes it provisional once more.
     ``first_freeze`` is the number of the first freeze that it was before, taken along or not.
@@ -142,6 +143,7 @@ class TaskRow(Base):
     decision_seq: Mapped[int | None] = mapped_column(BigId)
     escalated_to: Mapped[str | None]
     settled_label: Mapped[str | None]
+    wants_reader: Mapped[bool] = mapped_column(default=False)
     freeze_id: Mapped[int | None] = mapped_column(BigId)
     first_freeze: Mapped[int | None]
     __table_args__ = (Index(None, "project_id", "human_labels"),)
@@ -168,6 +170,44 @@ class AnnotationRow(Base):
     first_seen_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     __table_args__ = (Index(None, "project_id", "task_id"),)
+
+
+class GoldRow(Base):
+    """A task whose truth is known; ``authors`` are those whose answers it is.
+
+    ``since`` is when it became known to be: what is answered later is asked to measure people.
+    """
+
+    __tablename__ = "gold"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    label: Mapped[str]
+    authors: Mapped[list[Any]]
+    since: Mapped[datetime]
+
+
+class StoppedRow(Base):
+    """Somebody whose answers have stopped counting, since when and why; gone once they count."""
+
+    __tablename__ = "stopped_annotators"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime]
+    why: Mapped[str] = mapped_column(Text)
+
+
+class ConsensusRow(Base):
+    """The most probable label of a task and its probability, of how many people's answers."""
+
+    __tablename__ = "consensus"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    label: Mapped[str]
+    confidence: Mapped[float]
+    answers: Mapped[int]
 
 
 class DecisionRow(Base):

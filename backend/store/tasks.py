@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, TaskRow
+from backend.store.annotators import counting_users
+from backend.store.tables import AnnotationRow, GoldRow, TaskRow
 from backend.store.upsert import upsert
 
 _IDS_PER_STATEMENT = 5_000
@@ -234,11 +235,34 @@ def recount(session: Session, project_id: int, task_ids: Sequence[int]) -> None:
         )
 
 
+def recount_users(session: Session, project_id: int, users: Collection[int]) -> None:
+    """Count the human labels of all tasks anew that these people have answered."""
+    ids = session.scalars(
+        select(AnnotationRow.task_id)
+        .where(AnnotationRow.project_id == project_id, AnnotationRow.user_id.in_(sorted(users)))
+        .distinct()
+    )
+    recount(session, project_id, sorted(ids))
+
+
 def human_votes(session: Session, project_id: int) -> list[Vote]:
-    """Every standing human label, each person's newest one a task, oldest first."""
+    """Every standing human label that counts, each person's newest one a task, oldest first."""
+    return _votes(session, AnnotationRow.project_id == project_id, *human())
+
+
+def votes_among(session: Session, project_id: int, task_ids: Sequence[int]) -> list[Vote]:
+    """The same of these tasks, whether they count or not."""
+    found: list[Vote] = []
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        chosen = AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT])
+        found += _votes(session, AnnotationRow.project_id == project_id, chosen, *standing())
+    return found
+
+
+def _votes(session: Session, *conditions: Any) -> list[Vote]:
     rows = session.execute(
         select(AnnotationRow.task_id, AnnotationRow.user_id, AnnotationRow.label)
-        .where(AnnotationRow.project_id == project_id, *human())
+        .where(*conditions)
         .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
     )
     newest: dict[tuple[int, int], Vote] = {}
@@ -289,21 +313,47 @@ def answered_after(session: Session, project_id: int, since: datetime) -> set[in
 
 
 def count_human_labels(session: Session, project_id: int) -> int:
-    """Every human look so far: labels that people gave and that still stand."""
+    """Every human look so far: labels that people gave and that still stand, counting or not."""
     return (
         session.scalar(
             select(func.count())
             .select_from(AnnotationRow)
-            .where(AnnotationRow.project_id == project_id, *human())
+            .where(AnnotationRow.project_id == project_id, *standing())
         )
         or 0
     )
 
 
-def human() -> tuple[Any, ...]:
-    """The conditions under which an annotation is a person's standing answer."""
+def count_new_labels(session: Session, project_id: int) -> int:
+    """Those looks that may teach a model something: not the answers that gold asked for."""
+    asked_for_gold = (
+        select(GoldRow.task_id)
+        .where(
+            GoldRow.project_id == AnnotationRow.project_id,
+            GoldRow.task_id == AnnotationRow.task_id,
+            GoldRow.since <= AnnotationRow.created_at,
+        )
+        .exists()
+    )
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(AnnotationRow)
+            .where(AnnotationRow.project_id == project_id, *standing(), ~asked_for_gold)
+        )
+        or 0
+    )
+
+
+def standing() -> tuple[Any, ...]:
+    """The conditions under which an annotation is a person's answer that still stands."""
     return (
         AnnotationRow.by_robot.is_(False),
         AnnotationRow.was_cancelled.is_(False),
         AnnotationRow.deleted_at.is_(None),
     )
+
+
+def human() -> tuple[Any, ...]:
+    """The conditions under which it counts too: gold has not shown its author to be unfit."""
+    return (*standing(), counting_users())

@@ -164,6 +164,7 @@ def test_the_job_says_what_it_did_and_does_it_once(worked: WorkedProject) -> Non
         "escalated": 2,
         "settled": 0,
         "waiting": 2,
+        "wanting_a_reader": 0,
         "skipped_at_the_top": nobody,
     }
     with worked.runtime.reads() as session:
@@ -177,6 +178,7 @@ def test_the_job_says_what_it_did_and_does_it_once(worked: WorkedProject) -> Non
         "escalated": 1,  # a skip takes it on to the top
         "settled": 1,
         "waiting": 1,
+        "wanting_a_reader": 0,
         "skipped_at_the_top": nobody,
     }
     worked.server.skip(worked.people["sue"], second)

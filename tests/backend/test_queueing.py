@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.queueing import RANKS, days_queue, place, pool_of, wishes_of
+from backend.gold import RANKS
+from backend.queueing import days_queue, place, pool_of, wishes_of
 from backend.store.decisions import OpenDecision
 from backend.store.deliveries import Wish
 from backend.store.figures import project_figures
