@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from audit_jobs.agreement_page import export_page, pair_figure, votes_page
+from audit_jobs.agreement_page.project import project_page
+from audit_jobs.agreement_tables import lowest, project_tables, table
 from audit_jobs.export_agreement import export_report
 from audit_jobs.measures.distances import Level, TooManyCategoriesError
 from audit_jobs.votes import read_votes
 from audit_jobs.votes_agreement import VotesAgreement, votes_agreement
+from backend.bootstrap import build_runtime, read_settings
+from backend.commands.errors import clear_errors
+from backend.commands.options import connected_project
 from backend.data_files import DataFileError
+from backend.store.reports import AGREEMENT, newest_report
 from connectors.label_studio.exports import ExportError
-from policies.domain import Estimate
 
 _SMALLEST = {Level.ORDINAL: -math.inf, Level.INTERVAL: -math.inf, Level.RATIO: 0.0}
 _MOST_SHOWN = 10
@@ -30,7 +35,8 @@ _FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=_FILE)
+@click.argument("file", metavar="[FILE]", type=_FILE, required=False)
+@click.option("--project", help="Number or title of a connected project, instead of FILE.")
 @click.option(
     "--format",
     "kind",
@@ -48,7 +54,16 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--html", type=_FILE, help="Also write a page for people to this file.")
-def agreement(file: Path, kind: str, level: str, *, as_json: bool, html: Path | None) -> None:
+@clear_errors
+def agreement(  # noqa: PLR0913 - one parameter for each option
+    file: Path | None,
+    project: str | None,
+    kind: str,
+    level: str,
+    *,
+    as_json: bool,
+    html: Path | None,
+) -> None:
     """Measure how far annotators agree, beyond chance and with 95 % intervals.
 
     FILE is a CSV (or .csv.gz) of votes with the columns `item`, `worker` and `label`, or a JSON
@@ -59,7 +74,38 @@ def agreement(file: Path, kind: str, level: str, *, as_json: bool, html: Path | 
     Items with one vote say nothing of agreement. A figure that is undefined, as a kappa is where
     only one label was ever given, is null in JSON and "-" in tables, with a note that says why.
     The intervals draw items anew, by the same people.
+
+    With --project it is the last report of the job `agreement` that is shown: every control of
+    the project, the routed queue apart from the random slices, by tier and by week, with its
+    people by their Label Studio user ids.
     """
+    if (file is None) == (project is None):
+        raise click.UsageError("give a FILE, or --project with a connected project")
+    if project is not None and (kind, level) != ("auto", Level.NOMINAL.value):
+        raise click.UsageError("--format and --level are about a FILE, not about --project")
+    if project is not None:
+        report, title = _stored_report(project)
+        page = None if html is None else project_page(report, title)
+        _show(report, project_tables(report, title), page, as_json=as_json, html=html)
+    elif file is not None:
+        _measure(file, kind, level, as_json=as_json, html=html)
+
+
+def _stored_report(name: str) -> tuple[dict[str, Any], str]:
+    """The body of the newest report of a connected project, and the project's title."""
+    runtime = build_runtime(read_settings())
+    project = connected_project(runtime, name)
+    with runtime.reads() as session:
+        report = newest_report(session, project.id, AGREEMENT)
+    if report is None or "controls" not in report.body:
+        raise click.ClickException(
+            f"project {project.id} has no agreement report yet: run `labelgate scheduler`, or "
+            f"`labelgate jobs run agreement --project {project.id}`"
+        )
+    return report.body, project.title
+
+
+def _measure(file: Path, kind: str, level: str, *, as_json: bool, html: Path | None) -> None:
     try:
         if kind == "label-studio" or (kind == "auto" and _begins_as_json(file)):
             report = export_report(file, level)
@@ -76,6 +122,17 @@ def agreement(file: Path, kind: str, level: str, *, as_json: bool, html: Path | 
         raise click.ClickException(str(error)) from error
     except TooManyCategoriesError as error:
         raise click.ClickException(f"{file}  {error}") from error
+    _show(report, tables, page, as_json=as_json, html=html)
+
+
+def _show(
+    report: Mapping[str, Any],
+    tables: Sequence[Table | str],
+    page: str | None,
+    *,
+    as_json: bool,
+    html: Path | None,
+) -> None:
     if html is not None and page is not None:
         _write(html, page)
     if as_json:
@@ -109,15 +166,15 @@ def _votes_tables(found: VotesAgreement) -> list[Table | str]:
     )
     tables: list[Table | str] = [head, *(f"[yellow]{escape(note)}[/]" for note in found.notes)]
     measures = ((name, each) for name, each in report["measures"].items())
-    tables.append(_table(f"Agreement ({found.level.value})", "measure", measures))
+    tables.append(table(f"Agreement ({found.level.value})", "measure", measures))
     if found.by_label:
         by_label = ((label, each.as_json()) for label, each in found.by_label.items())
-        tables.append(_table("Label by label", "label", by_label))
+        tables.append(table("Label by label", "label", by_label))
     workers = [(each["rater"], each["agreement"]) for each in report["annotators"]]
-    tables.append(_lowest("Workers with the others", "worker", workers))
+    tables.append(lowest("Workers with the others", "worker", workers))
     kappa, title = pair_figure(report["pairs"])
     pairs = [(" and ".join(each["raters"]), each[kappa]) for each in report["pairs"]]
-    tables.append(_lowest(f"{title} of two workers", "workers", pairs))
+    tables.append(lowest(f"{title} of two workers", "workers", pairs))
     return tables
 
 
@@ -134,7 +191,7 @@ def _export_tables(report: Mapping[str, Any]) -> list[Table | str]:
     for name, control in report["controls"].items():
         if control["measures"]:
             title = f"{name} ({control['type']})"
-            tables.append(_table(title, "measure", control["measures"].items()))
+            tables.append(table(title, "measure", control["measures"].items()))
         if control["note"]:
             tables.append(f"[yellow]{escape(name)}: {escape(control['note'])}[/]")
     tables += [
@@ -142,29 +199,3 @@ def _export_tables(report: Mapping[str, Any]) -> list[Table | str]:
         for problem in report["problems"][:_MOST_SHOWN]
     ]
     return tables
-
-
-def _lowest(title: str, heading: str, rows: list[tuple[str, Mapping[str, Any]]]) -> Table:
-    """Those who surely agree least: by the upper bound, so that few votes alone put nobody here."""
-    known = [row for row in rows if row[1]["high"] is not None]
-    unknown = [row for row in rows if row[1]["high"] is None]
-    shown = [*sorted(known, key=lambda row: float(row[1]["high"])), *unknown][:_MOST_SHOWN]
-    more = f", the {_MOST_SHOWN} lowest of {len(rows):,}" if len(rows) > _MOST_SHOWN else ""
-    return _table(title + more, heading, shown)
-
-
-def _table(title: str, heading: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column(heading)
-    for column in ("value", "95 % interval", "n"):
-        table.add_column(column, justify="right")
-    for name, each in rows:
-        figure = Estimate(**each)
-        value = "-" if figure.value is None else f"{figure.value:.4f}"
-        interval = (
-            "-"
-            if figure.low is None or figure.high is None
-            else f"{figure.low:.4f} to {figure.high:.4f}"
-        )
-        table.add_row(escape(name), value, interval, f"{figure.n:,}")
-    return table

@@ -78,18 +78,18 @@ def votes_page(found: VotesAgreement, title: str) -> str:
         Section(
             heading="Agreement of all",
             says="1 is perfect, 0 is chance; raw agreement knows no chance. Bars: 95 % intervals.",
-            chart=_chart(report["measures"]),
+            chart=chart_of(report["measures"]),
         ),
         Section(
             heading="Each worker with the others",
             says=_first("How often another worker gave the item the same label", annotators),
-            chart=_chart({each["rater"]: each["agreement"] for each in annotators[:_MOST_ROWS]}),
+            chart=chart_of({each["rater"]: each["agreement"] for each in annotators[:_MOST_ROWS]}),
         ),
     ]
     if found.by_label:
         labels = {label: estimate.as_json() for label, estimate in found.by_label.items()}
         says = "Where one worker gave the label, how often another one of the item did too."
-        sections.append(Section(heading="Label by label", says=says, chart=_chart(labels)))
+        sections.append(Section(heading="Label by label", says=says, chart=chart_of(labels)))
     sections += _pair_sections(report["pairs"])
     if found.confusion.size:
         says = (
@@ -97,7 +97,7 @@ def votes_page(found: VotesAgreement, title: str) -> str:
         )
         grid = _confusion(found.ratings.categories, found.confusion.tolist())
         sections.append(Section(heading="Labels that are mixed up", says=says, grid=grid))
-    return _page(title, facts, found.notes, sections)
+    return page_of(title, facts, found.notes, sections)
 
 
 def export_page(report: Mapping[str, Any], title: str) -> str:
@@ -107,7 +107,7 @@ def export_page(report: Mapping[str, Any], title: str) -> str:
     for name, control in report["controls"].items():
         says = control["note"] or ""
         heading = f"{name} ({control['type']})"
-        chart = _chart(control["measures"])
+        chart = chart_of(control["measures"])
         sections.append(Section(heading=heading, says=says, chart=chart))
         pairs = [
             {"raters": pair["annotators"], "agreement": pair["agreement"]}
@@ -115,10 +115,10 @@ def export_page(report: Mapping[str, Any], title: str) -> str:
         ]
         if pairs:
             says = f"{control['compared_by'].replace('_', ' ')} of each two annotators."
-            grid = _heat(pairs, "agreement")
+            grid = heat_map(pairs, "agreement")
             sections.append(Section(heading=f"{name}: two by two", says=says, grid=grid))
     notes = [", ".join(filter(None, problem.values())) for problem in report["problems"]]
-    return _page(title, facts, notes, sections)
+    return page_of(title, facts, notes, sections)
 
 
 def pair_figure(pairs: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
@@ -135,10 +135,10 @@ def _pair_sections(pairs: Sequence[Mapping[str, Any]]) -> list[Section]:
     says = (
         f"{title} on the items that both voted on; empty where there are none or it is undefined."
     )
-    return [Section(heading="Workers two by two", says=says, grid=_heat(pairs, figure))]
+    return [Section(heading="Workers two by two", says=says, grid=heat_map(pairs, figure))]
 
 
-def _heat(pairs: Sequence[Mapping[str, Any]], name: str) -> Grid:
+def heat_map(pairs: Sequence[Mapping[str, Any]], name: str) -> Grid:
     """The raters with most to show first; beyond 40 the others are left out."""
     figures: dict[frozenset[str], Mapping[str, Any]] = {}
     shared: dict[str, int] = {}
@@ -177,7 +177,8 @@ def _confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> Grid:
     return Grid(names=tuple(labels), rows=tuple(rows))
 
 
-def _chart(figures: Mapping[str, Mapping[str, Any]]) -> Chart:
+def chart_of(figures: Mapping[str, Mapping[str, Any]]) -> Chart:
+    """Intervals under each other; the figures are plain values by name."""
     bounds = [each[name] for each in figures.values() for name in ("value", "low", "high")]
     known = [bound for bound in bounds if bound is not None]
     # Most figures lie between 0 and 1; kappas go below, an error rate of words above.
@@ -220,12 +221,13 @@ def _first(says: str, rows: Sequence[object]) -> str:
     return f"{says}; the {_MOST_ROWS} with most votes of {len(rows):,}."
 
 
-def _page(
+def page_of(
     title: str,
     facts: Mapping[str, int],
     notes: Sequence[str],
     sections: Sequence[Section],
 ) -> str:
+    """The whole page: facts on top, what to know first, then the sections."""
     pages = Environment(
         loader=PackageLoader("audit_jobs.agreement_page", "."),
         autoescape=select_autoescape(),

@@ -46,16 +46,16 @@ def store_alert(
     store_report(session, project_id, report)
 
 
+def newest_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Alert]:
+    """The newest alert of each event, over or not, in the order in which they first came."""
+    every = (_alert(report) for report in reports(session, project_id, ALERT))
+    return {alert.event: alert for alert in every}
+
+
 def open_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Alert]:
-    """The alerts that are not over, the oldest first."""
-    found: dict[tuple[str, str], Alert] = {}
-    for report in reports(session, project_id, ALERT):
-        alert = _alert(report)
-        if alert.opened:
-            found[alert.event] = alert
-        else:
-            found.pop(alert.event, None)
-    return found
+    """The alerts that are not over."""
+    newest = newest_alerts(session, project_id)
+    return {event: alert for event, alert in newest.items() if alert.opened}
 
 
 def _alert(report: Report) -> Alert:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from backend.store.alerts import Alert, newest_alerts
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
@@ -35,7 +36,10 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFigures:
-    """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose"."""
+    """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose".
+
+    ``alerts`` holds the newest alert of each event, those that are over too.
+    """
 
     project: ConnectedProject
     tasks: int
@@ -48,6 +52,7 @@ class ProjectFigures:
     champion: ModelVersion | None
     certified: StoredCertification | None
     agreement: Report | None
+    alerts: list[Alert]
     audit: Report | None
     cycles: list[Report]
     training: list[TrainingRequest]
@@ -73,6 +78,7 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
             else None
         ),
         agreement=newest_report(session, project.id, AGREEMENT),
+        alerts=list(newest_alerts(session, project.id).values()),
         audit=newest_report(session, project.id, AUDIT),
         cycles=reports(session, project.id, CYCLE),
         training=open_requests(session, project.id),

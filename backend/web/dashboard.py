@@ -67,7 +67,7 @@ def estimate(figure: Mapping[str, Any] | None) -> str:
     >>> estimate({"value": None, "low": None, "high": None, "n": 0})
     '-'
     """
-    if figure is None or figure.get("value") is None:
+    if not figure or figure.get("value") is None:
         return "-"
     value, low, high, count = (figure.get(key) for key in ("value", "low", "high", "n"))
     if low is None or high is None:
@@ -114,8 +114,10 @@ def alpha(figure: Mapping[str, Any] | None) -> str:
     >>> alpha({"value": 0.8, "low": 0.7, "high": 0.9, "n": 40})
     '0.800 (0.700 to 0.900, n = 40)'
     """
-    if figure is None or figure["value"] is None:
+    if not figure or figure["value"] is None:
         return "-"
+    if figure["low"] is None or figure["high"] is None:
+        return "{value:.3f} (n = {n})".format(**figure)
     return "{value:.3f} ({low:.3f} to {high:.3f}, n = {n})".format(**figure)
 
 

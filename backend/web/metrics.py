@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -155,6 +156,38 @@ def _queue_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
             queues.add_metric([project, queue.name, "answered"], queue.answered)
             escalated.add_metric([project, queue.name], queue.escalated)
     yield from (queues, escalated)
+    yield from _agreement_gauges(figures)
+
+
+def _agreement_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+    alphas = GaugeMetricFamily(
+        "labelgate_agreement_alpha",
+        "Krippendorff's alpha of the last report; left out where it is undefined.",
+        labels=["project", "control", "slice"],
+    )
+    alerts = GaugeMetricFamily(
+        "labelgate_alert_open", "1 while an alert stands.", labels=["project", "alert", "about"]
+    )
+    for each in figures:
+        project = str(each.project.id)
+        controls = {} if each.agreement is None else each.agreement.body.get("controls", {})
+        states = {("agreement", name): 0 for name in controls if controls[name]["standing"]}
+        for name, control in controls.items():
+            for part, measures in _parts(control):
+                alpha = measures.get("krippendorff_alpha")
+                if alpha is not None and alpha["value"] is not None:
+                    alphas.add_metric([project, name, part], alpha["value"])
+        states |= {alert.event: int(alert.opened) for alert in each.alerts}
+        for (alert_name, about), state in states.items():
+            alerts.add_metric([project, alert_name, about], state)
+    yield from (alphas, alerts)
+
+
+def _parts(control: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The measures of a control of an agreement report: of all answers, each slice, the whole."""
+    yield "all", control["measures"]
+    yield from control["slices"].items()
+    yield "whole", control["whole"]["measures"]
 
 
 def _run_gauges(runs: list[JobRun], now: float) -> Iterator[Metric]:
