@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from policies.domain import Estimate
 
-# Fewer tasks than this say nothing by their value alone: the first quarrel would be an alert.
+# Fewer tasks than this tell nothing: of two, one quarrel would be an alert, and so few resamples
+# spread too little for their interval to be believed.
 LEAST_TASKS = 10
 
 
@@ -29,10 +30,8 @@ def standing(alpha: Estimate, minimum: float) -> Standing:
     >>> str(standing(Estimate(value=None, low=None, high=None, n=0), 0.67))
     'unknown'
     """
-    if alpha.value is None:
+    if alpha.value is None or alpha.n < LEAST_TASKS:
         return Standing.UNKNOWN
     if alpha.high is not None and alpha.high < minimum:
         return Standing.CERTAIN
-    if alpha.n < LEAST_TASKS:
-        return Standing.UNKNOWN
     return Standing.LIKELY if alpha.value < minimum else Standing.FINE
