@@ -89,7 +89,7 @@ def certify_version(
         return standing
     asked = Asked(runtime=runtime, project=project, policy=policy, serving=serving)
     answered = asked.reaching(sorted(control))
-    due = ready(promises, answered, slice_is_open=slice_is_open(policy, waiting))
+    due = ready(rule, promises, answered, slice_is_open=slice_is_open(policy, waiting))
     if not due:
         return standing
 
@@ -98,7 +98,7 @@ def certify_version(
         truth=column([control[task_id] for task_id in answered.task_ids.tolist()]),
         pool=asked.reaching(sample(pool)),
     )
-    found = certify_promises(due, evidence, floor=rule.floor, model_version=serving.model.version)
+    found = certify_promises(rule, due, evidence, model_version=serving.model.version)
     with runtime.reads() as session:
         window = answered_between(session, project.id, answered.task_ids.tolist())
     certification = extended(

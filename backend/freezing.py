@@ -266,7 +266,7 @@ def _same(found: _Gathered, last: Freeze) -> bool:
 def _taken(
     found: _Gathered, accepts: Candidates, certificates: Sequence[Certificate]
 ) -> list[tuple[int, int]]:
-    chosen = accepts.task_ids[frozen(certificates, found.rule.floor, accepts)]
+    chosen = accepts.task_ids[frozen(found.rule, certificates, accepts)]
     places = np.searchsorted(found.standing.answers.task_ids, chosen)
     return list(zip(chosen.tolist(), found.standing.seqs[places].tolist(), strict=True))
 
@@ -275,11 +275,11 @@ def _left_control(
     found: _Gathered, evidence: dict[str, tuple[Certificate, ...]]
 ) -> tuple[int, ...]:
     """The control tasks that would have been frozen, were they not control."""
-    control, floor = found.control, found.rule.floor
+    control = found.control
     of_lot = {FRESH: ~control.seen, LEFT: control.seen & ~control.gone}
     gone = np.zeros(len(control.answers), dtype=np.bool_)
     for lot, certificates in evidence.items():
-        gone |= of_lot[lot] & control.known & frozen(certificates, floor, control.answers)
+        gone |= of_lot[lot] & control.known & frozen(found.rule, certificates, control.answers)
     return tuple(control.answers.task_ids[gone].tolist())
 
 

@@ -18,11 +18,10 @@ from policies.domain import (
     Candidates,
     Certificate,
     Certification,
-    IntArray,
     ObjectArray,
 )
 from policies.engine import decide
-from policies.promises import Group, Promise, groups_of, least_answers
+from policies.promises import AutoAccept, Group, Promise, groups_of, least_answers
 from policies.schema import Policy
 from policies.thresholds import certify, grid_from_scores
 
@@ -67,10 +66,10 @@ def unsliced(policy: Policy) -> Policy:
 
 
 def certify_promises(
+    rule: AutoAccept,
     promises: Sequence[Promise],
     evidence: Evidence,
     *,
-    floor: float,
     model_version: str,
     at_least: Mapping[Group, float] = MappingProxyType({}),
 ) -> tuple[Certificate, ...]:
@@ -79,7 +78,8 @@ def certify_promises(
     ``at_least`` are thresholds by group under which none is chosen, though lower ones are tested.
     """
     keys = [(promise.predictor, promise.label) for promise in promises]
-    control, pool = groups_of(keys, evidence.control), groups_of(keys, evidence.pool)
+    control = groups_of(rule, keys, evidence.control)
+    pool = groups_of(rule, keys, evidence.pool)
     scores, wrong = evidence.control.scores, evidence.wrong
     made = []
     for place, promise in enumerate(promises):
@@ -89,7 +89,7 @@ def certify_promises(
             max_error_rate=promise.max_error_rate,
             confidence=promise.confidence,
             n_labelled=int(np.count_nonzero(answered)),
-            floor=floor,
+            floor=rule.floor,
         )
         found = certify(
             scores[answered],
@@ -106,27 +106,21 @@ def certify_promises(
 
 
 def ready(
-    promises: Sequence[Promise], answered: Candidates, *, slice_is_open: bool
+    rule: AutoAccept, promises: Sequence[Promise], answered: Candidates, *, slice_is_open: bool
 ) -> list[Promise]:
     """The promises whose group has answers enough for its one look.
 
     A look waits for twice the answers that a faultless predictor would need, or for the end of the
     slice where the project is small. It depends on counts alone, never on what the answers say.
     """
-    counts = answers_by_group([(each.predictor, each.label) for each in promises], answered)
+    groups = groups_of(rule, [(each.predictor, each.label) for each in promises], answered)
+    counts = np.bincount(groups[groups >= 0], minlength=len(promises))
     patience = _PATIENCE if slice_is_open else 1
     return [
         promise
         for promise, count in zip(promises, counts.tolist(), strict=True)
         if count >= patience * least_answers(promise)
     ]
-
-
-def answers_by_group(keys: Sequence[Group], answered: Candidates) -> IntArray:
-    """How many of the answers belong to each group."""
-    groups = groups_of(keys, answered)
-    counts: IntArray = np.bincount(groups[groups >= 0], minlength=len(keys)).astype(np.int64)
-    return counts
 
 
 def told(certificate: Certificate, floor: float) -> str:

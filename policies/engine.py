@@ -111,7 +111,7 @@ def _auto_accept(
     reason = f"the predicted label is one that is never accepted: {listed(rule.never)}"
     _to_first_tier(draft, never, policy, "never_label", reason)
     found = () if certification is None else certification.certificates
-    groups = groups_of([each.group for each in found], candidates)
+    groups = groups_of(rule, [each.group for each in found], candidates)
     for place, certificate in enumerate(found):
         mask = draft.open & (groups == place)
         wanted = rule.of(certificate.label)

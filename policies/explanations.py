@@ -130,7 +130,7 @@ def _decided(policy: Policy, trial: Trial) -> tuple[Decision, Candidates, float 
         model_version=_TRIAL,
         max_error_rate=wanted.max_error_rate or promise.max_error_rate,
         confidence=wanted.confidence or promise.confidence,
-        label=candidates.labels[0],
+        label=promise.group_label(candidates.labels[0]),
         threshold=threshold,
         accepted_share=0.0,
         error=Estimate(value=None, low=None, high=None, n=0),

@@ -107,13 +107,13 @@ def look(terms: Terms, lots: Sequence[Lot]) -> list[tuple[Certificate, ...]] | N
     ]
 
 
-def frozen(certificates: Sequence[Certificate], floor: float, tasks: Candidates) -> BoolArray:
+def frozen(rule: AutoAccept, certificates: Sequence[Certificate], tasks: Candidates) -> BoolArray:
     """Which of the tasks' answers a freeze under these certificates takes along."""
-    groups = groups_of([each.group for each in certificates], tasks)
+    groups = groups_of(rule, [each.group for each in certificates], tasks)
     taken = np.zeros(len(tasks), dtype=np.bool_)
     for place, certificate in enumerate(certificates):
         if certificate.threshold is not None:
-            taken |= (groups == place) & (tasks.scores >= max(certificate.threshold, floor))
+            taken |= (groups == place) & (tasks.scores >= max(certificate.threshold, rule.floor))
     return taken
 
 
@@ -125,16 +125,20 @@ def grown(answers: int, before: int) -> bool:
 def _due(terms: Terms, promises: Sequence[Promise], lot: Lot) -> set[Group]:
     """The groups that have accepts, and control answers enough to prove something of them."""
     keys = [(each.predictor, each.label) for each in promises]
-    waiting = {keys[place] for place in set(groups_of(keys, lot.accepts).tolist()) if place >= 0}
-    enough = ready(promises, lot.evidence.control, slice_is_open=terms.slice_is_open)
+    waiting = {
+        keys[place]
+        for place in set(groups_of(terms.rule, keys, lot.accepts).tolist())
+        if place >= 0
+    }
+    enough = ready(terms.rule, promises, lot.evidence.control, slice_is_open=terms.slice_is_open)
     return waiting & {(each.predictor, each.label) for each in enough}
 
 
 def _certified(terms: Terms, promises: Sequence[Promise], lot: Lot) -> tuple[Certificate, ...]:
     made = certify_promises(
+        terms.rule,
         promises,
         lot.evidence,
-        floor=terms.rule.floor,
         model_version=terms.model_version,
         at_least=terms.thresholds,
     )

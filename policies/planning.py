@@ -174,7 +174,7 @@ def _certification(policy: Policy, pool: Candidates, known: History) -> Certific
         pool=part_of(pool, others),
     )
     promises = promises_of(rule, _said(pool), policy.tiers[0].cost_per_label)
-    certificates = certify_promises(promises, evidence, floor=rule.floor, model_version=HISTORY)
+    certificates = certify_promises(rule, promises, evidence, model_version=HISTORY)
     return Certification(model_version=HISTORY, certificates=certificates)
 
 

@@ -82,6 +82,10 @@ class AutoAccept(Section):
             cost_of_error=cost,
         )
 
+    def group_label(self, label: str | None) -> str | None:
+        """The label where its answers are proved on their own, None where with all others."""
+        return label if self.each_label or label in self.labels else None
+
     def spends_its_own(self, label: str | None) -> bool:
         """Whether the label's promise has a confidence of its own, outside the shared budget."""
         own = self.labels.get(label) if label is not None else None
@@ -146,19 +150,19 @@ def _promise(
     )
 
 
-def groups_of(keys: Sequence[Group], answers: Candidates) -> IntArray:
-    """Each answer's place in ``keys``: its label's own, else that of its predictor's rest, else -1.
+def groups_of(rule: AutoAccept, keys: Sequence[Group], answers: Candidates) -> IntArray:
+    """Each answer's place in ``keys``, groups as a ``Promise`` or a ``Certificate`` names them.
 
-    ``keys`` are groups as a ``Promise`` or a ``Certificate`` names them.
+    -1 where its group is not among them: a label with a promise of its own never falls back on
+    what was proved for the others.
     """
     places = {key: place for place, key in enumerate(keys)}
     known: dict[Group, int] = {}
 
-    def place(key: Group) -> int:
-        if key not in known:
-            rest = places.get((key[0], None), -1) if key[1] is not None else -1
-            known[key] = places.get(key, rest)
-        return known[key]
+    def place(answer: Group) -> int:
+        if answer not in known:
+            known[answer] = places.get((answer[0], rule.group_label(answer[1])), -1)
+        return known[answer]
 
     pairs = zip(answers.predictors.tolist(), answers.labels.tolist(), strict=True)
     return np.fromiter(map(place, pairs), np.int64, len(answers))

@@ -71,14 +71,14 @@ def freeze(freezes: Freezes, world: World, serving: Serving, evening: Evening) -
         return {}
     fresh, left = certificates
     taken = [
-        part.task_ids[frozen(made, rule.floor, part)]
+        part.task_ids[frozen(rule, made, part)]
         for made, part in zip(certificates, [lot.accepts for lot in lots], strict=True)
     ]
     seen = np.isin(control, list(freezes.seen))
     remaining = seen & ~np.isin(control, list(freezes.gone))
     for certified, chosen in ((fresh, ~seen), (left, remaining)):
         part = of_tasks(serving, control[chosen].tolist())
-        freezes.gone |= set(part.task_ids[frozen(certified, rule.floor, part)].tolist())
+        freezes.gone |= set(part.task_ids[frozen(rule, certified, part)].tolist())
     if _proves(fresh):
         freezes.seen |= set(range(1, evening.arrived + 1))
     freezes.looks.append(

@@ -129,7 +129,7 @@ def certified(
     reaching = reaching_auto_accept(policy, serving.candidates)
     answered = [number for number in sorted(control) if reaching[number - 1]]
     asked = of_tasks(serving, answered)
-    due = ready(promises, asked, slice_is_open=slice_is_open(policy, unlabelled))
+    due = ready(rule, promises, asked, slice_is_open=slice_is_open(policy, unlabelled))
     if not due:
         return serving.certification
     evidence = Evidence(
@@ -137,7 +137,7 @@ def certified(
         truth=column([control[number] for number in answered]),
         pool=of_tasks(serving, [number for number in sample(unlabelled) if reaching[number - 1]]),
     )
-    found = certify_promises(due, evidence, floor=rule.floor, model_version=serving.version)
+    found = certify_promises(rule, due, evidence, model_version=serving.version)
     return extended(serving.certification, found, serving.version)
 
 

@@ -12,9 +12,9 @@ from backend.routing import route
 from backend.slices import labelled_slices
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.synchronisation import synchronise
+from policies.certifying import ready
 from policies.domain import Certificate, Outcome, Purpose
 from policies.loading import parse_policy
-from policies.certifying import ready
 from policies.promises import AutoAccept, least_answers
 from policies.sampling import SLICE, draws
 from policies.thresholds import certify
@@ -79,7 +79,7 @@ def test_a_small_project_gets_its_look_when_the_slice_is_answered() -> None:
 
     def due(answers: int, pool: list[int]) -> bool:
         answered = make_candidates([(n, "A", 0.9, None, None) for n in range(answers)])
-        return bool(ready(promises, answered, slice_is_open=slice_is_open(policy, pool)))
+        return bool(ready(RULE, promises, answered, slice_is_open=slice_is_open(policy, pool)))
 
     for pool, wait in ((ids[~in_slice].tolist(), least), (ids.tolist(), 2 * least), ([], least)):
         assert due(wait, pool)

@@ -72,8 +72,8 @@ def test_a_lot_that_is_proved_goes_along_and_one_that_is_not_stays() -> None:
     certificates = look(terms(), [lot(SURE, SURE, errors=0), lot(SURE, SURE, errors=200)])
     assert certificates is not None
     good, bad = certificates
-    assert frozen(good, 0.7, tasks(SURE)).all()
-    assert not frozen(bad, 0.7, tasks(SURE))[:200].any()
+    assert frozen(RULE, good, tasks(SURE)).all()
+    assert not frozen(RULE, bad, tasks(SURE))[:200].any()
     assert {each.confidence for each in (*good, *bad)} == {1 - freeze_budget(0.9, 1) / 2}
 
 
@@ -103,8 +103,9 @@ def test_nothing_under_the_threshold_in_force_is_frozen() -> None:
     ((certificate,),) = certificates
     assert certificate.threshold is not None
     assert certificate.threshold >= 0.8
-    assert not frozen(certificates[0], 0.7, tasks(SURE))[SURE < 0.8].any()
-    assert not frozen(certificates[0], 0.98, tasks(SURE))[SURE < 0.98].any()  # nor under the floor
+    assert not frozen(RULE, certificates[0], tasks(SURE))[SURE < 0.8].any()
+    higher = RULE.model_copy(update={"floor": 0.98})  # nor under the floor
+    assert not frozen(higher, certificates[0], tasks(SURE))[SURE < 0.98].any()
 
 
 def test_a_group_without_accepts_or_answers_proves_nothing() -> None:
@@ -115,7 +116,7 @@ def test_a_group_without_accepts_or_answers_proves_nothing() -> None:
     assert thresholds[None] is not None
     assert thresholds["b"] is None
     # Its answers do not fall to the others' certificate.
-    assert not frozen(certificates[0], 0.7, tasks(SURE, "b")).any()
+    assert not frozen(rule, certificates[0], tasks(SURE, "b")).any()
 
 
 def test_another_look_waits_for_a_tenth_more_answers() -> None:
@@ -142,7 +143,7 @@ def test_over_all_freezes_the_promise_breaks_as_rarely_as_it_may() -> None:
             evidence = Evidence(control=control, truth=truth, pool=pool)
             asked = terms(number) if split else terms(1, rule=whole)
             certificates = look(asked, [Lot(accepts=pool, evidence=evidence)])
-            if certificates is not None and frozen(certificates[0], 0.7, pool).any():
+            if certificates is not None and frozen(RULE, certificates[0], pool).any():
                 return True
         return False
 

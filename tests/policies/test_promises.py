@@ -100,8 +100,9 @@ def test_every_answer_belongs_to_its_labels_group_or_its_predictors_rest() -> No
         fields={},
         predictors=by,
     )
-    keys = [(MODEL, None), (MODEL, "b"), ("language", None), ("language", "c")]
-    assert groups_of(keys, answers).tolist() == [0, 1, 3, 2, -1]
+    own = rule(labels={"b": {}, "c": {}})
+    keys = [(MODEL, None), (MODEL, "b"), ("language", None)]
+    assert groups_of(own, keys, answers).tolist() == [0, 1, -1, 2, -1]
 
 
 def test_each_group_is_decided_by_its_own_threshold() -> None:
@@ -125,6 +126,14 @@ def test_a_label_without_a_certificate_waits_while_another_is_accepted() -> None
     decided = decide(policy, make_candidates(rows), certification, model_version="m1")
     assert decided.rules.tolist() == ["auto_accept", "no_certificate"]
     assert decided[1].reason == "no threshold is certified yet for 5.0% errors at 95.0% confidence"
+
+
+def test_a_label_of_its_own_never_falls_back_on_what_was_proved_for_the_others() -> None:
+    policy = make_policy(routes=[], auto_accept=BASE | {"labels": {"dog": {}}})
+    rows = [(5, "cat", 0.99, None, None), (5, "dog", 0.99, None, None)]
+    certification = Certification(model_version="m1", certificates=(make_certificate(0.8),))
+    decided = decide(policy, make_candidates(rows), certification, model_version="m1")
+    assert decided.rules.tolist() == ["auto_accept", "no_certificate"]
 
 
 def test_a_labels_stricter_promise_is_not_covered_by_the_projects() -> None:
@@ -170,7 +179,7 @@ def test_one_promise_over_all_hides_a_bad_label_and_one_for_each_does_not() -> N
         evidence = evidence_of(labels, rates, 3_000, seed)
         for chosen in (together, apart):
             promises = promises_of(chosen, says, 0.1)
-            found = certify_promises(promises, evidence, floor=0.7, model_version="m1")
+            found = certify_promises(chosen, promises, evidence, model_version="m1")
             lets = Certification(model_version="m1", certificates=found).thresholds
             hidden += (MODEL, None) in lets
             bad += (MODEL, "owl") in lets
@@ -187,22 +196,24 @@ def test_an_expensive_error_takes_a_stricter_threshold_than_a_cheap_one() -> Non
     evidence = Evidence(control=answers, truth=np.where(wrong, "dog", answers.labels), pool=answers)
     thresholds = []
     for price in (None, 0.5, 20.0):
-        (promise,) = promises_of(rule(cost_of_error=price), {MODEL: ("cat",)}, 0.5)
-        (found,) = certify_promises([promise], evidence, floor=0.7, model_version="m1")
+        priced = rule(cost_of_error=price)
+        (promise,) = promises_of(priced, {MODEL: ("cat",)}, 0.5)
+        (found,) = certify_promises(priced, [promise], evidence, model_version="m1")
         assert found.threshold is not None
         thresholds.append(found.threshold)
     assert thresholds[0] <= thresholds[1] < thresholds[2]
 
 
 def test_a_group_is_looked_at_when_it_has_answers_enough_and_only_once() -> None:
-    promises = promises_of(rule(each_label=True), {MODEL: ("cat", "dog")}, 0.1)
+    each = rule(each_label=True)
+    promises = promises_of(each, {MODEL: ("cat", "dog")}, 0.1)
     least = least_answers(promises[0])
     rows = [(k, "cat", 0.9, None, None) for k in range(2 * least)]
     rows += [(k, "dog", 0.9, None, None) for k in range(2 * least - 1)]
     answered = make_candidates(rows)
-    (due,) = ready(promises, answered, slice_is_open=True)
+    (due,) = ready(each, promises, answered, slice_is_open=True)
     assert due.label == "cat"
-    assert len(ready(promises, answered, slice_is_open=False)) == 2
+    assert len(ready(each, promises, answered, slice_is_open=False)) == 2
     looked = extended(None, [make_certificate(None, label="cat")], "m1")
     assert [each.label for each in missing(promises, looked)] == ["dog"]
     both = extended(looked, [make_certificate(0.9, label="dog")], "m1")
