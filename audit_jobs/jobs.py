@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from audit_jobs import agreement, audit, cycle, retrain
+from audit_jobs import agreement, audit, cycle, gold, readers, retrain
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.freezing import freeze_aged
@@ -32,6 +32,8 @@ def _route(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "sync": _sync,
+        "gold": gold.run,
+        "readers": readers.run,
         "escalate": escalate,
         "route": _route,
         "deliver": deliver,
@@ -46,4 +48,4 @@ JOBS: Mapping[str, Job] = MappingProxyType(
 
 # What the scheduler runs whenever something changed, in this order; retrain has a thread of its
 # own, because it takes minutes and the queue must go on.
-ROUND = ("sync", "escalate", "route", "deliver", "agreement", "audit", "cycle")
+ROUND = ("sync", "gold", "readers", "escalate", "route", "deliver", "agreement", "audit", "cycle")

@@ -89,7 +89,7 @@ def answer(
     ):
         if problem is not None:
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
-        elif purpose is not Purpose.ROUTED:
+        elif purpose is not Purpose.ROUTED or task_id in snapshot.gold:
             blind += 1
         else:
             results[index] = {

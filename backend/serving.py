@@ -17,6 +17,7 @@ from backend.predictors import artifacts
 from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.store.certificates import StoredCertification, valid_certification
+from backend.store.gold import gold_task_ids
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.labeling import Labeling, parse_labeling
@@ -36,7 +37,10 @@ class ProjectNotConnectedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A project as it stood at one moment; ``predictor`` is None before the first training."""
+    """A project as it stood at one moment; ``predictor`` is None before the first training.
+
+    ``gold`` are the tasks that people answer blind although their truth is known.
+    """
 
     project: ConnectedProject
     policy: Policy
@@ -44,6 +48,7 @@ class Snapshot:
     model: ModelVersion | None
     predictor: SklearnPredictor | None
     certified: StoredCertification | None
+    gold: frozenset[int] = frozenset()
 
     @property
     def model_version(self) -> str:
@@ -70,6 +75,7 @@ class _Fingerprint:
     project: ConnectedProject
     model: ModelVersion | None
     certified: StoredCertification | None
+    gold: frozenset[int]
 
 
 class Snapshots:
@@ -134,7 +140,8 @@ class Snapshots:
                 certified = valid_certification(
                     session, project_id, model.version, project.policy_hash
                 )
-        return _Fingerprint(project, model, certified)
+            gold = gold_task_ids(session, project_id)
+        return _Fingerprint(project, model, certified, gold)
 
 
 def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
@@ -152,6 +159,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         model=model,
         predictor=predictor,
         certified=now.certified,
+        gold=now.gold,
     )
 
 

@@ -65,10 +65,12 @@ def gold_places(tasks: Mapping[int, AbstractSet[int]], day: GoldDay) -> dict[int
     {11: 1, 12: 1}
     """
     each, over = divmod(day.looks, max(1, len(day.reviewers)))
+    had = sum(day.given.get(user, 0) for user in day.reviewers)
+    left = max(0, min(day.room, day.looks - had))
     places: Counter[int] = Counter()
     for place, user in enumerate(day.reviewers):
         wanted = each + (place < over) - day.given.get(user, 0)
-        wanted = max(0, min(wanted, day.room - places.total()))
+        wanted = max(0, min(wanted, left - places.total()))
         new = [task_id for task_id, answered in tasks.items() if user not in answered]
         places.update(new[:wanted])
     return dict(places)

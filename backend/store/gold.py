@@ -85,8 +85,14 @@ def ground_truths(session: Session, project_id: int) -> list[Vote]:
     """People's standing answers that are marked as ground truth in Label Studio, by task."""
     rows = session.execute(
         select(AnnotationRow.task_id, AnnotationRow.user_id, AnnotationRow.label)
+        .join(
+            TaskRow,
+            (TaskRow.project_id == AnnotationRow.project_id)
+            & (TaskRow.task_id == AnnotationRow.task_id),
+        )
         .where(
             AnnotationRow.project_id == project_id,
+            TaskRow.deleted_at.is_(None),
             AnnotationRow.ground_truth.is_(True),
             AnnotationRow.label.is_not(None),
             *standing(),

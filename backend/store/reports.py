@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.store.tables import EventRow, JobRunRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
+CONSENSUS, GOLD = "consensus", "gold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,15 @@ class FakeServer:
         ]
         task.updated_at = now
 
+    def mark_ground_truth(self, annotation_id: int, *, marked: bool = True) -> None:
+        """Somebody presses the star of an annotation, or takes it back."""
+        task = self._owner(annotation_id)
+        task.annotations = [
+            replace(each, ground_truth=marked) if each.id == annotation_id else each
+            for each in task.annotations
+        ]
+        task.updated_at = self.clock()
+
     def delete_annotation(self, annotation_id: int) -> None:
         task = self._owner(annotation_id)
         task.annotations = [each for each in task.annotations if each.id != annotation_id]

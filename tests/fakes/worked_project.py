@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from audit_jobs import gold, readers
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.predictors import artifacts, sklearn_models
@@ -184,6 +185,8 @@ class WorkedProject:
     def round(self) -> None:
         """Everything that a round of jobs does with the tasks, up to the first failure."""
         synchronise(self.runtime, self.project)
+        gold.run(self.runtime, self.project)
+        readers.run(self.runtime, self.project)
         escalate(self.runtime, self.project)
         route(self.runtime, self.project)
         place(self.runtime, self.project)
