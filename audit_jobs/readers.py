@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     return {"tasks": body["tasks"], "sure": body["sure"], "taken": len(new)}
 
 
-def consensus_of_votes(votes: Sequence[Vote], wanted: Iterable[int]) -> list[Consensus]:
+def consensus_of_votes(votes: Sequence[Vote], wanted: Collection[int]) -> list[Consensus]:
     """The most probable label of the wanted tasks by the one-coin model of all votes.
 
     All votes, because how good a reader is shows on every task that he shares.
@@ -63,6 +65,7 @@ def consensus_of_votes(votes: Sequence[Vote], wanted: Iterable[int]) -> list[Con
     )
     made = one_coin(ratings)
     answers = np.bincount(ratings.units, minlength=len(ratings.unit_names))
+    said = _fingerprints(votes, set(wanted))
     places: Mapping[str, int] = {name: place for place, name in enumerate(ratings.unit_names)}
     units = [(task_id, places[str(task_id)]) for task_id in wanted if str(task_id) in places]
     return [
@@ -71,12 +74,24 @@ def consensus_of_votes(votes: Sequence[Vote], wanted: Iterable[int]) -> list[Con
             label=ratings.categories[int(made.labels[unit])],
             confidence=float(made.confidence[unit]),
             answers=int(answers[unit]),
+            fingerprint=said[task_id],
         )
         for task_id, unit in units
         if np.isfinite(made.confidence[unit])
     ]
 
 
+def _fingerprints(votes: Iterable[Vote], wanted: Collection[int]) -> dict[int, str]:
+    said: dict[int, list[str]] = defaultdict(list)
+    for vote in votes:
+        if vote.task_id in wanted:
+            said[vote.task_id].append(f"{vote.user_id} {vote.label}")
+    return {
+        task_id: hashlib.blake2s("\n".join(sorted(each)).encode(), digest_size=8).hexdigest()
+        for task_id, each in said.items()
+    }
+
+
 def _stands(now: Consensus, before: Consensus | None, bar: float) -> bool:
     """Whether what was taken before holds: sure answers do not come into doubt by other tasks'."""
-    return before is not None and before.answers == now.answers and before.confidence >= bar
+    return before is not None and before.fingerprint == now.fingerprint and before.confidence >= bar

@@ -17,12 +17,16 @@ from policies.domain import Purpose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consensus:
-    """The most probable label of a task's answers, its probability, and how many answers."""
+    """The most probable label of a task's answers, its probability, and how many answers.
+
+    ``fingerprint`` is the same as long as the same people say the same.
+    """
 
     task_id: int
     label: str
     confidence: float
     answers: int
+    fingerprint: str
 
 
 def read_tasks(session: Session, project_id: int) -> dict[int, Consensus | None]:
@@ -56,6 +60,7 @@ def store_consensus(session: Session, project_id: int, found: Sequence[Consensus
             "label": each.label,
             "confidence": each.confidence,
             "answers": each.answers,
+            "fingerprint": each.fingerprint,
         }
         for each in found
     ]
@@ -65,7 +70,11 @@ def store_consensus(session: Session, project_id: int, found: Sequence[Consensus
 def consensus_of(row: ConsensusRow) -> Consensus:
     """A row as the rest of the system sees it."""
     return Consensus(
-        task_id=row.task_id, label=row.label, confidence=row.confidence, answers=row.answers
+        task_id=row.task_id,
+        label=row.label,
+        confidence=row.confidence,
+        answers=row.answers,
+        fingerprint=row.fingerprint,
     )
 
 

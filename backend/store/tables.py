@@ -199,7 +199,10 @@ class StoppedRow(Base):
 
 
 class ConsensusRow(Base):
-    """The most probable label of a task and its probability, of how many people's answers."""
+    """The most probable label of a task and its probability, of how many people's answers.
+
+    ``fingerprint`` tells whether the answers are still the same ones.
+    """
 
     __tablename__ = "consensus"
 
@@ -208,6 +211,7 @@ class ConsensusRow(Base):
     label: Mapped[str]
     confidence: Mapped[float]
     answers: Mapped[int]
+    fingerprint: Mapped[str]
 
 
 class DecisionRow(Base):

@@ -255,7 +255,11 @@ def test_the_truth_of_a_listed_task_is_what_the_top_tier_says(tmp_path: Path) ->
     answer(worked, [first], sue="A")
     with worked.runtime.reads() as session:
         (task,) = gold_tasks(session, worked.project_id)
-    assert (task.task_id, task.label, task.authors) == (first, "A", {worked.people["sue"]})
+    assert (task.task_id, task.label, task.authors) == (
+        first,
+        "A",
+        frozenset([worked.people["sue"]]),
+    )
     assert report(worked)["waiting"] == [second]
     (score,) = report(worked)["annotators"]  # the senior is not measured by her own word
     assert (score["user_id"], score["score"]["value"]) == (worked.people["ann"], 0.0)
