@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import event
 
 from audit_jobs import agreement
@@ -18,6 +19,7 @@ from audit_jobs.running import run_job
 from audit_jobs.schedule import run_round
 from backend.store.alerts import open_alerts
 from backend.store.reports import AGREEMENT, ALERT, reports
+from labelgate import main
 from policies.domain import Purpose
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -323,3 +325,65 @@ def test_people_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
     }
     assert {each["annotator"] for each in found["annotator_confusions"]} == {sue}
     assert b"@" not in orjson.dumps(body)
+
+
+def test_a_person_who_answers_twice_is_one_person(tmp_path: Path) -> None:
+    worked = made(tmp_path)
+    first, second, *_ = worked.with_purpose(Purpose.AGREEMENT)
+    answer(worked, first)
+    for label in ("A", "B"):
+        worked.server.submit(worked.people["ann"], second, label)
+    body = measured(worked)
+    assert (body["tasks"], body["units"]) == (1, 1)
+
+
+def run_command(worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+    for name, value in worked.runtime.settings.process_environment().items():
+        monkeypatch.setenv(name, value)
+    return CliRunner().invoke(main, ["agreement", *options])
+
+
+def test_the_command_shows_the_last_report_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = made(tmp_path)
+    name = str(worked.project_id)
+    queue = worked.with_purpose(Purpose.AGREEMENT)
+    for task_id in queue[:12]:
+        answer(worked, task_id, differ=True)
+    body = measured(worked)
+    printed = run_command(worked, monkeypatch, "--project", name, "--json")
+    assert printed.exit_code == 0, printed.output
+    assert json.loads(printed.stdout) == body
+
+    page = tmp_path / "page.html"
+    shown = run_command(worked, monkeypatch, "--project", "worked", "--html", str(page))
+    assert shown.exit_code == 0, shown.output
+    said = " ".join(shown.stdout.split())
+    assert "12 tasks read by two people or more, 24 answers, 2 annotators" in said
+    assert "is certain to be under the policy's minimum of 0.5" in said
+    assert f"such as {', '.join(map(str, queue[:5]))}" in said
+    html = page.read_text("utf-8")
+    for part in ("routed queue", "whole, estimated", "2026-W", "two by two", "are mixed up on 12"):
+        assert part in html
+    for foreign in ("<script", "src=", "http", "@import"):
+        assert foreign not in html
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--project", "nothing"), "no project 'nothing' is connected"),
+        ((), "give a FILE, or --project with a connected project"),
+        (("votes.csv", "--project", "worked"), "give a FILE, or --project"),
+        (("--project", "worked", "--level", "ordinal"), "are about a FILE, not about --project"),
+        (("--project", "worked"), "has no agreement report yet"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+) -> None:
+    worked = worked_project(tmp_path)
+    result = run_command(worked, monkeypatch, *options)
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.split())
