@@ -17,6 +17,7 @@ from backend.reviewers import tier_members
 from backend.runtime import Runtime
 from backend.store.alerts import open_alerts, store_alert
 from backend.store.figures import count_decisions
+from backend.store.gold import gold_task_ids
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, Report, newest_report, store_report
@@ -103,4 +104,5 @@ def _setting(
         tiers={user: tier for tier, users in members.items() for user in users},
         sizes=sizes,
         seconds=lead_seconds(session, project.id),
+        gold=gold_task_ids(session, project.id),
     )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from audit_jobs.agreement_slices import ROUTED
 from audit_jobs.project_agreement import ALPHA
 from backend.store.alerts import Alert
 from policies.low_agreement import Standing
@@ -33,7 +32,8 @@ def alerts_due(
                 due.append(_over(before, f"{control}: the policy has no minimum any more", now))
             continue
         detail = {
-            "alpha": found["slices"][ROUTED][ALPHA],
+            "alpha": found["slices"][found["judged_by"]][ALPHA],
+            "slice": found["judged_by"],
             "minimum": body["minimum_alpha"],
             "certainty": found["standing"],
         }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit_jobs.agreement_slices import (
+    DRAWN,
     ROUTED,
     SLICES,
     Placed,
@@ -29,7 +30,7 @@ from connectors.answers import Control
 from connectors.label_studio.exports import Export, parse_tasks
 from policies.domain import Estimate, Purpose
 from policies.intervals import UNKNOWN
-from policies.low_agreement import Standing, standing
+from policies.low_agreement import LEAST_TASKS, Standing, standing
 
 ALPHA, RAW, AC1 = "krippendorff_alpha", "raw_agreement", "gwet_ac1"
 MOST_PAIRS = 300
@@ -42,7 +43,8 @@ class Setting:
 
     ``control`` is the one that is predicted, ``asked`` how many answers are asked of a task,
     ``tiers`` says who belongs where by user id, ``sizes`` how many decided tasks each part has,
-    ``seconds`` are user id and time of every answer.
+    ``seconds`` are user id and time of every answer. ``gold`` are tasks that everybody is asked
+    because their truth is known: they were picked, so they belong to no slice.
     """
 
     control: str | None
@@ -51,6 +53,7 @@ class Setting:
     tiers: Mapping[int, str]
     sizes: Mapping[Part, int]
     seconds: Sequence[tuple[int, float]]
+    gold: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,7 @@ def project_agreement(tasks: Iterable[SharedTask], setting: Setting) -> dict[str
 def _read(tasks: Iterable[SharedTask], setting: Setting) -> _Read:
     seen: list[_Seen] = []
     ids: list[int] = []
-    export = parse_tasks(_rows(tasks, seen, ids, setting.asked))
+    export = parse_tasks(_rows(tasks, seen, ids, setting))
     place = {name: place for place, name in enumerate(export.annotators)}
     return _Read(
         export=export,
@@ -122,14 +125,14 @@ def _read(tasks: Iterable[SharedTask], setting: Setting) -> _Read:
 
 
 def _rows(
-    tasks: Iterable[SharedTask], seen: list[_Seen], ids: list[int], asked: int
+    tasks: Iterable[SharedTask], seen: list[_Seen], ids: list[int], setting: Setting
 ) -> Iterator[dict[str, Any]]:
     """Tasks as a JSON export has them; what an export does not say is noted in ``seen``."""
     for task in tasks:
         when: dict[int, datetime] = {}
         for reading in task.readings:
             when.setdefault(reading.user_id, reading.created_at)
-        first = sorted(when, key=lambda user: (when[user], user))[: max(asked, 2)]
+        first = sorted(when, key=lambda user: (when[user], user))[: max(setting.asked, 2)]
         if len(first) < 2:
             continue  # both answers are one person's
         ids.append(task.id)
@@ -137,7 +140,7 @@ def _rows(
             _Seen(
                 first=tuple(first),
                 second_at=when[first[1]],
-                purpose=task.purpose,
+                purpose=None if task.id in setting.gold else task.purpose,
                 probability=task.inclusion_probability,
             )
         )
@@ -166,22 +169,28 @@ def _control(control: Control, read: _Read, setting: Setting) -> dict[str, Any]:
         "weeks": by_week(control, read.placed, told),
         "people": people(control, read.export.annotators),
         "standing": None,
+        "judged_by": None,
         "guideline": None,
-        **_against_the_minimum(control, slices[ROUTED], read, setting),
+        **_against_the_minimum(control, slices, read, setting),
     }
 
 
 def _against_the_minimum(
-    control: Control, routed: Mapping[str, Any], read: _Read, setting: Setting
+    control: Control, slices: Mapping[str, Any], read: _Read, setting: Setting
 ) -> dict[str, Any]:
-    """Where the routed queue's alpha stands, and what to write into the guideline if too low."""
-    if setting.minimum_alpha is None or ALPHA not in routed:
+    """Where the routed queue's alpha stands, and what to write into the guideline if too low.
+
+    The tasks drawn for agreement speak for the queue where there are enough of them: others get a
+    second reader because the first answer left doubt, and would make it look worse than it is.
+    """
+    if setting.minimum_alpha is None or ALPHA not in slices[ROUTED]:
         return {}
-    found = standing(Estimate(**routed[ALPHA]), setting.minimum_alpha)
-    told: dict[str, Any] = {"standing": str(found)}
+    judged = DRAWN if slices[DRAWN][ALPHA]["n"] >= LEAST_TASKS else ROUTED
+    found = standing(Estimate(**slices[judged][ALPHA]), setting.minimum_alpha)
+    told: dict[str, Any] = {"standing": str(found), "judged_by": judged}
     if found in {Standing.CERTAIN, Standing.LIKELY}:
         asked = only_asked(control, read.placed)
-        queue = of_purposes(asked, read.placed, SLICES[ROUTED])
+        queue = of_purposes(asked, read.placed, SLICES[judged])
         told["guideline"] = guideline(queue, read.tasks)
     return told
 

@@ -19,6 +19,7 @@ from audit_jobs.running import run_job
 from audit_jobs.schedule import run_round
 from backend.store.alerts import open_alerts
 from backend.store.reports import AGREEMENT, ALERT, reports
+from backend.store.tables import GoldRow
 from labelgate import main
 from policies.domain import Purpose
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -325,6 +326,39 @@ def test_people_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
     }
     assert {each["annotator"] for each in found["annotator_confusions"]} == {sue}
     assert b"@" not in orjson.dumps(body)
+
+
+def test_tasks_read_twice_for_doubt_do_not_speak_for_the_queue(tmp_path: Path) -> None:
+    worked = made(tmp_path, agreement={"share": 0.4, "overlap": 2, "minimum_alpha": 0.5})
+    for task_id in worked.with_purpose(Purpose.AGREEMENT):
+        answer(worked, task_id)
+    for task_id in worked.with_purpose(Purpose.ROUTED):
+        answer(worked, task_id, differ=True)
+    control = measured(worked)["controls"]["label"]
+    slices = control["slices"]
+    assert slices["agreement_drawn"]["krippendorff_alpha"]["value"] == 1
+    assert slices["routed"]["krippendorff_alpha"]["value"] < 0.5
+    assert (control["standing"], control["judged_by"]) == ("fine", "agreement_drawn")
+    assert control["whole"]["measures"]["krippendorff_alpha"]["value"] == 1
+    assert bodies(worked, ALERT) == []
+
+
+def test_gold_tasks_belong_to_no_slice(tmp_path: Path) -> None:
+    worked = made(tmp_path)
+    gold, other, *_ = worked.with_purpose(Purpose.AGREEMENT)
+    answer(worked, gold, differ=True)
+    answer(worked, other)
+    now = worked.clock()
+    with worked.runtime.sessions.begin() as session:
+        row = GoldRow(project_id=worked.project_id, task_id=gold, label="A", authors=[], since=now)
+        session.add(row)
+    control = measured(worked)["controls"]["label"]
+    assert control["measures"]["raw_agreement"]["value"] == 0.5
+    assert control["slices"]["routed"]["raw_agreement"] == {
+        **control["slices"]["routed"]["raw_agreement"],
+        "value": 1,
+        "n": 1,
+    }
 
 
 def test_a_person_who_answers_twice_is_one_person(tmp_path: Path) -> None:
