@@ -65,7 +65,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     errs: then every look errs at its tier's rate, the same way for the same --seed, and models are
     trained, certified and judged on what people say. Where several answer a task, or a tier may not
     decide it, the policy's `escalation` settles it as in the running system. accepted_error and
-    human_error are measured against the true `label`.
+    human_error are measured against the true `label`. Gold tasks and readers beyond
+    `agreement.overlap` are not played.
     """
     try:
         policy = _promising(load_policy(policy_file), max_error, confidence)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.alerts import Alert, newest_alerts
+from backend.store.annotators import counting_users
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
 from backend.store.escalations import count_escalated
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
-from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report, reports
+from backend.store.reports import AGREEMENT, AUDIT, CYCLE, GOLD, Report, newest_report, reports
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
-from backend.store.tasks import count_human_labels, count_tasks
+from backend.store.tasks import count_human_labels, count_tasks, standing
 from backend.store.training import TrainingRequest, open_requests
 
 
@@ -54,6 +55,7 @@ class ProjectFigures:
     agreement: Report | None
     alerts: list[Alert]
     audit: Report | None
+    gold: Report | None
     cycles: list[Report]
     training: list[TrainingRequest]
     read_at: datetime
@@ -80,6 +82,7 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         agreement=newest_report(session, project.id, AGREEMENT),
         alerts=list(newest_alerts(session, project.id).values()),
         audit=newest_report(session, project.id, AUDIT),
+        gold=newest_report(session, project.id, GOLD),
         cycles=reports(session, project.id, CYCLE),
         training=open_requests(session, project.id),
         read_at=now,
@@ -146,7 +149,11 @@ def _count_waiting(session: Session, project_id: int) -> int:
             .where(
                 TaskRow.project_id == project_id,
                 TaskRow.deleted_at.is_(None),
-                (TaskRow.human_labels == 0) | TaskRow.escalated_to.is_not(None),
+                or_(
+                    TaskRow.human_labels == 0,
+                    TaskRow.escalated_to.is_not(None),
+                    TaskRow.wants_reader.is_(True),
+                ),
                 TaskRow.task_id.not_in(placed),
             )
         )
@@ -155,13 +162,22 @@ def _count_waiting(session: Session, project_id: int) -> int:
 
 
 def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
+    # Label Studio counts the answers, too, that do not count here.
+    others = (
+        select(AnnotationRow.task_id, func.count().label("answers"))
+        .where(AnnotationRow.project_id == project.id, *standing(), ~counting_users())
+        .group_by(AnnotationRow.task_id)
+        .subquery()
+    )
+    given = TaskRow.human_labels + func.coalesce(others.c.answers, 0)
     rows = session.execute(
         select(
             DeliveryRow.marker,
-            func.count().filter(TaskRow.human_labels < DeliveryRow.overlap),
-            func.count().filter(TaskRow.human_labels >= DeliveryRow.overlap),
+            func.count().filter(given < DeliveryRow.overlap),
+            func.count().filter(given >= DeliveryRow.overlap),
         )
         .join(TaskRow, same_task())
+        .outerjoin(others, others.c.task_id == DeliveryRow.task_id)
         .where(
             DeliveryRow.project_id == project.id,
             DeliveryRow.marker.is_not(None),

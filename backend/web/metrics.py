@@ -157,6 +157,27 @@ def _queue_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
             escalated.add_metric([project, queue.name], queue.escalated)
     yield from (queues, escalated)
     yield from _agreement_gauges(figures)
+    yield from _gold_gauges(figures)
+
+
+def _gold_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+    scores = GaugeMetricFamily(
+        "labelgate_gold_score",
+        "Share of an annotator's newest answers to gold tasks that are right.",
+        labels=["project", "user"],
+    )
+    counts = GaugeMetricFamily(
+        "labelgate_annotator_counts",
+        "1 where the annotator's answers count, 0 where gold has stopped them.",
+        labels=["project", "user"],
+    )
+    for each in figures:
+        people = [] if each.gold is None else each.gold.body["annotators"]
+        for person in people:
+            labels = [str(each.project.id), str(person["user_id"])]
+            scores.add_metric(labels, person["score"]["value"])
+            counts.add_metric(labels, int(person["counts"]))
+    yield from (scores, counts)
 
 
 def _agreement_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from backend.store.certificates import store_certification
 from backend.store.projects import active_project
-from backend.store.reports import CYCLE, Report, close_run, open_run, store_report
+from backend.store.reports import CYCLE, GOLD, Report, close_run, open_run, store_report
 from backend.web.dashboard import estimate
 from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
@@ -173,3 +173,26 @@ def test_the_page_says_what_is_accepted_and_on_which_evidence(
         assert connected is not None
         store_certification(session, PROJECT_ID, found, connected.policy_hash, project.clock())
     assert said in page_of(project.client())
+
+
+def test_the_page_and_the_metrics_say_who_passes_gold(
+    project: WebProject, client: FlaskClient
+) -> None:
+    assert "<h3>Gold</h3>" not in page_of(client)
+    good = {"value": 0.95, "low": 0.764, "high": 0.991, "n": 20}
+    bad = {"value": 0.25, "low": 0.112, "high": 0.469, "n": 20}
+    people = [
+        {"user_id": 7, "score": good, "counts": True},
+        {"user_id": 8, "score": bad, "counts": False},
+    ]
+    body = {"tasks": 30, "annotators": people}
+    now = project.clock()
+    with project.runtime.sessions.begin() as session:
+        store_report(session, 1, Report(kind=GOLD, model_version=None, made_at=now, body=body))
+    page = page_of(client)
+    assert '8</th><td>25.0 % (11.2 to 46.9, n = 20)</td> <td class="failed">no</td>' in page
+    assert "7</th><td>95.0 % (76.4 to 99.1, n = 20)</td> <td>yes</td>" in page
+    metrics = client.get("/metrics").text
+    assert 'labelgate_gold_score{project="1",user="8"} 0.25' in metrics
+    assert 'labelgate_annotator_counts{project="1",user="8"} 0.0' in metrics
+    assert 'labelgate_annotator_counts{project="1",user="7"} 1.0' in metrics

@@ -238,6 +238,13 @@ def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
             "escalation": st.fixed_dictionaries(
                 {}, optional={"minimum_consensus": _certain, "on_skip": st.booleans()}
             ),
+            "gold": st.fixed_dictionaries(
+                {"share": st.floats(0.01, 0.2)},
+                optional={
+                    "minimum": st.floats(0.01, 0.99),
+                    "tasks": st.lists(st.integers(1, 10**9), unique=True, max_size=3),
+                },
+            ),
             "monitoring": st.fixed_dictionaries({"share": st.floats(0.10, 1)}),
             "prices": st.fixed_dictionaries(
                 {},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.adjudication import Asked, Verdict, Word, adjudicate
+from policies.adjudication import Asked, Readers, Verdict, Word, adjudicate
 from policies.competence import decides, takes
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy
@@ -315,3 +315,56 @@ def test_every_task_ends_with_a_label_or_in_the_top_tiers_queue(
             asked = Asked(tier=verdict.tier, task_type=asked.task_type, escalated=True)
     assert set(answers) == {None}
     assert asked.tier == SENIOR or not policy.escalation.on_skip
+
+
+READ = {"share": 1.0, "overlap": 2, "most": 3, "confidence": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("labels", "found", "verdict"),
+    [
+        ("A", Readers(most=3), Verdict(reason="1 of 2 answers are in")),
+        (
+            "AB",
+            Readers(most=3),
+            Verdict(reason="the consensus of 2 answers is not known yet"),
+        ),
+        (
+            "AB",
+            Readers(most=3, answers=2, label="A", confidence=0.6),
+            Verdict(
+                one_more=True,
+                reason="the consensus of 2 answers is right at 0.600, not 0.9: one more reader",
+            ),
+        ),
+        (
+            "AB",
+            Readers(most=3, answers=2, label="B", confidence=0.93),
+            Verdict(label="B", reason="the consensus of 2 answers is right at 0.930"),
+        ),
+        (
+            "AA",
+            Readers(most=3, answers=2),
+            Verdict(
+                one_more=True,
+                reason="the consensus of 2 answers is of unknown probability, not 0.9: one more "
+                "reader",
+            ),
+        ),
+        (
+            "AAB",
+            Readers(most=3, answers=3, label="A", confidence=0.89),
+            Verdict(tier=DOMAIN, reason="the consensus of 3 answers is right at 0.890, not 0.9"),
+        ),
+    ],
+)
+def test_more_readers_come_before_the_next_tier(
+    labels: str, found: Readers, verdict: Verdict
+) -> None:
+    people = {"reviewers": [f"{name}@x.org" for name in "abc"]}
+    rules = make_policy(tiers=tiers(general=people), routes=[], agreement=READ)
+    asked = Asked(tier=GENERAL, answers=2, readers=found)
+    assert adjudicate(said(*labels), asked, rules) == verdict
+    expert = [*said(*labels), word(DOMAIN, "cat")]
+    if len(expert) > 2:  # whoever is more expert needs no consensus of the others
+        assert adjudicate(expert, asked, rules).label == "cat"

@@ -95,6 +95,47 @@ def test_the_policy_that_the_others_break_is_good() -> None:
             "escalation.minimum_consensus = 0.3  must be above 0.5 and at most 1",
         ),
         (
+            "gold: {share: 0.3}",
+            "gold.share = 0.3  must be between 0 and 0.2",
+        ),
+        (
+            "gold: {share: 0.1, minimum: 80}",
+            "gold.minimum = 80  must be above 0 and below 1 (did you mean 0.8?)",
+        ),
+        (
+            "gold: {minimum: 0.8}",
+            (
+                "gold.minimum = 0.8  needs gold in the queues: nobody would be measured, and who "
+                "is under it could never come back (set gold.share, such as 0.05)"
+            ),
+        ),
+        (
+            "gold: {tasks: [7, 9, 7]}",
+            "gold.tasks[2] = 7  stands twice in this list",
+        ),
+        (
+            "gold: {tasks: [first]}",
+            "gold.tasks[0] = 'first'  must be a whole number",
+        ),
+        (
+            "agreement: {overlap: 2, most: 5}",
+            (
+                "agreement.most = 5  asks for 5 answers to a task, but no tier has more than 2 "
+                "reviewers (add reviewers to a tier, lower most or set agreement.share to 0)"
+            ),
+        ),
+        (
+            "agreement: {overlap: 3, most: 2, share: 0}",
+            (
+                "agreement.most = 2  is under agreement.overlap: every such task has 3 readers "
+                "from the start (use 3 or more, or leave it out)"
+            ),
+        ),
+        (
+            "agreement: {confidence: 95}",
+            "agreement.confidence = 95  must be above 0.5 and below 1 (did you mean 0.95?)",
+        ),
+        (
             "sampling: {ramdom: 0.5, random: 0.5, uncertainty: 0.5}",
             "sampling.ramdom  is not a known key (did you mean 'random'?)",
         ),
