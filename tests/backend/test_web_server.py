@@ -148,3 +148,13 @@ def test_it_listens_on_ipv6_where_asked() -> None:
     listener = server.listen("::1", 0)
     assert listener.family == socket.AF_INET6
     listener.close()
+
+
+def test_an_answer_never_waits_for_the_acknowledgement_of_its_headers() -> None:
+    with (
+        server.listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
