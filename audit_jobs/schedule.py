@@ -14,7 +14,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
-from backend.store.reports import forget_before
+from backend.store.reports import AGREEMENT, forget_before, thin_reports
 from backend.store.training import open_requests
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 WATCH_S = 1.0
 FAILED_ROUND_PAUSE_S = 5.0
 RETENTION = timedelta(days=30)
+EVERY_REPORT_FOR = timedelta(days=2)  # then one report of agreement a day is kept
 
 
 def build_scheduler(runtime: Runtime) -> BlockingScheduler:
@@ -96,6 +97,7 @@ def run_round(runtime: Runtime, project: ConnectedProject) -> bool:
 
 
 def forget(runtime: Runtime) -> None:
-    """Delete job runs and handled events that nobody will ask for any more."""
+    """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
+        thin_reports(session, AGREEMENT, runtime.now() - EVERY_REPORT_FOR)

@@ -29,10 +29,8 @@ def test_every_slice_has_a_row() -> None:
 def test_the_commands_of_the_guide_run_on_files(tmp_path: Path) -> None:
     (tmp_path / "votes.csv").write_text(VOTES, "utf-8")
     (tmp_path / "export.json").write_text(EXPORT, "utf-8")
-    commands = [
-        line.split("   ")[0].split()
-        for line in re.findall(r"^    labelgate (.*)$", text(), re.MULTILINE)
-    ]
+    lines = re.findall(r"^    labelgate (.*)$", text(), re.MULTILINE)
+    commands = [line.split("   ")[0].split() for line in lines]
     assert len(commands) == 4
     for command in commands:
         if "--project" in command:

@@ -13,6 +13,7 @@ from backend.store.tables import EventRow, JobRunRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 CONSENSUS, GOLD = "consensus", "gold"
+_IDS_PER_STATEMENT = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,24 @@ def forget_before(session: Session, time: datetime) -> None:
     """Delete job runs that began, and events that were handled, before this time."""
     session.execute(delete(JobRunRow).where(JobRunRow.started_at < time))
     session.execute(delete(EventRow).where(EventRow.handled_at < time))
+
+
+def thin_reports(session: Session, kind: str, before: datetime) -> int:
+    """Of the reports of a kind made before then keep each project's last of a day; how many went.
+
+    For reports that are made with every answer: their figures of a day's end tell the story.
+    """
+    rows = session.execute(
+        select(ReportRow.id, ReportRow.project_id, ReportRow.made_at)
+        .where(ReportRow.kind == kind, ReportRow.made_at < before)
+        .order_by(ReportRow.made_at, ReportRow.id)
+    ).all()
+    kept = {(project_id, made_at.date()): row_id for row_id, project_id, made_at in rows}
+    gone = sorted({row_id for row_id, _, _ in rows} - set(kept.values()))
+    for start in range(0, len(gone), _IDS_PER_STATEMENT):
+        ids = gone[start : start + _IDS_PER_STATEMENT]
+        session.execute(delete(ReportRow).where(ReportRow.id.in_(ids)))
+    return len(gone)
 
 
 def _report(row: ReportRow) -> Report:

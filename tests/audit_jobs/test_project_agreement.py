@@ -16,7 +16,7 @@ from sqlalchemy import event
 from audit_jobs import agreement
 from audit_jobs.export_agreement import export_report
 from audit_jobs.running import run_job
-from audit_jobs.schedule import run_round
+from audit_jobs.schedule import forget, run_round
 from backend.store.alerts import open_alerts
 from backend.store.reports import AGREEMENT, ALERT, reports
 from backend.store.tables import GoldRow
@@ -359,6 +359,16 @@ def test_gold_tasks_belong_to_no_slice(tmp_path: Path) -> None:
         "value": 1,
         "n": 1,
     }
+
+
+def test_of_a_day_long_gone_the_last_report_is_kept(tmp_path: Path) -> None:
+    worked = made(tmp_path)
+    for task_id in worked.with_purpose(Purpose.AGREEMENT)[:3]:
+        answer(worked, task_id)
+        measured(worked)
+    worked.clock.forward(3 * 86_400)
+    forget(worked.runtime)
+    assert [body["tasks"] for body in bodies(worked, AGREEMENT)] == [3]
 
 
 def test_a_person_who_answers_twice_is_one_person(tmp_path: Path) -> None:
