@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.measures.one_coin import one_coin
+from audit_jobs.measures.one_coin import posterior_beside
 from audit_jobs.measures.ratings import ratings_of
 from backend.runtime import Runtime
 from backend.store.consensus import Consensus, read_tasks, store_consensus
@@ -56,14 +56,14 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
 def consensus_of_votes(votes: Sequence[Vote], wanted: Collection[int]) -> list[Consensus]:
     """The most probable label of the wanted tasks by the one-coin model of all votes.
 
-    All votes, because how good a reader is shows on every task that he shares.
+    All votes, because how good a reader is shows on the other tasks that he has read.
     """
     ratings = ratings_of(
         [str(vote.task_id) for vote in votes],
         [str(vote.user_id) for vote in votes],
         [vote.label for vote in votes],
     )
-    made = one_coin(ratings)
+    made = posterior_beside(ratings)
     answers = np.bincount(ratings.units, minlength=len(ratings.unit_names))
     said = _fingerprints(votes, set(wanted))
     places: Mapping[str, int] = {name: place for place, name in enumerate(ratings.unit_names)}

@@ -9,7 +9,7 @@ import numpy as np
 from audit_jobs.measures.consensus import Consensus, elected, overlapping
 from audit_jobs.measures.ratings import Ratings
 from audit_jobs.measures.tally import Tally, by_unit, label_of_the_others, scored, tally_of
-from policies.domain import FloatArray
+from policies.domain import FloatArray, IntArray
 
 SMOOTHING = 0.5  # answers of an average rater that every rater's record starts with
 MOST_ITERATIONS = 200
@@ -55,6 +55,49 @@ def one_coin(ratings: Ratings, *, smoothing: float = SMOOTHING) -> Consensus:
         others=label_of_the_others(tally, ratings, found.scores, found.weights),
         converged=moved < STILL,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """By unit the most probable label (-1: nobody rated it) and its probability, else NaN."""
+
+    labels: IntArray
+    confidence: FloatArray
+
+
+def posterior_beside(ratings: Ratings, *, smoothing: float = 2.0) -> Posterior:
+    """The one-coin probability of each unit's label, by what the other units say of its raters.
+
+    To decide whether a unit needs one more reader, its own answers must not say how good its
+    readers are: the iteration of ``one_coin`` takes one of two who differ for the better one on
+    the strength of the very quarrel that it is to settle, and is then sure of it. Here a rater's
+    skill is the share of his answers to other units that have the most votes there (of tied ones
+    each has its part), drawn towards everybody's by ``smoothing`` answers. Where two equally good
+    raters differ the probability is about one half.
+    """
+    tally = tally_of(ratings)
+    labels, height = len(ratings.categories), len(ratings.unit_names)
+    votes = np.bincount(tally.entries, minlength=len(tally.units)).astype(np.float64)
+    most = np.zeros(height)
+    most[tally.units[tally.starts]] = np.maximum.reduceat(votes, tally.starts)
+    first = votes == most[tally.units]
+    credited = (first / by_unit(tally, first.astype(np.float64))[tally.units])[tally.entries]
+
+    right = np.bincount(ratings.raters, credited, minlength=len(ratings.rater_names))
+    answers = np.bincount(ratings.raters, minlength=len(ratings.rater_names))
+    everybody = (credited.sum() + 1) / (len(credited) + 2)
+    others = (right[ratings.raters] - credited, answers[ratings.raters] - 1)
+    skill = (others[0] + smoothing * everybody) / (others[1] + smoothing)
+    weights = np.log(skill) - np.log((1 - skill) / max(1, labels - 1))
+
+    mass = np.bincount(ratings.values, minlength=labels) + 1.0
+    prior: FloatArray = mass / mass.sum()
+    scores = np.bincount(tally.entries, weights, minlength=len(votes)) + np.log(prior[tally.values])
+    chances = _normalised(tally, scores, prior)
+    chosen, sure = np.full(height, -1, dtype=np.int64), np.full(height, np.nan)
+    order = np.argsort(chances, kind="stable")  # the last write wins: the most probable
+    chosen[tally.units[order]], sure[tally.units[order]] = tally.values[order], chances[order]
+    return Posterior(labels=chosen, confidence=sure)
 
 
 def _step(ratings: Ratings, tally: Tally, chances: FloatArray, smoothing: float) -> _Estimate:
