@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -260,6 +261,24 @@ def test_a_higher_overlap_opens_a_labelled_task_again_for_one_more(world: World)
     world.submit_second(ids[0], "B")
     world.submit_second(ids[1], "B")
     assert world.tool.tasks_in_view(world.project_id, view) == []
+
+
+def test_a_mark_as_ground_truth_is_read_as_a_change(world: World) -> None:
+    ids = world.add_tasks(["one", "two"])
+    for task_id in ids:
+        world.submit(task_id, "A")
+    first, last = _read(world, None)
+    (before,) = first.annotations
+    assert not before.ground_truth
+    world.mark_ground_truth(before.id)
+    (changed,) = _read(world, max(first.updated_at, last.updated_at))
+    (after,) = changed.annotations
+    assert (after.id, after.ground_truth, after.user_id) == (before.id, True, world.person)
+
+
+def _read(world: World, since: datetime | None) -> list[Task]:
+    pages = world.tool.annotated_since(world.project_id, since)
+    return sorted((task for page in pages for task in page), key=lambda task: task.id)
 
 
 def test_a_version_without_predictions_cannot_be_shown(world: World) -> None:

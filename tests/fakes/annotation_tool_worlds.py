@@ -39,6 +39,7 @@ class World(Protocol):
     def submit_second(self, task_id: int, label: str) -> None: ...
     def skip(self, task_id: int) -> None: ...
     def edit(self, annotation_id: int, label: str) -> None: ...
+    def mark_ground_truth(self, annotation_id: int) -> None: ...
 
 
 class FakeWorld:
@@ -68,6 +69,9 @@ class FakeWorld:
 
     def edit(self, annotation_id: int, label: str) -> None:
         self.server.edit(self.person, annotation_id, label)
+
+    def mark_ground_truth(self, annotation_id: int) -> None:
+        self.server.mark_ground_truth(annotation_id)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +121,10 @@ class RealWorld:
     def edit(self, annotation_id: int, label: str) -> None:
         body = {"result": choice_result(LABELING, label)}
         self._as_person.repeatable("PATCH", f"/api/annotations/{annotation_id}/", body)
+
+    def mark_ground_truth(self, annotation_id: int) -> None:
+        path = f"/api/annotations/{annotation_id}/"
+        self.admin.repeatable("PATCH", path, {"ground_truth": True})
 
     def _answer(self, task_id: int, body: dict[str, Any]) -> None:
         self._as_person.once("POST", f"/api/tasks/{task_id}/annotations/", body)
