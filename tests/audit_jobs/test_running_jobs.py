@@ -155,12 +155,8 @@ def test_a_round_runs_its_jobs_in_order_up_to_the_first_that_fails(worked: Worke
     worked.promote("music", "motor")
     worked.tool.fail_next("annotated_among", DOWN)
     assert not run_round(worked.runtime, worked.project)
-    assert [run.job for run in runs(worked)][len(ROUND) :] == [
-        "sync",
-        "escalate",
-        "route",
-        "deliver",
-    ]
+    until_it_failed = list(ROUND[: ROUND.index("deliver") + 1])
+    assert [run.job for run in runs(worked)][len(ROUND) :] == until_it_failed
 
 
 def test_rounds_come_with_webhooks_and_after_a_while(worked: WorkedProject) -> None:
