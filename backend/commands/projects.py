@@ -14,9 +14,9 @@ from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.connecting import connect_project, disconnect_project
 from backend.runtime import Runtime
-from backend.store.decisions import verify_ledger
+from backend.store.ledger import verify_ledger
 from backend.store.projects import ConnectedProject, active_project, all_projects
-from backend.store.tasks import count_human_labels
+from backend.store.tasks import count_new_labels
 from backend.store.training import request_training
 from backend.training import train as train_project
 
@@ -65,7 +65,7 @@ def train(project: int, *, queued: bool) -> None:
     connected = _connected(runtime, project)
     if not queued:
         with runtime.sessions.begin() as session:
-            labels = count_human_labels(session, project)
+            labels = count_new_labels(session, project)
             request_training(session, project, "asked for by command", labels, runtime.now())
     report = train_project(runtime, connected)
     click.echo(orjson.dumps(report))
