@@ -80,7 +80,7 @@ def project_agreement(tasks: Iterable[SharedTask], setting: Setting) -> dict[str
     """The report: every control with its slices, tiers, weeks and people, annotators by user id."""
     read = _read(tasks, setting)
     controls = {control.name: _control(control, read, setting) for control in read.export.controls}
-    main = next((each for name, each in controls.items() if setting.control in (None, name)), None)
+    main = next((each for name, each in controls.items() if _is_main(name, setting)), None)
     measures = {} if main is None else main["measures"]
     alpha = measures.get(ALPHA, UNKNOWN.as_json())
     return {
@@ -99,6 +99,12 @@ def project_agreement(tasks: Iterable[SharedTask], setting: Setting) -> dict[str
         "annotators": _annotators(read, setting),
         "problems": [each.as_json() for each in read.export.problems[:_PROBLEMS_SHOWN]],
     }
+
+
+def _is_main(name: str, setting: Setting) -> bool:
+    """Whether the control is the one that is predicted; where none is, the first one stands."""
+    # Its type stands in its name where answers of another type share the name.
+    return setting.control is None or name in {setting.control, f"{setting.control} (choices)"}
 
 
 def _read(tasks: Iterable[SharedTask], setting: Setting) -> _Read:

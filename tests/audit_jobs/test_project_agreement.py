@@ -431,3 +431,18 @@ def test_what_cannot_be_shown_is_said(
     result = run_command(worked, monkeypatch, *options)
     assert result.exit_code != 0
     assert said in " ".join(result.output.split())
+
+
+def test_the_predicted_control_is_found_where_another_type_shares_its_name(
+    tmp_path: Path,
+) -> None:
+    worked = made(tmp_path)
+    first, second, *_ = worked.with_purpose(Purpose.AGREEMENT)
+    answer(worked, first)
+    task = worked.server.tasks[second]
+    rating = {"from_name": "label", "to_name": "text", "type": "rating", "value": {"rating": 3}}
+    for name in ("ann", "bob"):
+        worked.server.annotate(worked.people[name], task, [rating])
+    body = measured(worked)
+    assert set(body["controls"]) == {"label (choices)", "label (rating)"}
+    assert (body["units"], body["raw_agreement"]["value"]) == (1, 1)
