@@ -16,8 +16,8 @@ from typing import Any
 from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
-from backend.store.decisions import Grounds, append_decisions
 from backend.store.escalations import Weighable, Weighed, store_weighed, weighable_tasks
+from backend.store.ledger import Grounds, append_decisions
 from backend.store.projects import ConnectedProject, store_placed_for
 from policies.adjudication import Asked, Readers, Verdict, Word, adjudicate, asked_by, moved_up
 from policies.competence import TASK_TYPE, type_name

@@ -21,7 +21,6 @@ from backend.champion import load_champion
 from backend.runtime import Runtime
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.decisions import Grounds
 from backend.store.escalations import contested_task_ids
 from backend.store.freezes import (
     AGE,
@@ -32,6 +31,7 @@ from backend.store.freezes import (
     standing_answers,
     store_freeze,
 )
+from backend.store.ledger import Grounds
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import task_ids, unlabelled_task_ids
 from policies.certifying import Evidence, told

@@ -13,7 +13,8 @@ from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.decisions import Grounds, append_decisions, undecided_task_ids
+from backend.store.decisions import undecided_task_ids
+from backend.store.ledger import Grounds, append_decisions
 from backend.store.projects import ConnectedProject
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Candidates, Outcome, part_of

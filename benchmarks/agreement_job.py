@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from audit_jobs import agreement
-from backend.store.decisions import Grounds, append_decisions
+from backend.store.ledger import Grounds, append_decisions
 from backend.store.shared_tasks import shared_tasks
 from backend.store.tasks import StoredTask, store_annotations, store_tasks
 from connectors.label_studio.convert import choice_result

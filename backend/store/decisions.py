@@ -1,149 +1,20 @@
-"""The ledger of decisions: appended, chained by hash, never changed."""
+"""The decision that holds for each task now, read from the ledger."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, DecisionRow, ProjectRow, TaskRow
+from backend.store.ledger import Grounds, LedgerEntry, entry_of
+from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
 from backend.store.tasks import standing
 from policies.adjudication import ESCALATION
-from policies.domain import Decision, Outcome, Purpose
+from policies.domain import Outcome, Purpose
 
-GENESIS = "0" * 64
 _ROWS_PER_READ = 5_000
-_LATER_COLUMNS = ("predictor", "signals")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
-    """What a batch of decisions rests on; every entry of the ledger names it."""
-
-    model_version: str | None
-    policy_hash: str
-    certificate_id: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """A decision as the ledger holds it."""
-
-    seq: int
-    decision: Decision
-    grounds: Grounds
-    decided_at: datetime
-    hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerCheck:
-    """Whether a project's chain holds; ``broken_seq`` is the first entry that does not."""
-
-    project_id: int
-    entries: int
-    head: str
-    broken_seq: int | None
-    why: str | None
-
-
-def append_decisions(
-    session: Session,
-    project_id: int,
-    decisions: Sequence[Decision],
-    grounds: Grounds,
-    now: datetime,
-) -> int:
-    """Append decisions in this order and make each its task's current one; the first seq."""
-    # One writer a chain: SQLite's session holds the write lock already, PostgreSQL takes the row.
-    session.execute(select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update())
-    last = session.execute(
-        select(DecisionRow.seq, DecisionRow.hash)
-        .where(DecisionRow.project_id == project_id)
-        .order_by(DecisionRow.seq.desc())
-        .limit(1)
-    ).first()
-    seq, previous = (last.seq, last.hash) if last else (0, GENESIS)
-    first = seq + 1
-    rows = []
-    for decision in decisions:
-        seq += 1
-        row = {
-            "project_id": project_id,
-            "seq": seq,
-            **decision.as_json(),
-            "model_version": grounds.model_version,
-            "policy_hash": grounds.policy_hash,
-            "certificate_id": grounds.certificate_id,
-            "decided_at": now.astimezone(UTC),  # as it is read back: the hash covers it
-        }
-        previous = entry_hash(row, previous)
-        rows.append({**row, "hash": previous})
-    if rows:
-        session.execute(insert(DecisionRow), rows)
-        session.execute(
-            update(TaskRow),
-            [
-                {"project_id": project_id, "task_id": r["task_id"], "decision_seq": r["seq"]}
-                for r in rows
-            ],
-        )
-    return first
-
-
-def entry_hash(row: dict[str, Any], previous: str) -> str:
-    """SHA-256 over the hash before it and the entry as canonical JSON (sorted keys, UTC)."""
-    body = orjson.dumps(
-        {key: value for key, value in row.items() if key != "hash" and _is_covered(key, value)},
-        option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z,
-    )
-    return hashlib.sha256(previous.encode() + body).hexdigest()
-
-
-def _is_covered(name: str, value: object) -> bool:
-    """Columns that came with a later schema are covered where they hold something."""
-    return bool(value) or name not in _LATER_COLUMNS
-
-
-def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
-    """Recompute the whole chain; names the first entry that was changed, removed or slipped in."""
-    previous, expected = GENESIS, 1
-    for row in _rows(session, project_id):
-        seq = row["seq"]
-        why = None
-        if seq != expected:
-            why = f"entry {expected} is missing"
-        elif entry_hash(row, previous) != row["hash"]:
-            why = "its content does not match its hash: it, or the one before, was changed"
-        if why is not None:
-            return LedgerCheck(
-                project_id=project_id,
-                entries=expected - 1,
-                head=previous,
-                broken_seq=expected,
-                why=why,
-            )
-        previous, expected = row["hash"], expected + 1
-    newest = session.scalar(
-        select(func.max(TaskRow.decision_seq)).where(TaskRow.project_id == project_id)
-    )
-    if newest is not None and newest >= expected:
-        return LedgerCheck(
-            project_id=project_id,
-            entries=expected - 1,
-            head=previous,
-            broken_seq=expected,
-            why=f"the end is missing: a task refers to entry {newest}",
-        )
-    return LedgerCheck(
-        project_id=project_id, entries=expected - 1, head=previous, broken_seq=None, why=None
-    )
 
 
 def is_current() -> ColumnElement[bool]:
@@ -301,54 +172,3 @@ def _people(session: Session, project_id: int) -> dict[int, int]:
         .group_by(TaskRow.task_id)
     )
     return dict(rows.all())
-
-
-def newest_seq(session: Session, project_id: int) -> int:
-    """The number of the ledger's last entry, 0 where it is empty."""
-    return (
-        session.scalar(
-            select(func.max(DecisionRow.seq)).where(DecisionRow.project_id == project_id)
-        )
-        or 0
-    )
-
-
-def _rows(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
-    columns = list(DecisionRow.__table__.columns)
-    result = session.execute(
-        select(*columns)
-        .where(DecisionRow.project_id == project_id)
-        .order_by(DecisionRow.seq)
-        .execution_options(yield_per=_ROWS_PER_READ)
-    )
-    for row in result.mappings():
-        yield dict(row)
-
-
-def entry_of(row: DecisionRow) -> LedgerEntry:
-    """A row of the ledger as the rest of the system sees it."""
-    return LedgerEntry(
-        seq=row.seq,
-        decision=Decision(
-            task_id=row.task_id,
-            outcome=Outcome(row.outcome),
-            purpose=Purpose(row.purpose),
-            tier=row.tier,
-            rule=row.rule,
-            reason=row.reason,
-            label=row.label,
-            score=row.score,
-            threshold=row.threshold,
-            draw=row.draw,
-            inclusion_probability=row.inclusion_probability,
-            predictor=row.predictor,
-            signals=row.signals or {},
-        ),
-        grounds=Grounds(
-            model_version=row.model_version,
-            policy_hash=row.policy_hash,
-            certificate_id=row.certificate_id,
-        ),
-        decided_at=row.decided_at,
-        hash=row.hash,
-    )

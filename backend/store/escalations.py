@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from backend.store.annotators import counting_users
 from backend.store.consensus import Consensus, consensus_of, same_task
-from backend.store.decisions import LedgerEntry, entry_of, is_current
+from backend.store.decisions import is_current
+from backend.store.ledger import LedgerEntry, entry_of
 from backend.store.tables import AnnotationRow, ConsensusRow, DecisionRow, GoldRow, TaskRow
 from backend.store.tasks import Vote, answers
 from policies.adjudication import ESCALATION

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.store.certificates import certificate_of
-from backend.store.decisions import Grounds, is_current
+from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED
+from backend.store.ledger import Grounds
 from backend.store.tables import Base, DecisionRow, DeliveryRow, FreezeRow, TaskRow
 from policies.domain import (
     MODEL,

@@ -14,10 +14,11 @@ from backend.escalation import escalate
 from backend.queueing import contested_first
 from backend.routing import route
 from backend.slices import LabelledSlices, labelled_slices
-from backend.store.decisions import LedgerEntry, current_decisions, newest_seq, verify_ledger
+from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids, count_escalated, weighable_tasks
 from backend.store.events import add_event
 from backend.store.figures import project_figures
+from backend.store.ledger import LedgerEntry, newest_seq, verify_ledger
 from backend.synchronisation import synchronise
 from policies.domain import Outcome, Purpose
 from policies.schema import Policy

@@ -12,11 +12,20 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from backend.store.gold import GoldTask, store_gold
 from connectors.label_studio.labeling import InputKind
 from policies.domain import Candidates
 from policies.engine import decide
 from policies.loading import parse_policy
-from tests.fakes.web_project import CONFIG, POLICY, PROJECT, WebProject, task, web_project
+from tests.fakes.web_project import (
+    CONFIG,
+    POLICY,
+    PROJECT,
+    PROJECT_ID,
+    WebProject,
+    task,
+    web_project,
+)
 
 PAYLOADS = Path(__file__).parents[1] / "contract" / "payloads"
 IMAGE_CONFIG = CONFIG.replace("<Text", "<Image").replace("$text", "$image")
@@ -109,6 +118,15 @@ def test_a_routed_task_gets_its_label_score_and_version(trained: FlaskClient) ->
     }
     assert trained.post("/setup", json={"project": PROJECT}).json == {"model_version": "v1"}
     assert trained.get("/versions").json == {"versions": ["v1"]}
+
+
+def test_gold_gets_nothing_whatever_it_was_before(project: WebProject) -> None:
+    project.promote("v1")
+    gold = GoldTask(task_id=ROUTED[0], label="A", authors=frozenset([3]))
+    with project.runtime.sessions.begin() as session:
+        store_gold(session, PROJECT_ID, [gold], project.clock())
+    found = answers(project.client(), [task(task_id) for task_id in ROUTED[:2]])
+    assert [bool(each) for each in found["results"]] == [False, True]
 
 
 def test_blind_tasks_get_nothing_and_all_others_an_answer(trained: FlaskClient) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.store.decisions import current_decisions, verify_ledger
+from backend.store.decisions import current_decisions
+from backend.store.ledger import verify_ledger
 from policies.loading import load_policy, policy_hash
 from tests.end_to_end.stage import Stage, emails_of, make_stage, until, write_policy
 from tests.running_label_studio import RunningLabelStudio

@@ -10,8 +10,9 @@ import orjson
 
 from audit_jobs.running import run_job
 from backend.slices import labelled_slices
-from backend.store.decisions import current_decisions, verify_ledger
+from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids
+from backend.store.ledger import verify_ledger
 from backend.store.models import champion
 from backend.store.training import request_training
 from policies.domain import Purpose

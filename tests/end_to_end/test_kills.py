@@ -12,8 +12,8 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from backend.store.decisions import verify_ledger
 from backend.store.figures import accepted_labels, project_figures
+from backend.store.ledger import verify_ledger
 from backend.store.tasks import human_votes
 from backend.store.training import open_requests
 from tests.end_to_end.stage import Stage, make_stage, until, write_policy

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.store.decisions import current_decisions, verify_ledger
+from backend.store.decisions import current_decisions
 from backend.store.figures import accepted_labels, project_figures
+from backend.store.ledger import verify_ledger
 from backend.store.models import ModelVersion, all_versions, champion
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
 from backend.store.training import open_requests

@@ -269,6 +269,16 @@ def worked_project(folder: Path, policy: Policy | None = None) -> WorkedProject:
     return worked
 
 
+def _wished_predictions(row: DeliveryRow | None) -> list[tuple[str, bool]]:
+    """The model versions that a task should show, and whether each says something."""
+    wished = []
+    if row and row.label is not None and row.model_version is not None:
+        wished.append((row.model_version, True))
+    if row and row.marker is not None:
+        wished.append((f"labelgate: {row.marker}", False))
+    return wished
+
+
 def looks_as_wished(worked: WorkedProject) -> list[str]:
     """Every way in which a task differs from its wish; the tasks of people are theirs."""
     wrong = []
@@ -285,16 +295,10 @@ def looks_as_wished(worked: WorkedProject) -> list[str]:
         wished = [row.label] if row and row.accepts else []
         if robots != wished:
             wrong.append(f"{task.id}: the robot says {robots}, wished is {wished}")
-        predictions = []
-        if row and row.label is not None and row.model_version is not None:
-            predictions.append((row.model_version, True))
-        if row and row.marker is not None:
-            predictions.append((f"labelgate: {row.marker}", False))
-            # A task keeps the rank that it was delivered with, whatever is wished now.
-            if len(worked.ranks(task.id)) != 1:
-                wrong.append(f"{task.id}: the ranks are {worked.ranks(task.id)}")
-        elif worked.ranks(task.id):
-            wrong.append(f"{task.id}: in no view and of rank {worked.ranks(task.id)}")
+        predictions = _wished_predictions(row)
+        # A task keeps the rank that it was delivered with, whatever is wished now.
+        if len(worked.ranks(task.id)) != (1 if row and row.marker is not None else 0):
+            wrong.append(f"{task.id}: the ranks are {worked.ranks(task.id)}")
         # An accepted label stays whichever version repeated it, and so does its prediction.
         shown = worked.shown(task.id)
         if row and row.accepts:

@@ -26,8 +26,8 @@ automation:
             [
                 (
                     "p.yaml:7  automation[1].name = 'exact_duplicate'  is the name of "
-                    "automation[0].name too: each is certified on its own (a rule without a name is "
-                    "named by its kind: give each of them a name)"
+                    "automation[0].name too: each is certified on its own (a rule without a name "
+                    "is named by its kind: give each of them a name)"
                 )
             ],
         ),
@@ -35,8 +35,8 @@ automation:
             "  - {kind: exact_duplicate, name: Model}\n",
             [
                 (
-                    "p.yaml:6  automation[0].name = 'Model'  is reserved: so the model's own answers "
-                    "are named (take another name)"
+                    "p.yaml:6  automation[0].name = 'Model'  is reserved: so the model's own "
+                    "answers are named (take another name)"
                 )
             ],
         ),
@@ -44,8 +44,8 @@ automation:
             "  - {kind: boilerplate, regex: '(a+)+b', label: x}\n",
             [
                 (
-                    "p.yaml:6  automation[0].regex = '(a+)+b'  repeats a group that itself repeats or "
-                    "chooses, which can take for ever"
+                    "p.yaml:6  automation[0].regex = '(a+)+b'  repeats a group that itself repeats "
+                    "or chooses, which can take for ever"
                 )
             ],
         ),

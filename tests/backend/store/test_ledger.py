@@ -11,15 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import StatementError
 
-from backend.store.decisions import (
+from backend.store.decisions import current_decisions, open_decisions, undecided_task_ids
+from backend.store.ledger import (
     GENESIS,
     Grounds,
     append_decisions,
-    current_decisions,
     entry_hash,
     newest_seq,
-    open_decisions,
-    undecided_task_ids,
     verify_ledger,
 )
 from backend.store.tables import DecisionRow
