@@ -149,9 +149,9 @@ def test_the_figures_show_who_settles_what(tmp_path: Path) -> None:
 def test_the_figures_of_agreement_count_every_vote(worked: WorkedProject) -> None:
     task_id = task_for(worked, Purpose.AGREEMENT)
     say(worked, task_id, ann="A", bob="B")
-    assert agreement.run(worked.runtime, worked.project)["votes"] == 2
+    assert agreement.run(worked.runtime, worked.project)["answers"] == 2
     say(worked, task_id, dom="B")
-    assert agreement.run(worked.runtime, worked.project)["votes"] == 3
+    assert agreement.run(worked.runtime, worked.project)["answers"] == 3
 
 
 def test_the_job_says_what_it_did_and_does_it_once(worked: WorkedProject) -> None:
