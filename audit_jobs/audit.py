@@ -11,7 +11,7 @@ from backend.store.escalations import final_labels
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, Report, newest_report, store_report
-from backend.store.tasks import human_votes
+from backend.store.votes import human_votes
 from policies.domain import Purpose
 from policies.intervals import wilson
 from policies.loading import parse_policy

@@ -25,8 +25,9 @@ from backend.store.gold import GoldTask, gold_tasks, ground_truths, store_gold
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject, store_placed_for
 from backend.store.reports import GOLD, Report, newest_report, store_report
-from backend.store.tasks import Vote, count_new_labels, recount_users, votes_among
+from backend.store.tasks import recount_users
 from backend.store.training import request_training
+from backend.store.votes import Vote, count_new_labels, votes_among
 from policies.adjudication import most_named
 from policies.domain import Estimate
 from policies.loading import parse_policy

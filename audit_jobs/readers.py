@@ -19,7 +19,7 @@ from backend.store.consensus import Consensus, read_tasks, store_consensus
 from backend.store.projects import ConnectedProject
 from backend.store.reports import CONSENSUS, Report, newest_report, store_report
 from backend.store.shared_tasks import shared_state
-from backend.store.tasks import Vote, human_votes
+from backend.store.votes import Vote, human_votes
 from policies.loading import parse_policy
 
 

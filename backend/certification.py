@@ -22,7 +22,8 @@ from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, store_certification
 from backend.store.escalations import contested_task_ids
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import answered_between, unlabelled_task_ids
+from backend.store.tasks import unlabelled_task_ids
+from backend.store.votes import answered_between
 from policies.certifying import (
     Evidence,
     certify_promises,

@@ -26,7 +26,7 @@ from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import askable_gold, placed_gold
 from backend.store.ledger import newest_seq
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
-from backend.store.tasks import count_human_labels
+from backend.store.votes import count_human_labels
 from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
 from policies.conditions import ENTROPY, NOVELTY

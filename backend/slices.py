@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.store.certificates import withdrawn_at
 from backend.store.escalations import final_labels
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import answered_after, human_votes
+from backend.store.votes import answered_after, human_votes
 from policies.domain import BoolArray
 from policies.sampling import SLICE, draws
 from policies.schema import Policy

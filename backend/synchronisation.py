@@ -21,7 +21,6 @@ from backend.store.projects import ConnectedProject, store_project, store_sync_s
 from backend.store.tasks import (
     StoredTask,
     changed_among,
-    count_new_labels,
     mark_annotations_deleted,
     mark_tasks_deleted,
     standing_annotations,
@@ -30,6 +29,7 @@ from backend.store.tasks import (
     task_ids,
 )
 from backend.store.training import request_training
+from backend.store.votes import count_new_labels
 from connectors.annotation_tool import Annotation, Task
 from connectors.label_studio.convert import label_of
 from connectors.label_studio.labeling import Labeling, parse_labeling

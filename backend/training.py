@@ -45,7 +45,7 @@ from backend.store.models import (
     store_version,
 )
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import count_new_labels, stored_tasks
+from backend.store.tasks import stored_tasks
 from backend.store.training import (
     TrainingRequest,
     end_training,
@@ -54,6 +54,7 @@ from backend.store.training import (
     request_training,
     start_training,
 )
+from backend.store.votes import count_new_labels
 from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import BoolArray

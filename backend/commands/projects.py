@@ -16,8 +16,8 @@ from backend.connecting import connect_project, disconnect_project
 from backend.runtime import Runtime
 from backend.store.ledger import verify_ledger
 from backend.store.projects import ConnectedProject, active_project, all_projects
-from backend.store.tasks import count_new_labels
 from backend.store.training import request_training
+from backend.store.votes import count_new_labels
 from backend.training import train as train_project
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
 from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
-from backend.store.tasks import standing
+from backend.store.votes import standing
 from policies.adjudication import ESCALATION
 from policies.domain import Outcome, Purpose
 

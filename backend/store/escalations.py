@@ -14,7 +14,7 @@ from backend.store.consensus import Consensus, consensus_of, same_task
 from backend.store.decisions import is_current
 from backend.store.ledger import LedgerEntry, entry_of
 from backend.store.tables import AnnotationRow, ConsensusRow, DecisionRow, GoldRow, TaskRow
-from backend.store.tasks import Vote, answers
+from backend.store.votes import Vote, answers
 from policies.adjudication import ESCALATION
 from policies.domain import Purpose
 

@@ -18,8 +18,9 @@ from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, GOLD, Report, newest_report, reports
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
-from backend.store.tasks import count_human_labels, count_tasks, standing
+from backend.store.tasks import count_tasks
 from backend.store.training import TrainingRequest, open_requests
+from backend.store.votes import count_human_labels, standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.store.certificates import certificate_of
+from backend.store.columns import Base
 from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED
 from backend.store.ledger import Grounds
-from backend.store.tables import Base, DecisionRow, DeliveryRow, FreezeRow, TaskRow
+from backend.store.tables import DecisionRow, DeliveryRow, FreezeRow, TaskRow
 from policies.domain import (
     MODEL,
     BoolArray,

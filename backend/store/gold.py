@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.deliveries import same_task
 from backend.store.tables import AnnotationRow, DeliveryRow, GoldRow, TaskRow
-from backend.store.tasks import Vote, standing
+from backend.store.votes import Vote, standing
 from policies.gold import GOLD
 
 _IDS_PER_STATEMENT = 5_000

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current
 from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
-from backend.store.tasks import human
+from backend.store.votes import human
 from policies.domain import Outcome, Purpose
 
 _TASKS_PER_READ = 2_000

@@ -16,8 +16,8 @@ from backend.store.decisions import open_decisions
 from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import gold_tasks
 from backend.store.reports import GOLD, newest_report
-from backend.store.tasks import count_human_labels, count_new_labels
 from backend.store.training import open_requests
+from backend.store.votes import count_human_labels, count_new_labels
 from policies.domain import Purpose
 from policies.schema import Policy
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project

@@ -14,7 +14,7 @@ from backend.slices import LabelledSlices, labelled_slices
 from backend.store.escalations import contested_task_ids
 from backend.store.reports import CONSENSUS, reports
 from backend.store.tables import TaskRow
-from backend.store.tasks import Vote
+from backend.store.votes import Vote
 from backend.synchronisation import synchronise
 from policies.domain import Purpose
 from policies.schema import Policy

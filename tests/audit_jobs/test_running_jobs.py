@@ -19,8 +19,8 @@ from backend.store.events import add_event, count_open
 from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, JobRun, recent_runs, reports
-from backend.store.tasks import count_human_labels
 from backend.store.training import open_requests, request_training
+from backend.store.votes import count_human_labels
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.domain import Purpose
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from backend.store.events import add_event, count_open
-from backend.store.tasks import answers, count_human_labels, human_votes, unlabelled_task_ids
+from backend.store.tasks import unlabelled_task_ids
 from backend.store.training import open_requests
+from backend.store.votes import answers, count_human_labels, human_votes
 from backend.synchronisation import reconcile, synchronise
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio.labeling import LabelingError

@@ -16,8 +16,8 @@ from backend.slices import labelled_slices
 from backend.store.events import add_event
 from backend.store.models import CHAMPION, KEPT, all_versions
 from backend.store.tables import TrainingRequestRow
-from backend.store.tasks import count_human_labels
 from backend.store.training import open_requests, request_training
+from backend.store.votes import count_human_labels
 from backend.synchronisation import synchronise
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.loading import parse_policy

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from backend.store.figures import accepted_labels, project_figures
 from backend.store.ledger import verify_ledger
-from backend.store.tasks import human_votes
 from backend.store.training import open_requests
+from backend.store.votes import human_votes
 from tests.end_to_end.stage import Stage, make_stage, until, write_policy
 from tests.running_label_studio import RunningLabelStudio
 

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from backend.store.tables import Base
+from backend.store.tables import ProjectRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=ProjectRow.metadata,
     render_as_batch=True,  # SQLite alters tables by copying them
     compare_type=True,
 )

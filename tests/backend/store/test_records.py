@@ -19,13 +19,12 @@ from backend.store.models import (
 )
 from backend.store.projects import active_project, all_projects, mark_disconnected, store_sync_state
 from backend.store.tasks import (
-    answers,
-    human_votes,
     mark_annotations_deleted,
     store_annotations,
     stored_tasks,
     unlabelled_task_ids,
 )
+from backend.store.votes import answers, human_votes
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
 from tests.fakes.policy_documents import make_certification
 

@@ -16,15 +16,17 @@ from sqlalchemy import inspect, text
 from backend.store.engine import make_engine
 from backend.store.freezes import EXPORT, Freeze, freezes, store_freeze
 from backend.store.schema import SchemaError, _config, migrate
-from backend.store.tables import Base
+from backend.store.tables import ProjectRow
 from tests.fakes.databases import NOW, PROJECT_ID, Database
 from tests.fakes.policy_documents import make_certification
+
+METADATA = ProjectRow.metadata
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
@@ -58,7 +60,7 @@ def test_processes_that_start_at_once_do_not_disturb_each_other(tmp_path: Path) 
         starter.stdin.flush()
     errors = [starter.communicate(timeout=60)[1] for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], errors
-    assert set(Base.metadata.tables) < set(inspect(make_engine(url)).get_table_names())
+    assert set(METADATA.tables) < set(inspect(make_engine(url)).get_table_names())
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
@@ -77,7 +79,7 @@ def test_downgrading_takes_everything_away_and_upgrading_brings_it_back(
         command.downgrade(_config(connection), "base")
     assert set(inspect(database.engine).get_table_names()) == {"alembic_version"}
     migrate(database.engine)
-    assert set(Base.metadata.tables) < set(inspect(database.engine).get_table_names())
+    assert set(METADATA.tables) < set(inspect(database.engine).get_table_names())
 
 
 def test_a_certificate_of_the_first_schema_becomes_a_list_and_back(database: Database) -> None:
