@@ -42,6 +42,7 @@ holdout: {{share: {holdout:.2f}, tier: senior}} # never trained on; measures eve
 audit: {{share: 0.05, tier: senior}}   # blind second look at what would be accepted
 agreement: {{share: 0.10, overlap: 2, minimum_alpha: 0.67}}
 retrain: {{after_annotations: {after}, minimum_labels: {minimum}}}
+gold: {{share: 0.05, minimum: 0.80}} # answers with a star are known: they measure people
 escalation: {{minimum_consensus: 0.67, on_skip: true}} # two who differ: the senior one settles it
 sampling:                     # what a day's queue is made of
   random: 0.50                # control, holdout and audits
