@@ -7,11 +7,11 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS = {
-    "agreement": "audit_jobs.agreement_command",
+    "agreement": "audit_jobs.agreement.command",
     "calibrate": "backend.commands.calibrate",
     "certificates": "backend.commands.certificates",
     "connect": "backend.commands.projects",
-    "consensus": "audit_jobs.consensus",
+    "consensus": "audit_jobs.consensus.command",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
     "export": "backend.commands.exports",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from audit_jobs import agreement, audit, cycle, gold, readers, retrain
+from audit_jobs import audit, cycle, gold, readers, retrain
+from audit_jobs.agreement import job as agreement
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.freezing import freeze_aged

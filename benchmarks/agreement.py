@@ -18,11 +18,11 @@ from collections.abc import Callable
 import krippendorff
 import numpy as np
 
+from audit_jobs.agreement.votes import votes_agreement
 from audit_jobs.measures.alpha import alpha_value, krippendorff_alpha
 from audit_jobs.measures.distances import Level
 from audit_jobs.measures.patterns import patterns_of
 from audit_jobs.measures.ratings import Ratings
-from audit_jobs.votes_agreement import votes_agreement
 from policies.domain import FloatArray
 
 RATERS = 5

@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from audit_jobs import agreement
+from audit_jobs.agreement import job as agreement
 from backend.store.ledger import Grounds, append_decisions
 from backend.store.shared_tasks import shared_tasks
 from backend.store.tasks import StoredTask, store_annotations, store_tasks

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 from scipy.optimize import linear_sum_assignment
 
-from audit_jobs.control_agreement import control_agreement
+from audit_jobs.agreement.controls import control_agreement
 from connectors.answers import Answer, Box, Control, Kind, Region
 
 TASKS, ANNOTATORS, BOXES = 10_000, 3, 10

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from audit_jobs.agreement import AT_ONCE, NEW_SHARE
-from audit_jobs.agreement_slices import SLICES
-from audit_jobs.export_agreement import export_report
+from audit_jobs.agreement.exports import export_report
+from audit_jobs.agreement.job import AT_ONCE, NEW_SHARE
+from audit_jobs.agreement.slices import SLICES
 from labelgate import main
 from policies.low_agreement import LEAST_TASKS
 from tests.audit_jobs.test_agreement_command import EXPORT, VOTES

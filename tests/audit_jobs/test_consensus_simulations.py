@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from audit_jobs.crowdlab import crowdlab
+from audit_jobs.consensus.crowdlab import crowdlab
 from audit_jobs.measures.consensus import Consensus, majority, weighted
 from audit_jobs.measures.dawid_skene import dawid_skene
 from audit_jobs.measures.gold import accuracy, below, gold_of, gold_scores

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from audit_jobs.control_agreement import ControlAgreement, control_agreement
+from audit_jobs.agreement.controls import ControlAgreement, control_agreement
 from audit_jobs.measures.distances import Level
 from audit_jobs.measures.rankings import kendall_tau, same_column
 from audit_jobs.measures.texts import edit_similarity, word_error_rate

@@ -13,7 +13,7 @@ import pytest
 import shapely
 from scipy.optimize import linear_sum_assignment
 
-from audit_jobs.export_agreement import export_report
+from audit_jobs.agreement.exports import export_report
 from connectors.label_studio.exports import ExportError
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from audit_jobs import agreement, gold
+from audit_jobs import gold
+from audit_jobs.agreement import job as agreement
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.alerts import newest_alerts, open_alerts
 from backend.store.annotators import stopped_users

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import event
 
-from audit_jobs import agreement
-from audit_jobs.export_agreement import export_report
+from audit_jobs.agreement import job as agreement
+from audit_jobs.agreement.exports import export_report
 from audit_jobs.running import run_job
 from audit_jobs.schedule import forget, run_round
 from backend.store.alerts import open_alerts

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_jobs.control_agreement import ControlAgreement, control_agreement
+from audit_jobs.agreement.controls import ControlAgreement, control_agreement
 from audit_jobs.measures.matching import Annotations, best_matching, overlaps
 from audit_jobs.measures.pairs import Answered, pairs_between, pairs_within
 from audit_jobs.measures.resampling import estimated

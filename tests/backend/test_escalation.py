@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from audit_jobs import agreement, audit
+from audit_jobs import audit
+from audit_jobs.agreement import job as agreement
 from backend.certification import slice_is_open
 from backend.escalation import escalate
 from backend.queueing import contested_first

@@ -11,8 +11,8 @@ import httpx
 import orjson
 import pytest
 
-from audit_jobs.export_agreement import export_report
-from audit_jobs.project_agreement import Setting, project_agreement
+from audit_jobs.agreement.exports import export_report
+from audit_jobs.agreement.projects import Setting, project_agreement
 from audit_jobs.running import run_job
 from backend.connecting import connect_project
 from backend.store.shared_tasks import Reading, SharedTask

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audit_jobs.measures.distances import Level
-from audit_jobs.measures.pairs import by_annotators, means
-from audit_jobs.measures.resampling import Figures, estimated
-from audit_jobs.region_controls import (
+from audit_jobs.agreement.regions import (
     Agreed,
     agreed_attributes,
     agreed_regions,
     agreed_relations,
 )
-from audit_jobs.value_controls import agreed_values, beyond_chance, likeness
+from audit_jobs.agreement.values import agreed_values, beyond_chance, likeness
+from audit_jobs.measures.distances import Level
+from audit_jobs.measures.pairs import by_annotators, means
+from audit_jobs.measures.resampling import Figures, estimated
 from connectors.answers import Answer, Control, Kind
 from policies.domain import Estimate
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from audit_jobs.votes_agreement import VotesAgreement
+from audit_jobs.agreement.votes import VotesAgreement
 
 _WIDTH = 640  # of a chart of intervals, in its own units
 _ROW = 26
@@ -229,7 +229,7 @@ def page_of(
 ) -> str:
     """The whole page: facts on top, what to know first, then the sections."""
     pages = Environment(
-        loader=PackageLoader("audit_jobs.agreement_page", "."),
+        loader=PackageLoader("audit_jobs.agreement.page", "."),
         autoescape=select_autoescape(),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from audit_jobs.project_agreement import ALPHA
+from audit_jobs.agreement.projects import ALPHA
 from backend.store.alerts import Alert
 from policies.low_agreement import Standing
 

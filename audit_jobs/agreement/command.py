@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audit_jobs.agreement_page import export_page, pair_figure, votes_page
-from audit_jobs.agreement_page.project import project_page
-from audit_jobs.agreement_tables import lowest, project_tables, table
-from audit_jobs.export_agreement import export_report
+from audit_jobs.agreement.exports import export_report
+from audit_jobs.agreement.page.project import project_page
+from audit_jobs.agreement.page.rendering import export_page, pair_figure, votes_page
+from audit_jobs.agreement.tables import lowest, project_tables, table
+from audit_jobs.agreement.votes import VotesAgreement, votes_agreement
 from audit_jobs.measures.distances import Level, TooManyCategoriesError
 from audit_jobs.votes import read_votes
-from audit_jobs.votes_agreement import VotesAgreement, votes_agreement
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project

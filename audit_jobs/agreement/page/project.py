@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit_jobs.agreement_page import Section, chart_of, heat_map, page_of
+from audit_jobs.agreement.page.rendering import Section, chart_of, heat_map, page_of
 
 _ALPHA = "krippendorff_alpha"
 _MOST_PEOPLE = 60

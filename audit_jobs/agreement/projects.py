@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.agreement_slices import (
+from audit_jobs.agreement.controls import ControlAgreement, control_agreement
+from audit_jobs.agreement.people import guideline, people
+from audit_jobs.agreement.slices import (
     DRAWN,
     ROUTED,
     SLICES,
@@ -21,8 +23,6 @@ from audit_jobs.agreement_slices import (
     only_asked,
     whole,
 )
-from audit_jobs.control_agreement import ControlAgreement, control_agreement
-from audit_jobs.control_people import guideline, people
 from audit_jobs.measures.annotators import lead_times
 from audit_jobs.measures.weighting import Part
 from backend.store.shared_tasks import SharedTask

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from audit_jobs.agreement_slices import LABELS, ratings_in
-from audit_jobs.control_agreement import of_several
+from audit_jobs.agreement.controls import of_several
+from audit_jobs.agreement.slices import LABELS, ratings_in
 from audit_jobs.measures.annotators import (
     FALSE_DISCOVERIES,
     agreement_with_consensus,

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from audit_jobs.control_agreement import agreed, control_agreement, figures_of, of_several
+from audit_jobs.agreement.controls import agreed, control_agreement, figures_of, of_several
+from audit_jobs.agreement.values import beyond_chance
 from audit_jobs.measures.distances import Level, TooManyCategoriesError
 from audit_jobs.measures.ratings import Ratings, ratings_of
 from audit_jobs.measures.resampling import estimated
 from audit_jobs.measures.weighting import Drawn, Part, nominal_figures, weighted, whole_weights
-from audit_jobs.value_controls import beyond_chance
 from connectors.answers import Answer, Control, Kind
 from policies.domain import Estimate, Outcome, Purpose
 from policies.intervals import UNKNOWN

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from audit_jobs.agreement_alerts import alerts_due
-from audit_jobs.agreement_slices import part_of
+from audit_jobs.agreement.alerts import alerts_due
+from audit_jobs.agreement.projects import ALPHA, Setting, project_agreement
+from audit_jobs.agreement.slices import part_of
 from audit_jobs.measures.weighting import Part
-from audit_jobs.project_agreement import ALPHA, Setting, project_agreement
 from backend.reviewers import tier_members
 from backend.runtime import Runtime
 from backend.store.alerts import open_alerts, store_alert

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audit_jobs.crowdlab import crowdlab, read_probabilities
+from audit_jobs.consensus.crowdlab import crowdlab, read_probabilities
 from audit_jobs.measures.annotators import agreement_with_consensus
 from audit_jobs.measures.consensus import (
     Consensus,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.control_agreement import ControlAgreement, control_agreement
+from audit_jobs.agreement.controls import ControlAgreement, control_agreement
 from audit_jobs.measures.distances import Level
 from audit_jobs.measures.resampling import estimated, ratios
 from connectors.answers import Control

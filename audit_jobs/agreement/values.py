@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audit_jobs.agreement.regions import Agreed, answered_by
 from audit_jobs.measures.alpha import krippendorff_alpha, raw_agreement
 from audit_jobs.measures.distances import Level, jaccard_distance, masi_distance
 from audit_jobs.measures.fleiss import fleiss_kappa
@@ -28,7 +29,6 @@ from audit_jobs.measures.rankings import kendall_tau, same_column
 from audit_jobs.measures.ratings import Ratings, ratings_of
 from audit_jobs.measures.resampling import Figures, ratios
 from audit_jobs.measures.texts import edit_similarity, word_error_rate
-from audit_jobs.region_controls import Agreed, answered_by
 from connectors.answers import Answer, Kind, Ranking
 from policies.domain import Estimate, FloatArray
 

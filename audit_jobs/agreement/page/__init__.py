@@ -1,0 +1,1 @@
+"""Agreement as one HTML page that stands on its own."""
