@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import orjson
 
 from backend.commands.errors import clear_errors
 from connectors.a2i import policy_from_conditions
 from connectors.a2i_conditions import LARGEST_FILE
+from policies.loading import parse_policy
 
 
 @click.group()
@@ -18,8 +20,11 @@ def imports() -> None:
 
 @imports.command()
 @click.argument("file", metavar="CONDITIONS.json", type=click.Path(path_type=Path))
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: the policy and its comments."
+)
 @clear_errors
-def a2i(file: Path) -> None:
+def a2i(file: Path, *, as_json: bool) -> None:
     """Print a policy for Amazon A2I's human-loop activation conditions.
 
     CONDITIONS.json holds the value of HumanLoopActivationConditions. The policy parses as it
@@ -31,4 +36,10 @@ def a2i(file: Path) -> None:
             raw = opened.read(LARGEST_FILE + 1)
     except OSError as error:
         raise click.ClickException(f"{file}  cannot be read: {error.strerror}") from error
-    click.echo(policy_from_conditions(raw, str(file)), nl=False)
+    text = policy_from_conditions(raw, str(file))
+    if not as_json:
+        click.echo(text, nl=False)
+        return
+    policy = parse_policy(text, str(file)).model_dump(mode="json", by_alias=True, exclude_none=True)
+    comments = [line.lstrip("# ") for line in text.splitlines() if line.lstrip().startswith("#")]
+    click.echo(orjson.dumps({"policy": policy, "comments": comments}, option=orjson.OPT_INDENT_2))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -260,3 +261,13 @@ def test_what_started_a_human_loop_goes_to_people(condition: dict[str, Any]) -> 
         for confidence in (0, 40, 45, 50, 90, 95, 100):
             if starts_a_loop(condition, label, confidence) and "NO EQUAL" not in text:
                 assert routed(policy, label, confidence), (label, confidence, text)
+
+
+def test_as_json_it_is_the_same_policy_with_its_comments() -> None:
+    result = CliRunner().invoke(imports, ["a2i", str(GOLDEN / "conditions.json"), "--json"])
+    found = json.loads(result.output)
+    golden = (GOLDEN / "conditions.yaml").read_text("utf-8")
+    assert parse_policy(golden) == parse_policy(yaml.safe_dump(found["policy"]))
+    for comment in found["comments"]:
+        assert f"# {comment}".rstrip() in golden
+    assert any("NO EQUAL" in comment for comment in found["comments"])
