@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audit_jobs.agreement.exports import export_report
+from audit_jobs.agreement.exports import begins_as_json, export_report
 from audit_jobs.agreement.page.project import project_page
 from audit_jobs.agreement.page.rendering import export_page, pair_figure, votes_page
 from audit_jobs.agreement.tables import lowest, project_tables, table
@@ -107,7 +105,7 @@ def _stored_report(name: str) -> tuple[dict[str, Any], str]:
 
 def _measure(file: Path, kind: str, level: str, *, as_json: bool, html: Path | None) -> None:
     try:
-        if kind == "label-studio" or (kind == "auto" and _begins_as_json(file)):
+        if kind == "label-studio" or (kind == "auto" and begins_as_json(file)):
             report = export_report(file, level)
             page = None if html is None else export_page(report, file.name)
             tables = _export_tables(report)
@@ -139,16 +137,6 @@ def _show(
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     else:
         Console().print(*tables, sep="\n")
-
-
-def _begins_as_json(file: Path) -> bool:
-    """True where the first character opens a list or an object; unreadable files are no JSON."""
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-            begin = opened.read(64)
-    except (OSError, EOFError, zlib.error):
-        return False
-    return begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"[", b"{"}
 
 
 def _write(file: Path, page: str) -> None:
@@ -194,6 +182,10 @@ def _export_tables(report: Mapping[str, Any]) -> list[Table | str]:
             tables.append(table(title, "measure", control["measures"].items()))
         if control["note"]:
             tables.append(f"[yellow]{escape(name)}: {escape(control['note'])}[/]")
+    own = report["label_studio_agreement"]
+    if own is not None:
+        title = f"Label Studio's own agreement, {own['scale'][0]} to {own['scale'][1]}"
+        tables.append(table(title, "measure", [("mean over tasks", own["mean"])]))
     tables += [
         f"[yellow]{escape(', '.join(filter(None, problem.values())))}[/]"
         for problem in report["problems"][:_MOST_SHOWN]

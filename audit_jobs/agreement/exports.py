@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,16 @@ from audit_jobs.measures.distances import Level
 from audit_jobs.measures.resampling import estimated, ratios
 from connectors.answers import Control
 from connectors.label_studio.exports import Export, read_export
+
+
+def begins_as_json(file: Path) -> bool:
+    """True where the first character opens a list or an object; unreadable files are no JSON."""
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            begin = opened.read(64)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"[", b"{"}
 
 
 def export_report(path: Path, level: str) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from audit_jobs.agreement.exports import begins_as_json
 from audit_jobs.consensus.crowdlab import crowdlab, read_probabilities
+from audit_jobs.consensus.exports import (
+    FORMATS,
+    export_consensus,
+    export_tables,
+    reading_notes,
+    write_consensus,
+)
 from audit_jobs.measures.annotators import agreement_with_consensus
 from audit_jobs.measures.consensus import (
     Consensus,
@@ -33,6 +41,7 @@ from audit_jobs.measures.one_coin import one_coin
 from audit_jobs.measures.ratings import Ratings
 from audit_jobs.votes import read_votes
 from backend.data_files import DataFileError, read_rows, refuse
+from connectors.label_studio.exports import ExportError
 from policies.domain import Estimate
 
 _METHODS: Mapping[str, Callable[[Ratings], Consensus]] = {
@@ -43,6 +52,10 @@ _METHODS: Mapping[str, Callable[[Ratings], Consensus]] = {
 }
 _CROWDLAB = "crowdlab"
 _FILE = click.Path(path_type=Path)
+_VOTES_ONLY = (
+    "--gold, --method crowdlab and --probabilities are for a CSV of votes with one label an item; "
+    "an export of Label Studio has several controls: leave them out"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +82,7 @@ class Answered:
     type=_FILE,
     help="For crowdlab, a model's: CSV with `item` and a column for each label.",
 )
-@click.option("--out", type=_FILE, help="Write item, label, confidence; .gz packs it.")
+@click.option("--out", type=_FILE, help="Write item, label, confidence; of an export .jsonl. .gz packs it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def consensus(  # noqa: PLR0913 - one parameter for each option
     *,
@@ -91,13 +104,25 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
 
     Confidence is a share of the votes for majority and weighted, else a probability. With --gold,
     accuracy counts a tie by its chance.
+
+    FILE may also be a JSON (or .json.gz) export of Label Studio. Controls with one label a task go
+    through the method. Text spans and upright boxes are kept where most of a task's annotators
+    marked them, under the label that most of these gave; confidence is the share of the task's
+    annotators who gave it, that of the task the mean. Other controls are named with a note. --out
+    then writes a line of JSON for each task and control.
     """
+    export = begins_as_json(file)
+    if export and (gold_file is not None or method == _CROWDLAB or probabilities is not None):
+        raise click.UsageError(_VOTES_ONLY)
     if (method == _CROWDLAB) != (probabilities is not None):
         raise click.UsageError("--method crowdlab and --probabilities FILE go together")
     if out is not None and out.resolve() in {
         given.resolve() for given in (file, gold_file, probabilities) if given is not None
     }:
         raise click.UsageError(f"--out {out} is a file to be read: give another name")
+    if export:
+        _of_export(file, method, out, as_json=as_json)
+        return
     try:
         found = _answered(file, method, gold_file, probabilities)
         if out is not None:
@@ -110,6 +135,26 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
         click.echo(orjson.dumps(report_of(found), option=orjson.OPT_INDENT_2))
     else:
         _show(found)
+
+
+def _of_export(file: Path, method: str, out: Path | None, *, as_json: bool) -> None:
+    if out is not None and not out.name.endswith(FORMATS):
+        raise click.UsageError(
+            f"--out {out} of an export holds a line of JSON for each task: name it "
+            f"{' or '.join(FORMATS)}"
+        )
+    try:
+        found = export_consensus(file, method, _METHODS[method])
+        if out is not None:
+            write_consensus(out, found)
+    except (ConsensusError, DataFileError, ExportError) as error:
+        raise click.ClickException(str(error)) from error
+    for note in reading_notes(found):
+        click.echo(note, err=True)
+    if as_json:
+        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
+    else:
+        Console().print(*export_tables(found), sep="\n")
 
 
 def _answered(
