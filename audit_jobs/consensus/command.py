@@ -82,7 +82,9 @@ class Answered:
     type=_FILE,
     help="For crowdlab, a model's: CSV with `item` and a column for each label.",
 )
-@click.option("--out", type=_FILE, help="Write item, label, confidence; of an export .jsonl. .gz packs it.")
+@click.option(
+    "--out", type=_FILE, help="Write item, label, confidence; of an export .jsonl. .gz packs it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def consensus(  # noqa: PLR0913 - one parameter for each option
     *,
