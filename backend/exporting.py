@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 import orjson
@@ -80,10 +79,8 @@ def _line(each: FinalLabel, fields: Sequence[str]) -> dict[str, Any]:
 @contextmanager
 def _written(file: Path) -> Iterator[IO[str]]:
     """A file beside this one, which it replaces once all is written."""
-    with NamedTemporaryFile(
-        "w", dir=file.parent, prefix=f".{file.name}.", delete=False, encoding="utf-8", newline=""
-    ) as text:
-        made = Path(text.name)
+    made = file.with_name(f".{file.name}.{os.getpid()}")
+    with made.open("w", encoding="utf-8", newline="") as text:
         try:
             yield text
             text.flush()
