@@ -31,7 +31,7 @@ def test_the_commands_of_the_guide_run_on_files(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(EXPORT, "utf-8")
     lines = re.findall(r"^    labelgate (.*)$", text(), re.MULTILINE)
     commands = [line.split("   ")[0].split() for line in lines]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         if "--project" in command:
             continue
