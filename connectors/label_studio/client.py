@@ -175,13 +175,15 @@ class LabelStudioTool:
     def set_overlap(self, task_id: int, overlap: int) -> None:
         """How many people the tool asks for this task; with fewer answers it is open again.
 
-        Label Studio leaves a labelled task labelled when its overlap rises.
+        Label Studio leaves a labelled task labelled when its overlap rises. The last answer may
+        come while the task is opened: then it is closed again, or it would stay open for ever.
         """
         path = f"/api/tasks/{task_id}/"
         task = self._admin.repeatable("PATCH", path, {"overlap": overlap})
-        people = {each["completed_by"] for each in task["annotations"] if not each["was_cancelled"]}
-        if task["is_labeled"] and len(people) < overlap:
-            self._admin.repeatable("PATCH", path, {"is_labeled": False})
+        if task["is_labeled"] and _people(task) < overlap:
+            task = self._admin.repeatable("PATCH", path, {"is_labeled": False})
+            if _people(task) >= overlap:
+                self._admin.repeatable("PATCH", path, {"is_labeled": True})
 
     def show_version(self, project_id: int, model_version: str) -> None:
         """Make this version the one whose predictions are shown and ordered by.
@@ -275,3 +277,8 @@ def _action(name: str, project_id: int) -> str:
 def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _people(task: dict[str, Any]) -> int:
+    """How many people answered a task; who skipped it did not."""
+    return len({each["completed_by"] for each in task["annotations"] if not each["was_cancelled"]})
