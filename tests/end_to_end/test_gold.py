@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from backend.slices import labelled_slices
@@ -100,7 +101,9 @@ def bob_fails_gold(stage: Stage) -> None:
         stage.label("ann", task_id)
     until(lambda: stopped(stage), "bob does not count any more")
     (user,) = stopped(stage)
-    assert stopped(stage)[user] == "0 of 4 gold answers are right, the policy asks for 80%"
+    # Three are enough to be certain; the fourth may be read before or after.
+    said = r"0 of [34] gold answers are right, the policy asks for 80%"
+    assert re.fullmatch(said, stopped(stage)[user])
     with stage.runtime.reads() as session:
         assert ("gold", f"user {user}") in open_alerts(session, stage.project_id)
 
