@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib.util
 import io
 import subprocess
 import sys
@@ -270,8 +269,6 @@ def test_missing_files_and_folders_are_named(votes: Path, tmp_path: Path) -> Non
 
 
 def test_crowdlab_hears_the_model_where_the_votes_are_tied(votes: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("cleanlab") is None:
-        pytest.skip("the optional package cleanlab is not installed")
     probabilities = written(tmp_path, "model.csv", PROBABILITIES)
     out = tmp_path / "out.csv"
     model = ("--probabilities", probabilities)
