@@ -241,5 +241,5 @@ def _view(decision: OpenDecision) -> str | None:
             return CONTROL_VIEW
         case Purpose.AUDIT:
             return AUDIT_VIEW
-        case Purpose.ROUTED | Purpose.AGREEMENT:
+        case Purpose.ROUTED | Purpose.AGREEMENT | Purpose.RECALL:
             return decision.tier

@@ -47,6 +47,7 @@ class Purpose(StrEnum):
     HOLDOUT = "holdout"
     AUDIT = "audit"
     AGREEMENT = "agreement"
+    RECALL = "recall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Certificate:
     it would take (None: unknown). ``error`` is the error rate among control answers at or above the
     threshold, with the exact one-sided upper bound in ``high``. ``since`` and ``until`` are when
     the first and the last of the control answers were given, None where nothing says so.
+    ``raised_to`` is where audits moved the threshold, which is never under the proved one.
     """
 
     model_version: str
@@ -92,6 +94,14 @@ class Certificate:
     label: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    raised_to: float | None = None
+
+    @property
+    def in_force(self) -> float | None:
+        """The threshold that decides: the proved one, or a stricter one that audits asked for."""
+        if self.threshold is None or self.raised_to is None:
+            return self.threshold
+        return max(self.threshold, self.raised_to)
 
     @property
     def group(self) -> tuple[str, str | None]:
@@ -114,10 +124,9 @@ class Certification:
 
     @property
     def thresholds(self) -> dict[tuple[str, str | None], float]:
-        """The thresholds that were proved, by group."""
-        return {
-            each.group: each.threshold for each in self.certificates if each.threshold is not None
-        }
+        """The thresholds in force, by group; those that nothing was proved for are left out."""
+        found = {each.group: each.in_force for each in self.certificates}
+        return {group: threshold for group, threshold in found.items() if threshold is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

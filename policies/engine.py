@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from policies.breaker import SUSPENDED
 from policies.competence import TASK_TYPE, type_name
 from policies.decisions import Decisions, Draft, is_none
 from policies.domain import (
@@ -20,6 +21,7 @@ from policies.domain import (
     Purpose,
 )
 from policies.promises import AutoAccept, LabelPromise, groups_of
+from policies.safeguards import NONE, Safeguards
 from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
 from policies.schema import Policy
 from policies.signals import Column, Signals, verdict
@@ -34,6 +36,7 @@ def decide(
     certification: Certification | None = None,
     *,
     model_version: str | None = None,
+    safeguards: Safeguards = NONE,
 ) -> Decisions:
     """What the policy says of each candidate: total, deterministic, one by one or all at once.
 
@@ -56,6 +59,7 @@ def decide(
     _routes(draft, policy)
     _unanswered(draft, policy)
     if isinstance(policy.auto_accept, AutoAccept):
+        _suspend(draft, policy, policy.auto_accept, safeguards)
         _auto_accept(draft, policy, policy.auto_accept, certification)
     else:
         reason = "the policy lets a person confirm every label"
@@ -103,6 +107,12 @@ def _routes(draft: Draft, policy: Policy) -> None:
         draft.settle(matches & draft.open, tier=route.tier, rule=rule, reason=described(route))
 
 
+def _suspend(draft: Draft, policy: Policy, rule: AutoAccept, safeguards: Safeguards) -> None:
+    groups = groups_of(rule, list(safeguards.suspended), draft.candidates)
+    for place, why in enumerate(safeguards.suspended.values()):
+        _to_first_tier(draft, draft.open & (groups == place), policy, SUSPENDED, why)
+
+
 def _auto_accept(
     draft: Draft, policy: Policy, rule: AutoAccept, certification: Certification | None
 ) -> None:
@@ -115,11 +125,12 @@ def _auto_accept(
     for place, certificate in enumerate(found):
         mask = draft.open & (groups == place)
         wanted = rule.of(certificate.label)
-        if certificate.threshold is None or not _covers(certificate, wanted):
+        threshold = certificate.in_force
+        if threshold is None or not _covers(certificate, wanted):
             why = _why_uncertified(certificate, wanted)
             _to_first_tier(draft, mask, policy, "no_certificate", why)
         else:
-            _at_threshold(draft, mask, policy, (certificate.threshold, rule.floor))
+            _at_threshold(draft, mask, policy, (threshold, rule.floor))
     why = f"no threshold is certified yet for {_promised(rule)}"
     _to_first_tier(draft, draft.open & (groups < 0), policy, "no_certificate", why)
 

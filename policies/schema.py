@@ -12,11 +12,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from policies.alerting import AlertRule
+from policies.audits import Audit
 from policies.automation import AutomationRule, says_of, with_names
+from policies.breaker import Breaker
 from policies.competence import TASK_TYPE
 from policies.conditions import SIGNALS, Condition, Source, TaskField, UpstreamDisagreement
 from policies.consistency import issues_of
+from policies.correction_bands import CorrectionBands
 from policies.domain import Stakes
+from policies.drift import Drift
 from policies.escalation import Escalation
 from policies.gold import Gold
 from policies.monitoring import Monitoring
@@ -86,13 +91,6 @@ class SliceSpec(Section):
     tier: str = TOP_TIER
 
 
-class Audit(Section):
-    """The share of accepts that gets a blind second look before it becomes a label."""
-
-    share: Share = Field(default=0.05, description="Default: by stakes.")
-    tier: str = TOP_TIER
-
-
 class Agreement(Section):
     """The share of routed tasks that several people of the tier answer, to see if they agree."""
 
@@ -157,6 +155,12 @@ class Policy(Section):
     control: SliceSpec = SliceSpec()
     holdout: SliceSpec = SliceSpec()
     audit: Audit = Audit()
+    breaker: Breaker = Breaker()
+    drift: Drift = Drift()
+    corrections: CorrectionBands = CorrectionBands()
+    alerts: Annotated[tuple[AlertRule, ...], Field(strict=False)] = Field(
+        default=(), description="What is told to whom beside the page; the rules add up."
+    )
     agreement: Agreement = Agreement()
     retrain: Retrain = Retrain()
     automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = Field(
@@ -211,7 +215,7 @@ class Policy(Section):
     def fields_used(self) -> tuple[str, ...]:
         """The task fields that the policy looks at, each once: ``Candidates.fields`` holds them.
 
-        Those that routes name, and the type of task where a tier takes certain types only.
+        Those that routes and drift name, and the type of task where a tier takes certain types.
         """
         fields = [
             "source" if isinstance(condition, Source) else condition.field
@@ -219,7 +223,7 @@ class Policy(Section):
             if isinstance(condition, (Source, TaskField, UpstreamDisagreement))
         ]
         typed = [TASK_TYPE] if any(tier.task_types is not None for tier in self.tiers) else []
-        return tuple(dict.fromkeys(fields + typed))
+        return tuple(dict.fromkeys([*fields, *typed, *self.drift.fields]))
 
     def says(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The labels that each predictor can give; ``labels`` are those that the model knows."""

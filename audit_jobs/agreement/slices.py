@@ -38,6 +38,7 @@ _PARTS = {
     Purpose.HOLDOUT: Part.SLICES,
     Purpose.AGREEMENT: Part.REVIEWED,
     Purpose.AUDIT: Part.ACCEPTED,
+    Purpose.RECALL: Part.REVIEWED,
 }
 
 Figures = dict[str, Estimate]

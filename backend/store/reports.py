@@ -13,6 +13,8 @@ from backend.store.tables import EventRow, JobRunRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 CONSENSUS, GOLD = "consensus", "gold"
+CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
+STRATEGIES = "strategies"
 _IDS_PER_STATEMENT = 5_000
 
 

@@ -59,6 +59,7 @@ class TaskRow(Base):
     ``freeze_id`` is the freeze that made its accept final: it is never decided again, so
     ``decision_seq`` stays the decision that was frozen; null makes it provisional once more.
     ``first_freeze`` is the number of the first freeze that it was before, taken along or not.
+    ``mirror_task_id`` is its copy in the mirror project, where it is audited in secrecy.
     """
 
     __tablename__ = "tasks"
@@ -75,11 +76,15 @@ class TaskRow(Base):
     wants_reader: Mapped[bool] = mapped_column(default=False)
     freeze_id: Mapped[int | None] = mapped_column(BigId)
     first_freeze: Mapped[int | None]
+    mirror_task_id: Mapped[int | None] = mapped_column(BigId)
     __table_args__ = (Index(None, "project_id", "human_labels"),)
 
 
 class AnnotationRow(Base):
-    """Who said what, when: an answer as it was last read; ``deleted_at`` once it is gone."""
+    """Who said what, when: an answer as it was last read; ``deleted_at`` once it is gone.
+
+    ``mirrored`` says that it was given to the task's copy in the mirror project.
+    """
 
     __tablename__ = "annotations"
 
@@ -98,6 +103,7 @@ class AnnotationRow(Base):
     updated_at: Mapped[datetime]
     first_seen_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    mirrored: Mapped[bool] = mapped_column(default=False)
     __table_args__ = (Index(None, "project_id", "task_id"),)
 
 
@@ -306,6 +312,67 @@ class FreezeRow(Base):
     why: Mapped[str]
     frozen_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("project_id", "number"),)
+
+
+class MirrorRow(Base):
+    """The project into which audited tasks are copied, and until when its answers are read."""
+
+    __tablename__ = "mirrors"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    mirror_id: Mapped[int]
+    synced_until: Mapped[datetime | None]
+
+
+class SuspensionRow(Base):
+    """A breaker that tripped: whose answers are not accepted, why, and how it ended.
+
+    ``predictor`` and ``label`` name the group of answers as a certificate does. Rows are closed
+    once (``reset_at``, then ``rearmed_at``), and never deleted.
+    """
+
+    __tablename__ = "suspensions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    model_version: Mapped[str]
+    predictor: Mapped[str]
+    label: Mapped[str | None]
+    since: Mapped[datetime]
+    statistic: Mapped[float]
+    audits: Mapped[int]
+    errors: Mapped[int]
+    good_until: Mapped[datetime | None]
+    why: Mapped[str] = mapped_column(Text)
+    reset_at: Mapped[datetime | None]
+    reset_why: Mapped[str | None] = mapped_column(Text)
+    rearmed_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "project_id", "model_version"),)
+
+
+class AlertMessageRow(Base):
+    """An alert on its way to one channel; sent once, tried again until then.
+
+    ``alert_id`` is the report that holds the alert; ``state`` is pending, sent, or given up.
+    """
+
+    __tablename__ = "alert_messages"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    alert_id: Mapped[int] = mapped_column(ForeignKey("reports.id"))
+    channel: Mapped[str]
+    state: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("alert_id", "channel"),
+        Index(None, "state", "next_attempt_at"),
+    )
 
 
 class ReportRow(Base):
