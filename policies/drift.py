@@ -12,6 +12,8 @@ from pydantic import Field
 from policies.domain import BoolArray, Candidates, FloatArray
 from policies.sections import Section, Text
 
+_LEAST_RISE = 0.05
+
 
 class Drift(Section):
     """How traffic is watched, and how far sampling rises where it changed."""
@@ -65,6 +67,18 @@ class RaisedSlice:
                 return np.zeros(len(candidates), bool)
             inside &= np.array([str(value) == self.value for value in values.tolist()], bool)
         return inside
+
+
+def decayed(factor: float, days: float, half_life_days: float) -> float:
+    """What is left of a rise after so many days: every half life halves what is over 1.
+
+    Under a twentieth over 1 nothing is left of it: exactly 1.
+
+    >>> decayed(3.0, 14, half_life_days=14)
+    2.0
+    """
+    left = float((factor - 1) * 0.5 ** (days / half_life_days))
+    return 1 + left if left >= _LEAST_RISE else 1.0
 
 
 def raised_shares(
