@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -160,12 +161,13 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         champion = None  # nothing serves, so nothing is to be lost by a new version
 
     model, memory = _fit(attempt, slices.training)
+    trained_at = runtime.now()
     predictor = SklearnPredictor(version=attempt.version, model=model, memory=memory)
     before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
     verdict = judge(_right(attempt, predictor, slices.holdout), before)
 
     lineage = _lineage(attempt, slices.training, champion)
-    _record(attempt, predictor, lineage, verdict)
+    _record(attempt, predictor, (lineage, trained_at), verdict)
     logger.info(
         "training.ended project=%d version=%s %s", project.id, attempt.version, verdict.reason
     )
@@ -232,9 +234,13 @@ def _lineage(
 
 
 def _record(
-    attempt: _Attempt, made: SklearnPredictor, lineage: dict[str, Any], verdict: Verdict
+    attempt: _Attempt,
+    made: SklearnPredictor,
+    origin: tuple[dict[str, Any], datetime],
+    verdict: Verdict,
 ) -> None:
     runtime, project = attempt.runtime, attempt.project
+    lineage, trained_at = origin
     artifact = artifacts.save(
         runtime.settings.models_dir, project.id, made.version, made.model, made.memory
     )
@@ -253,7 +259,7 @@ def _record(
                 state=CHAMPION if verdict.promoted else KEPT,
                 verdict={"reason": verdict.reason, **verdict.evidence},
                 lineage=lineage,
-                trained_at=now,
+                trained_at=trained_at,
                 promoted_at=now if verdict.promoted else None,
             ),
             now,
