@@ -46,7 +46,7 @@ def closed_loops(session: Session, project_id: int) -> list[ClosedLoop]:
     for before, after in pairwise(promoted):
         version, first = before.version, predicted.get(before.version)
         closed_by, trained, closed_at, requested, started = after
-        if first is not None and started is not None:
+        if first is not None and started is not None and closed_at is not None:
             loops.append(
                 ClosedLoop(
                     version=version,
