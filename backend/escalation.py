@@ -2,18 +2,19 @@
 
 An escalated task is open again although people have answered it: ``backend.queueing`` puts it into
 the tier's view, and nobody learns from it until that tier has settled it. So is one whose answers
-leave doubt, where the policy asks more readers of the same tier before it goes up.
+leave doubt, where the policy asks more readers of the same tier before it goes up. Audits get a
+second auditor the same way, but their first answer stands meanwhile.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backend.reviewers import expertise_of
+from backend.reviewers import expertise_of, people_of
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
 from backend.store.escalations import Weighable, Weighed, store_weighed, weighable_tasks
@@ -24,6 +25,7 @@ from policies.competence import TASK_TYPE, type_name
 from policies.domain import Decision, Purpose
 from policies.loading import parse_policy
 from policies.schema import Policy
+from policies.second_looks import Audited, drawn_for_second_looks, looked_at_again
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +39,15 @@ class _Known:
     """What all tasks are weighed by.
 
     ``expertise`` has the place of everybody's tier, ``able`` how many people each tier has whose
-    answers count.
+    answers count; ``auditors`` are those of the audit tier, ``twice`` the audited tasks that two of
+    them answer in any case.
     """
 
     policy: Policy
     expertise: Mapping[int, int]
     able: Mapping[int, int]
+    auditors: frozenset[int]
+    twice: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +69,15 @@ def escalate(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     policy = parse_policy(project.policy_text)
     limited = any(tier.labels or tier.task_types for tier in policy.tiers)
     with runtime.reads() as session:
-        readers = policy.agreement.adaptive
-        tasks = weighable_tasks(session, project.id, every=limited, readers=readers)
+        tasks = weighable_tasks(
+            session,
+            project.id,
+            every=limited,
+            readers=policy.agreement.adaptive,
+            audits=len(policy.tier(policy.audit.tier).reviewers) > 1,
+        )
         stopped = stopped_users(session, project.id)
-    expertise = expertise_of(runtime, policy) if tasks else {}
-    able = Counter(place for user, place in expertise.items() if user not in stopped)
-    known = _Known(policy=policy, expertise=expertise, able=able)
+    known = _known(runtime, policy, tasks, stopped)
 
     outcomes = [_outcome(known, task) for task in tasks]
 
@@ -89,6 +97,25 @@ def escalate(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     }
 
 
+def _known(
+    runtime: Runtime, policy: Policy, tasks: Sequence[Weighable], stopped: Collection[int]
+) -> _Known:
+    expertise = expertise_of(runtime, policy) if tasks else {}
+    audits = [task.stands.task_id for task in tasks if _is_audit(task)]
+    auditors = people_of(runtime, policy, policy.audit.tier) if audits else frozenset()
+    return _Known(
+        policy=policy,
+        expertise=expertise,
+        able=Counter(place for user, place in expertise.items() if user not in stopped),
+        auditors=auditors.difference(stopped),
+        twice=drawn_for_second_looks(policy, audits),
+    )
+
+
+def _is_audit(task: Weighable) -> bool:
+    return task.entry.decision.purpose is Purpose.AUDIT
+
+
 def _outcome(known: _Known, task: Weighable) -> _Outcome:
     policy, decision = known.policy, task.entry.decision
     asked = _asked(known, task)
@@ -96,6 +123,8 @@ def _outcome(known: _Known, task: Weighable) -> _Outcome:
     if decision.tier is None:  # accepted: nobody was asked, so nobody can have skipped it
         words = [word for word in words if word.label is not None]
     verdict = adjudicate(words, asked, policy)
+    if _is_audit(task) and not asked.escalated:
+        verdict = looked_at_again(verdict, _audited(known, task))
     tier = None if verdict.tier is None else policy.tiers[verdict.tier].name
     waits = asked.escalated and verdict.label is None and bool(words)
     return _Outcome(
@@ -108,6 +137,18 @@ def _outcome(known: _Known, task: Weighable) -> _Outcome:
             wants_reader=verdict.one_more,
         ),
         moved=None if tier is None else moved_up(decision, tier, verdict.reason),
+    )
+
+
+def _audited(known: _Known, task: Weighable) -> Audited:
+    """What auditors said of it so far, and how many have not."""
+    enough = known.policy.order(known.policy.audit.tier)
+    told = [each for each in task.said if known.expertise.get(each.user_id, -1) >= enough]
+    return Audited(
+        label=task.entry.decision.label,
+        said=tuple(each.label for each in told if each.label is not None),
+        drawn=task.stands.task_id in known.twice,
+        others=len(known.auditors.difference(each.user_id for each in task.said)),
     )
 
 

@@ -29,6 +29,13 @@ def tier_members(runtime: Runtime, policy: Policy) -> dict[str, set[int]]:
     return members
 
 
+def people_of(runtime: Runtime, policy: Policy, tier: str) -> frozenset[int]:
+    """User ids of one tier's reviewers, those too that belong to other tiers."""
+    ids = _user_ids(runtime)
+    emails = (email.lower() for email in policy.tier(tier).reviewers)
+    return frozenset(ids[email] for email in emails if email in ids)
+
+
 def expertise_of(runtime: Runtime, policy: Policy) -> dict[int, int]:
     """User id -> the place of the most expert tier that the user belongs to.
 

@@ -33,7 +33,8 @@ class Said:
 class Weighed:
     """What a task's answers came to: the tier it waits for, or the label it has, or neither.
 
-    ``wants_reader`` says that one more person of its tier is asked.
+    ``wants_reader`` says that one more person of its tier is asked; where there is a label all the
+    same it stands until that answer comes.
     """
 
     task_id: int
@@ -57,14 +58,20 @@ class Weighable:
 
 
 def weighable_tasks(
-    session: Session, project_id: int, *, every: bool, readers: bool = False
+    session: Session,
+    project_id: int,
+    *,
+    every: bool,
+    readers: bool = False,
+    audits: bool = False,
 ) -> list[Weighable]:
     """Decided tasks whose answers have to be weighed, or weighed anew, by task.
 
     Those whose answers differ or lack a label, those that were escalated or whose answers are no
     longer what was settled. With ``every`` all others too, once: tiers may not decide everything;
-    with ``readers`` those that several people read: even equal answers may leave doubt. What is
-    frozen is settled for good, and the truth of gold is known.
+    with ``readers`` those that several people read: even equal answers may leave doubt; with
+    ``audits`` every answered audit once: a second auditor may have to look. What is frozen is
+    settled for good, and the truth of gold is known.
     """
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     due = [
@@ -80,6 +87,9 @@ def weighable_tasks(
     if readers:
         read = DecisionRow.purpose == Purpose.AGREEMENT.value
         due.append((TaskRow.human_labels > 1) & TaskRow.settled_label.is_(None) & read)
+    if audits:
+        audited = DecisionRow.purpose == Purpose.AUDIT.value
+        due.append((TaskRow.human_labels > 0) & TaskRow.settled_label.is_(None) & audited)
     rows = session.execute(
         select(DecisionRow, TaskRow, ConsensusRow)
         .join(TaskRow, is_current())
@@ -133,7 +143,8 @@ def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> di
     """One label for each task of ``votes``, where people's answers have come to one.
 
     What was weighed counts as it was settled, gold as what is known to be true. A task that waits
-    for a more expert tier, or for one more reader, has none.
+    for a more expert tier, or for one more reader, has none; an audit that a second auditor will
+    look at keeps what it was settled with.
     """
     labels = answers(votes)
     weighed = session.execute(
@@ -149,7 +160,7 @@ def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> di
         )
     )
     for task_id, escalated_to, settled, wants_reader in weighed:
-        if escalated_to is not None or wants_reader:
+        if escalated_to is not None or (wants_reader and settled is None):
             labels.pop(task_id, None)
         elif settled is not None and task_id in labels:
             labels[task_id] = settled
