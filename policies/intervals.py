@@ -23,13 +23,23 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Estimate:
     _check(successes, n)
     if n == 0:
         return UNKNOWN
-    share = successes / n
+    low, high = wilson_bounds(successes / n, n, confidence)
+    return Estimate(value=successes / n, low=low, high=high, n=n)
+
+
+def wilson_bounds(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+    """The same interval of a share that ``n`` observations are worth, a number that may be broken.
+
+    Weighted observations are worth fewer than they are; ``n`` may be infinite, never 0.
+    """
+    if math.isinf(n):
+        return share, share
     z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Estimate(value=share, low=low, high=high, n=n)
+    low = 0.0 if share == 0 else centre - half
+    high = 1.0 if share == 1 else centre + half
+    return low, high
 
 
 def exact_upper(errors: int, n: int, confidence: float) -> float:

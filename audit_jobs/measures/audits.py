@@ -1,0 +1,105 @@
+"""The share of accepted labels that is right, from audits drawn with known chances.
+
+Labels that few audits would reach are drawn with a higher chance, so the plain share of the audits
+that passed is the share of the labels that were audited, not of those that were accepted. Each
+audit counts as many labels as it stands for: one over its chance (Horvitz and Thompson 1952).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.domain import BoolArray, Estimate, FloatArray, ObjectArray
+from policies.intervals import UNKNOWN, wilson_bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRate:
+    """The share of labels that would pass; ``estimate.n`` counts the audits.
+
+    ``effective_n`` is how many audits of equal chances would say as much (Kish 1965); 0 for none.
+    """
+
+    estimate: Estimate
+    effective_n: float
+
+
+def pass_rate(
+    passed: BoolArray,
+    inclusion_probabilities: FloatArray,
+    *,
+    population: int | None = None,
+    confidence: float = 0.95,
+) -> PassRate:
+    """The weighted share of audits that passed, with Wilson's interval on their effective number.
+
+    It is the ratio sum(w * passed) / sum(w): how many audits a hash draws is random, and dividing
+    by the population instead would let that number move the rate, even above 1. Where the
+    ``population`` that was drawn from is known, the interval is about these labels alone (finite
+    population correction: an audited label leaves nothing open), else about all that are alike.
+
+    >>> found = pass_rate(np.array([True, True, False]), np.array([0.1, 0.1, 0.5]))
+    >>> round(found.estimate.value, 3), round(found.effective_n, 2)
+    (0.909, 2.37)
+
+    Raises
+        ValueError: a probability outside (0, 1], columns that differ in length, a population
+            smaller than the audits.
+    """
+    passed = np.asarray(passed, dtype=np.bool_)
+    chances = np.asarray(inclusion_probabilities, dtype=np.float64)
+    _check(passed, chances, population)
+    if not len(passed):
+        return PassRate(estimate=UNKNOWN, effective_n=0.0)
+    weights = 1 / chances
+    total = weights.sum()
+    share = 1.0 if passed.all() else float(weights[passed].sum() / total)
+    low, high = wilson_bounds(share, _worth(weights, population), confidence)
+    return PassRate(
+        estimate=Estimate(value=share, low=low, high=high, n=len(passed)),
+        effective_n=float(total**2 / (weights**2).sum()),
+    )
+
+
+def pass_rates(
+    groups: ObjectArray,
+    passed: BoolArray,
+    inclusion_probabilities: FloatArray,
+    *,
+    confidence: float = 0.95,
+) -> dict[str, PassRate]:
+    """The pass rate of each group of audits (label, model version, slice, ...), in its order."""
+    _check(passed, inclusion_probabilities, None)
+    if len(groups) != len(passed):
+        raise ValueError(f"{len(groups)} groups and {len(passed)} audits differ in length")
+    if not len(passed):
+        return {}
+    names, codes = np.unique(groups.astype(str), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    return {
+        str(name): pass_rate(passed[part], inclusion_probabilities[part], confidence=confidence)
+        for name, part in zip(names.tolist(), parts, strict=True)
+    }
+
+
+def _worth(weights: FloatArray, population: int | None) -> float:
+    """How many audits of equal chances the interval rests on; infinite where nothing is open."""
+    if population is None:
+        return float(weights.sum() ** 2 / (weights**2).sum())
+    stands_for = weights * (population / weights.sum())
+    # An audit says all of itself and nothing certain of the other labels that it stands for.
+    left = float((stands_for * np.maximum(stands_for - 1, 0)).sum())
+    return math.inf if left <= 0 else population**2 / left
+
+
+def _check(passed: BoolArray, chances: FloatArray, population: int | None) -> None:
+    if len(passed) != len(chances):
+        raise ValueError(f"{len(passed)} audits and {len(chances)} chances differ in length")
+    if not bool(((chances > 0) & (chances <= 1)).all()):
+        raise ValueError("an inclusion probability must be above 0 and at most 1")
+    if population is not None and population < len(passed):
+        raise ValueError(f"{len(passed)} audits of {population} labels: there cannot be more")
