@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from policies.domain import Estimate
 from policies.sections import Section
 
 Watched = Literal[
@@ -18,6 +21,12 @@ Watched = Literal[
     "queue_days",
     "job_failed",
 ]
+# Figures that a rule watches by itself; the jobs raise all other alerts, and some of these too.
+FIGURES = ("audit_pass_rate", "correction_rate", "agreement", "queue_days", "job_failed")
+# Told whatever the rules say: it has stopped something that people count on.
+ALWAYS_TOLD = "breaker"
+# Without a bound a job has failed once three runs in a row did: one is often a server restarting.
+FAILED_RUNS = 2.0
 
 
 class AlertRule(Section):
@@ -33,3 +42,70 @@ class AlertRule(Section):
     tier: str | None = Field(
         default=None, description="The tier that is told; default: whoever reads the channel."
     )
+
+    @property
+    def watches(self) -> bool:
+        """Whether the rule judges a figure itself instead of passing on what the jobs raise."""
+        return self.when == "job_failed" or self.below is not None or self.above is not None
+
+    @property
+    def bounds(self) -> dict[str, float | None]:
+        """The bounds in force; alerts carry them, so that each finds its rule again."""
+        unset = self.when == "job_failed" and self.above is None
+        return {"below": self.below, "above": FAILED_RUNS if unset else self.above}
+
+
+class Judgement(StrEnum):
+    """What a figure says of its bounds."""
+
+    PAST = "past"  # with its whole interval
+    INSIDE = "inside"
+    UNSURE = "unsure"  # leaves the alert as it is: what is open stays, what is not stays so
+
+
+def judged(rule: AlertRule, figure: Estimate) -> Judgement:
+    """Compare a figure with the rule's bounds: past them by its interval, inside by its value.
+
+    The two differ, so a figure near a bound does not open and close an alert with every answer.
+
+    >>> rule = AlertRule(when="audit_pass_rate", below=0.95)
+    >>> str(judged(rule, Estimate(value=0.9, low=0.85, high=0.94, n=200)))
+    'past'
+    >>> str(judged(rule, Estimate(value=0.94, low=0.9, high=0.97, n=200)))
+    'unsure'
+    >>> str(judged(rule, Estimate(value=0.96, low=0.93, high=0.98, n=200)))
+    'inside'
+    """
+    below, above = rule.bounds["below"], rule.bounds["above"]
+    if figure.value is None:
+        return Judgement.UNSURE
+    if below is not None and figure.high is not None and figure.high < below:
+        return Judgement.PAST
+    if above is not None and figure.low is not None and figure.low > above:
+        return Judgement.PAST
+    inside = (below is None or figure.value >= below) and (above is None or figure.value <= above)
+    return Judgement.INSIDE if inside else Judgement.UNSURE
+
+
+def telling_rule(
+    rules: Sequence[AlertRule], name: str, watched: Mapping[str, Any] | None
+) -> AlertRule | None:
+    """The rule that has an alert go out, or None where it is told to nobody.
+
+    ``watched`` are the bounds that an alert of a rule carries, None where a job raised it. What
+    jobs raise is told by default; rules without a bound narrow that to the kinds they name. The
+    breaker is always told. Rules with a bound add alerts of their own and silence nothing.
+
+    >>> telling_rule((), "drift", None).when
+    'drift'
+    >>> telling_rule((AlertRule(when="gold"),), "drift", None) is None
+    True
+    """
+    if watched is not None:
+        own = (rule for rule in rules if rule.when == name and rule.watches)
+        return next((rule for rule in own if rule.bounds == watched), None)
+    passing = [rule for rule in rules if not rule.watches]
+    named = next((rule for rule in passing if rule.when == name), None)
+    if named is not None or (passing and name != ALWAYS_TOLD):
+        return named
+    return AlertRule.model_construct(when=name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from policies.alert_rules import alert_issues
 from policies.automation_rules import automation_issues
 from policies.problems import Issue, at, dotted, nearest
 from policies.quota_rules import sampling_issues
@@ -72,7 +73,8 @@ def _known_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     routes = [("routes", index, "tier") for index in range(len(_items(document, "routes")))]
     slices = [(key, "tier") for key in ("control", "holdout", "audit")]
     tests = [("tests", index, "expect", "tier") for index in range(len(_items(document, "tests")))]
-    for path in (*routes, *slices, *tests):
+    alerts = [("alerts", index, "tier") for index in range(len(_items(document, "alerts")))]
+    for path in (*routes, *slices, *tests, *alerts):
         name = at(document, path)
         if isinstance(name, str) and names and name not in names:
             hint = nearest(name, names) or f"the tiers are {', '.join(names)}"
@@ -235,4 +237,5 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _more_readers,
     _gold,
     sampling_issues,
+    alert_issues,
 )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.store.reports import ALERT, Report, reports, store_report
+from backend.store.tables import ReportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,14 @@ class Alert:
     def event(self) -> tuple[str, str]:
         """What opens once and is over once."""
         return self.name, self.about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedAlert:
+    """An alert under the number of its row, by which its messages know it."""
+
+    id: int
+    alert: Alert
 
 
 def store_alert(
@@ -58,7 +68,20 @@ def open_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Aler
     return {event: alert for event, alert in newest.items() if alert.opened}
 
 
-def _alert(report: Report) -> Alert:
+def numbered_alerts(
+    session: Session, project_id: int, since: datetime | None = None
+) -> list[NumberedAlert]:
+    """All alerts, or those made from a time on, in the order in which they were made."""
+    rows = select(ReportRow).where(ReportRow.project_id == project_id, ReportRow.kind == ALERT)
+    if since is not None:
+        rows = rows.where(ReportRow.made_at >= since)
+    return [
+        NumberedAlert(id=row.id, alert=_alert(row))
+        for row in session.scalars(rows.order_by(ReportRow.made_at, ReportRow.id))
+    ]
+
+
+def _alert(report: Report | ReportRow) -> Alert:
     body = report.body
     return Alert(
         name=body["alert"],

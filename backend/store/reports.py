@@ -15,6 +15,7 @@ AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 CONSENSUS, GOLD = "consensus", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
 STRATEGIES = "strategies"
+ALERT_CHANNELS = "alert_channels"
 _IDS_PER_STATEMENT = 5_000
 
 

@@ -1,0 +1,1 @@
+"""How alerts reach people: Slack-compatible and signed webhooks, and e-mail. Knows no rule."""
