@@ -95,7 +95,7 @@ def label_confusions(ratings: Ratings) -> LabelConfusions:
     p_value: FloatArray = np.full(len(keys), np.nan)
     pairs = len(given) * (len(given) - 1) // 2
     if pairs > 1 and len(keys):
-        p_value = _adjusted(binom.sf(units - 1, total, np.minimum(chance, 1)), pairs)
+        p_value = adjusted(binom.sf(units - 1, total, np.minimum(chance, 1)), pairs)
     order = np.lexsort((keys, -units))
     return LabelConfusions(
         first=first[order],
@@ -136,7 +136,7 @@ def rater_confusions(ratings: Ratings, others: IntArray) -> RaterConfusions:
     together = _sums(about * labels + what, counted) / _sums(about, counted)
     chances: FloatArray = np.asarray(binom.sf(counted - 1, asked, together))
     wrong = np.flatnonzero(what != about)
-    p_value = _adjusted(chances[wrong], _possible(where, about, what, labels))
+    p_value = adjusted(chances[wrong], _possible(where, about, what, labels))
     order = np.lexsort((-counted[wrong], p_value))
     rows = wrong[order]
     return RaterConfusions(
@@ -177,7 +177,7 @@ def _sums(keys: IntArray, figures: IntArray) -> FloatArray:
     return sums[place].astype(np.float64, copy=False)
 
 
-def _adjusted(chances: FloatArray, tests: int) -> FloatArray:
+def adjusted(chances: FloatArray, tests: int) -> FloatArray:
     """Benjamini-Hochberg over ``tests`` tests, of which those not listed have a chance of 1."""
     order = np.argsort(chances)
     ranked = chances[order] * tests / np.arange(1, len(chances) + 1)
