@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from audit_jobs import audit, cycle, gold, readers, retrain
+from audit_jobs import cycle, gold, readers, retrain, strategies
 from audit_jobs.agreement import job as agreement
+from audit_jobs.audits import job as audit
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.freezing import freeze_aged
@@ -44,6 +45,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "freeze": freeze_aged,
         "retrain": retrain.run,
         "reconcile": reconcile,
+        "strategies": strategies.run,
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit_jobs import audit
+from audit_jobs.audits import job as audit
 from audit_jobs.agreement import job as agreement
 from backend.certification import slice_is_open
 from backend.escalation import escalate
