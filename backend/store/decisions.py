@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
-from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
+from backend.store.models import CHAMPION
+from backend.store.tables import AnnotationRow, DecisionRow, ModelRow, TaskRow
 from backend.store.votes import standing
 from policies.adjudication import ESCALATION
 from policies.domain import Outcome, Purpose
@@ -31,7 +32,7 @@ def undecided_task_ids(
 
     Nor does one whose label is no longer among the ``labels`` that the labelling config offers,
     nor an escalation that nobody's word stands behind any more. What waits for a more expert tier
-    stays as it is, and what is frozen stays for good.
+    stays as it is, what was recalled stays with people, and what is frozen stays for good.
     """
     rows = session.scalars(
         select(TaskRow.task_id)
@@ -42,6 +43,7 @@ def undecided_task_ids(
             TaskRow.human_labels == 0,
             TaskRow.escalated_to.is_(None),
             TaskRow.freeze_id.is_(None),
+            ~func.coalesce(kept_for_people(project_id), False),
             or_(
                 TaskRow.decision_seq.is_(None),
                 DecisionRow.rule == ESCALATION,
@@ -54,6 +56,21 @@ def undecided_task_ids(
         .order_by(TaskRow.task_id)
     )
     return list(rows)
+
+
+def kept_for_people(project_id: int) -> ColumnElement[bool]:
+    """Whether a decision took an accept back since the serving version was promoted.
+
+    Only a person's answer, or a version promoted later, decides such a task: a threshold that
+    moves in the night must not accept again what somebody has just taken back.
+    """
+    promoted_at = (
+        select(ModelRow.promoted_at)
+        .where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
+        .scalar_subquery()
+    )
+    recalled = DecisionRow.purpose == Purpose.RECALL.value
+    return and_(recalled, DecisionRow.decided_at >= promoted_at)
 
 
 def current_decisions(
