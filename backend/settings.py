@@ -73,6 +73,45 @@ class Settings(BaseSettings):
     train_timeout_s: float = Field(
         default=3600.0, gt=0, description="A training that takes longer is ended and reported."
     )
+    alert_slack_url: SecretStr | None = Field(
+        default=None,
+        description="Incoming webhook of Slack, or of what takes its format, for alerts; default: "
+        "the file alert_slack.url in the data folder.",
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Address that gets alerts as signed JSON; default: the file alert_webhook.url "
+        "in the data folder.",
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that signs them; default: the file alert_webhook.secret in the data "
+        "folder, made on first use.",
+    )
+    alert_smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server for alerts, smtp://USER:PASSWORD@HOST:587 or smtps://...:465; "
+        "default: the file alert_smtp.url in the data folder.",
+    )
+    alert_email_from: str | None = Field(
+        default=None, description="Address that alerts by e-mail come from."
+    )
+    alert_email_to: str | None = Field(
+        default=None,
+        description="Addresses, separated by commas, that get alerts by e-mail whose rule names no "
+        "tier.",
+    )
+    alert_rate: int = Field(
+        default=20,
+        ge=1,
+        description="Alerts that a project sends to a channel within ten minutes; more come "
+        "together in one message.",
+    )
+    alert_give_up_days: float = Field(
+        default=3.0,
+        gt=0,
+        description="Days for which an alert is tried again before it is given up.",
+    )
 
     @property
     def store_url(self) -> str:
@@ -147,18 +186,30 @@ class Settings(BaseSettings):
 
     def require_webhook_secret(self) -> str:
         """The shared secret of the webhooks; made and kept on first use."""
-        path = self.data_dir / "webhook.secret"
-        secret = _secret(self.webhook_secret, path)
-        if secret is None:
-            _write_secret(path, secrets.token_urlsafe(32))
-            secret = path.read_text(encoding="utf-8").strip()
-        return secret
+        return _made_secret(self.webhook_secret, self.data_dir / "webhook.secret")
+
+    def require_alert_webhook_secret(self) -> str:
+        """The secret that signs alerts; made and kept on first use."""
+        return _made_secret(self.alert_webhook_secret, self.data_dir / "alert_webhook.secret")
+
+    def alert_address(self, channel: str) -> str | None:
+        """The secret address of a channel: slack, webhook or smtp; None where it is not set."""
+        given: SecretStr | None = getattr(self, f"alert_{channel}_url")
+        return _secret(given, self.data_dir / f"alert_{channel}.url") or None
 
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:
     if given is not None:
         return given.get_secret_value()
     return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _made_secret(given: SecretStr | None, path: Path) -> str:
+    secret = _secret(given, path)
+    if secret is None:
+        _write_secret(path, secrets.token_urlsafe(32))
+        secret = path.read_text(encoding="utf-8").strip()
+    return secret
 
 
 def _is_setting(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -55,6 +56,13 @@ class AlertRule(Section):
         return {"below": self.below, "above": FAILED_RUNS if unset else self.above}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is told: a tier, or whoever reads the channels (None)."""
+
+    tier: str | None = None
+
+
 class Judgement(StrEnum):
     """What a figure says of its bounds."""
 
@@ -87,25 +95,26 @@ def judged(rule: AlertRule, figure: Estimate) -> Judgement:
     return Judgement.INSIDE if inside else Judgement.UNSURE
 
 
-def telling_rule(
+def audience_of(
     rules: Sequence[AlertRule], name: str, watched: Mapping[str, Any] | None
-) -> AlertRule | None:
-    """The rule that has an alert go out, or None where it is told to nobody.
+) -> Audience | None:
+    """Who is told of an alert; None where nobody is.
 
     ``watched`` are the bounds that an alert of a rule carries, None where a job raised it. What
     jobs raise is told by default; rules without a bound narrow that to the kinds they name. The
     breaker is always told. Rules with a bound add alerts of their own and silence nothing.
 
-    >>> telling_rule((), "drift", None).when
-    'drift'
-    >>> telling_rule((AlertRule(when="gold"),), "drift", None) is None
+    >>> audience_of((), "drift", None)
+    Audience(tier=None)
+    >>> audience_of((AlertRule(when="gold"),), "drift", None) is None
     True
     """
     if watched is not None:
         own = (rule for rule in rules if rule.when == name and rule.watches)
-        return next((rule for rule in own if rule.bounds == watched), None)
+        found = next((rule for rule in own if rule.bounds == watched), None)
+        return None if found is None else Audience(tier=found.tier)
     passing = [rule for rule in rules if not rule.watches]
     named = next((rule for rule in passing if rule.when == name), None)
-    if named is not None or (passing and name != ALWAYS_TOLD):
-        return named
-    return AlertRule.model_construct(when=name)
+    if named is not None:
+        return Audience(tier=named.tier)
+    return Audience() if not passing or name == ALWAYS_TOLD else None

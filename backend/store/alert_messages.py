@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,12 +91,12 @@ def store_message(
     )
 
 
-def merge_messages(session: Session, message_ids: Sequence[int], carrier: int) -> None:
-    """Pending messages are told by another one: that of this alert on the same channel."""
+def merge_message(session: Session, message: StoredMessage, carrier: int) -> None:
+    """Another message tells of it too: that of this alert on the same channel."""
     session.execute(
         update(AlertMessageRow)
-        .where(AlertMessageRow.id.in_(message_ids), AlertMessageRow.state == PENDING)
-        .values(state=MERGED, error=None, body={"told_with": carrier})
+        .where(AlertMessageRow.id == message.id)
+        .values(state=MERGED, error=None, body={**message.body, "told_with": carrier})
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from backend.store.reports import ALERT, Report, reports, store_report
-from backend.store.tables import ReportRow
+from backend.store.tables import AlertMessageRow, ReportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +68,29 @@ def open_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Aler
     return {event: alert for event, alert in newest.items() if alert.opened}
 
 
-def numbered_alerts(
-    session: Session, project_id: int, since: datetime | None = None
+def numbered_alerts(session: Session, project_id: int) -> list[NumberedAlert]:
+    """All alerts, in the order in which they were made."""
+    return _numbered(session, _of_project(project_id))
+
+
+def unqueued_alerts(
+    session: Session, project_id: int, channel: str, since: datetime
 ) -> list[NumberedAlert]:
-    """All alerts, or those made from a time on, in the order in which they were made."""
-    rows = select(ReportRow).where(ReportRow.project_id == project_id, ReportRow.kind == ALERT)
-    if since is not None:
-        rows = rows.where(ReportRow.made_at >= since)
-    return [
-        NumberedAlert(id=row.id, alert=_alert(row))
-        for row in session.scalars(rows.order_by(ReportRow.made_at, ReportRow.id))
-    ]
+    """Alerts made from a time on of which a channel's outbox knows nothing yet."""
+    known = select(AlertMessageRow.id).where(
+        AlertMessageRow.alert_id == ReportRow.id, AlertMessageRow.channel == channel
+    )
+    new = _of_project(project_id).where(ReportRow.made_at >= since, ~known.exists())
+    return _numbered(session, new)
+
+
+def _of_project(project_id: int) -> Select[tuple[ReportRow]]:
+    return select(ReportRow).where(ReportRow.project_id == project_id, ReportRow.kind == ALERT)
+
+
+def _numbered(session: Session, rows: Select[tuple[ReportRow]]) -> list[NumberedAlert]:
+    ordered = session.scalars(rows.order_by(ReportRow.made_at, ReportRow.id))
+    return [NumberedAlert(id=row.id, alert=_alert(row)) for row in ordered]
 
 
 def _alert(report: Report | ReportRow) -> Alert:

@@ -11,6 +11,10 @@ class AlertChannelError(Exception):
     """A message was not taken; the text says what came back, and holds no secret."""
 
 
+class AlertChannelDownError(AlertChannelError):
+    """The channel takes nothing now: other messages would fare no better."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertMessage:
     """One message. ``id`` stays the same with every try, so that a receiver can drop a double.

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from connectors.alerts.channel import AlertChannelError, AlertMessage
+from connectors.alerts.channel import AlertChannelDownError, AlertChannelError, AlertMessage
 
 TIMEOUT_S = 15.0
 _LONGEST_SUBJECT = 180
@@ -45,9 +45,9 @@ class Mail:
             )
             raise AlertChannelError(f"the mail server refused {doing}: {error.smtp_code}") from None
         except TimeoutError:
-            raise AlertChannelError(f"no answer within {self.timeout_s:g} s") from None
+            raise AlertChannelDownError(f"no answer within {self.timeout_s:g} s") from None
         except (smtplib.SMTPException, OSError, ValueError, MessageError) as error:
-            raise AlertChannelError(f"does not answer: {type(error).__name__}") from None
+            raise AlertChannelDownError(f"does not answer: {type(error).__name__}") from None
         taken = len(recipients) - len(refused)
         return f"taken for {taken} of {len(recipients)} recipients"
 
@@ -98,7 +98,7 @@ def _log_in(server: smtplib.SMTP, url: SplitResult) -> None:
     if url.username is None:
         return
     if not isinstance(server.sock, ssl.SSLSocket):
-        raise AlertChannelError(
+        raise AlertChannelDownError(
             "the mail server offers no TLS, and a password is not sent without it: use smtps://, "
             "or an address without user and password"
         )

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 import orjson
 
-from connectors.alerts.channel import AlertChannelError, AlertMessage
+from connectors.alerts.channel import AlertChannelDownError, AlertChannelError, AlertMessage
 
 TIMEOUT_S = 10.0
 SIGNATURE, MESSAGE_ID = "X-Labelgate-Signature", "X-Labelgate-Id"
@@ -93,10 +93,10 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -
             finally:
                 response.close()
     except httpx.TimeoutException:
-        raise AlertChannelError(f"no answer within {timeout_s:g} s") from None
+        raise AlertChannelDownError(f"no answer within {timeout_s:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         # Without its text: that may hold the address.
-        raise AlertChannelError(f"does not answer: {type(error).__name__}") from None
+        raise AlertChannelDownError(f"does not answer: {type(error).__name__}") from None
 
 
 def _told(url: httpx.URL, response: httpx.Response) -> str:
@@ -106,7 +106,9 @@ def _told(url: httpx.URL, response: httpx.Response) -> str:
         raise AlertChannelError(
             f"answered {response.status_code}: redirects are not followed, name the final address"
         )
-    raise AlertChannelError(f"answered {response.status_code}{_why(url, response)}")
+    busy = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    failed = AlertChannelDownError if busy else AlertChannelError
+    raise failed(f"answered {response.status_code}{_why(url, response)}")
 
 
 def _why(url: httpx.URL, response: httpx.Response) -> str:
