@@ -10,6 +10,7 @@ from datetime import timedelta
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from audit_jobs.jobs import ROUND
+from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
 from backend.store.events import open_projects
@@ -34,6 +35,7 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     watch = Watch(runtime)
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
+    scheduler.add_job(watch.nightly_apart, "cron", args=["strategies"], hour=1, id="strategies")
     scheduler.add_job(watch.nightly, "cron", args=["freeze"], hour=2, id="freeze")
     scheduler.add_job(watch.nightly, "cron", args=["reconcile"], hour=3, id="reconcile")
     scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])
@@ -83,6 +85,17 @@ class Watch:
             try:
                 run_job(self._runtime, job, project)
             except JobFailedError as error:
+                logger.warning("%s.failed project=%d error=%s", job, project.id, error)
+
+    def nightly_apart(self, job: str) -> None:
+        """The same for a job that trains models: in a process of its own."""
+        with self._runtime.reads() as session:
+            projects = all_projects(session)
+        for project in projects:
+            try:
+                command = ["jobs", "run", job, "--project", str(project.id)]
+                run_apart(self._runtime.settings, command, job)
+            except ProcessError as error:
                 logger.warning("%s.failed project=%d error=%s", job, project.id, error)
 
 

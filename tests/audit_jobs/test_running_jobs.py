@@ -27,6 +27,8 @@ from tests.fakes.worked_project import WorkedProject, worked_policy, worked_proj
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
 
+NIGHTLY = ("freeze", "reconcile", "strategies")
+
 
 @pytest.fixture
 def worked(tmp_path: Path) -> WorkedProject:
@@ -246,7 +248,7 @@ def test_old_runs_and_handled_events_are_forgotten(worked: WorkedProject) -> Non
 
 def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProject) -> None:
     scheduled = {job.id: job for job in build_scheduler(worked.runtime).get_jobs()}
-    assert set(scheduled) == {"rounds", "retrain", "freeze", "reconcile", "forget"}
+    assert set(scheduled) == {"rounds", "retrain", *NIGHTLY, "forget"}
 
 
 def test_a_nightly_job_runs_for_every_project_whatever_fails(worked: WorkedProject) -> None:
@@ -314,4 +316,4 @@ def test_every_job_of_a_round_is_a_job_that_can_be_run_by_hand() -> None:
         check=True,
         cwd=Path(__file__).parents[2],
     ).stdout.split()
-    assert set(listed) == set(JOBS) == {*ROUND, "retrain", "freeze", "reconcile"}
+    assert set(listed) == set(JOBS) == {*ROUND, "retrain", *NIGHTLY}

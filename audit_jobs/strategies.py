@@ -1,0 +1,186 @@
+"""Job: what a label is worth by the part of the queue that asked for it.
+
+For each version's cycle the model is trained again without one strategy's new labels, with several
+seeds, and asked the control tasks, which no version is ever trained on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from audit_jobs.measures.strategy_gains import (
+    LEAST_TESTS,
+    LeftOut,
+    as_json,
+    compared,
+    pooled_gains,
+)
+from backend.predictors.inputs import read_inputs
+from backend.predictors.protocol import ModelInput
+from backend.predictors.sklearn_models import TrainingError, fit
+from backend.runtime import Runtime
+from backend.slices import LabelledSlices, labelled_slices
+from backend.store.cycles import Asked, asked_labels, training_starts
+from backend.store.models import champion
+from backend.store.projects import ConnectedProject
+from backend.store.reports import STRATEGIES, Report, newest_report, store_report
+from backend.store.tasks import stored_tasks
+from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
+from policies.domain import FloatArray
+from policies.loading import parse_policy
+
+SEEDS = 3
+# A cycle costs a training for each strategy and seed: the newest ones are measured first.
+CYCLES_A_RUN = 2
+LEAST_LABELS = 5
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cycle:
+    """What a version learned from: earlier labels, and the new ones by strategy, as task ids."""
+
+    version: str
+    before: frozenset[int]
+    new: Mapping[str, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _World:
+    """What models learn from and are asked: inputs and labels by task id."""
+
+    kind: InputKind
+    inputs: Mapping[int, ModelInput]
+    labels: Mapping[int, str]
+    tests: tuple[int, ...]
+
+    def right(self, training: Sequence[int], seed: int) -> FloatArray:
+        """1 for each control task that a model of these labels gets right."""
+        values = [self.inputs[task_id] for task_id in training]
+        model = fit(
+            self.kind, values, [self.labels[e] for e in training], seed=seed, calibrated=False
+        )
+        chances = model.probabilities([self.inputs[task_id] for task_id in self.tests])
+        said = [model.labels[place] for place in chances.argmax(axis=1).tolist()]
+        truth = [self.labels[task_id] for task_id in self.tests]
+        return np.array([one == other for one, other in zip(said, truth, strict=True)], np.float64)
+
+
+def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
+    """Measure the newest cycles that have not been, and pool them with those that have."""
+    policy = parse_policy(project.policy_text)
+    with runtime.reads() as session:
+        last = newest_report(session, project.id, STRATEGIES)
+        slices = labelled_slices(session, project, policy)
+        starts = training_starts(session, project.id)
+        asked = asked_labels(session, project.id)
+        serving = champion(session, project.id)
+    done = [] if last is None else last.body["cycles"]
+    known = {cycle["version"] for cycle in done}
+    waiting = [each for each in _cycles(starts, asked, slices) if each.version not in known]
+    if not waiting or len(slices.control) < LEAST_TESTS:
+        return {"state": "nothing new", "cycles": len(done)}
+    world = _world(runtime, project, slices)
+
+    cycles = [*done, *(_measured(world, cycle) for cycle in reversed(waiting[-CYCLES_A_RUN:]))]
+    gains = pooled_gains([trial for cycle in cycles for trial in _trials(cycle)])
+    body = {"cycles": cycles, "gains": as_json(gains), "says": compared(gains)}
+
+    with runtime.sessions.begin() as session:
+        version = None if serving is None else serving.version
+        report = Report(kind=STRATEGIES, model_version=version, made_at=runtime.now(), body=body)
+        store_report(session, project.id, report)
+    return {"cycles": len(cycles), "gains": body["gains"], "says": body["says"]}
+
+
+def _cycles(
+    starts: Mapping[str, datetime], asked: Sequence[Asked], slices: LabelledSlices
+) -> Iterator[_Cycle]:
+    """The cycles in which some strategy brought enough labels, oldest first."""
+    since = _BEGINNING
+    for version, until in starts.items():
+        before: set[int] = set()
+        new: dict[str, set[int]] = defaultdict(set)
+        for each in asked:
+            if each.task_id in slices.training and each.first_label < since:
+                before.add(each.task_id)
+            elif each.task_id in slices.training and each.first_label < until:
+                new[each.strategy or ""].add(each.task_id)
+        before |= new.pop("", set())
+        worth = {name: frozenset(ids) for name, ids in new.items() if len(ids) >= LEAST_LABELS}
+        rest = [ids for name, ids in new.items() if name not in worth]
+        if before and worth:
+            yield _Cycle(version=version, before=frozenset(before).union(*rest), new=worth)
+        since = until
+
+
+def _world(runtime: Runtime, project: ConnectedProject, slices: LabelledSlices) -> _World:
+    labeling: Labeling = parse_labeling(project.label_config)
+    labels = {**slices.training, **slices.control}
+    with runtime.reads() as session:
+        tasks = stored_tasks(session, project.id, sorted(labels))
+    read = read_inputs(
+        labeling, [task.data for task in tasks], lambda path: runtime.tool().download(path)
+    )
+    inputs = {
+        task.id: value
+        for task, value in zip(tasks, read.values, strict=True)
+        if value is not None and labels[task.id] in labeling.labels
+    }
+    tests = tuple(task_id for task_id in sorted(slices.control) if task_id in inputs)
+    return _World(kind=labeling.input_kind, inputs=inputs, labels=labels, tests=tests)
+
+
+def _measured(world: _World, cycle: _Cycle) -> dict[str, Any]:
+    """A cycle's losses; a strategy without which nothing can be trained is left out."""
+    all_new = frozenset().union(*cycle.new.values())
+    everything = _usable(world, cycle.before | all_new)
+    whole = [world.right(everything, seed) for seed in range(SEEDS)]
+    left_out = []
+    for name, ids in cycle.new.items():
+        rest = _usable(world, (cycle.before | all_new) - ids)
+        try:
+            without = [world.right(rest, seed) for seed in range(SEEDS)]
+        except TrainingError:
+            continue
+        lost = np.array(whole) - np.array(without)
+        changed = np.flatnonzero(lost.any(axis=0)).tolist()
+        left_out.append(
+            {
+                "strategy": name,
+                "labels": len(everything) - len(rest),
+                "lost": {str(world.tests[place]): lost[:, place].tolist() for place in changed},
+            }
+        )
+    return {
+        "version": cycle.version,
+        "seeds": SEEDS,
+        "tests": list(world.tests),
+        "accuracy": float(np.mean(whole)),
+        "left_out": left_out,
+    }
+
+
+def _usable(world: _World, ids: frozenset[int]) -> list[int]:
+    return sorted(task_id for task_id in ids if task_id in world.inputs)
+
+
+def _trials(cycle: Mapping[str, Any]) -> Iterator[LeftOut]:
+    """A stored cycle as the measure takes it: the tasks that no model differed on are 0."""
+    places = {task_id: place for place, task_id in enumerate(cycle["tests"])}
+    for each in cycle["left_out"]:
+        lost = np.zeros((cycle["seeds"], len(places)))
+        for task_id, by_seed in each["lost"].items():
+            lost[:, places[int(task_id)]] = by_seed
+        yield LeftOut(
+            strategy=each["strategy"],
+            labels=each["labels"],
+            tests=np.array(cycle["tests"], np.int64),
+            lost=lost,
+        )
