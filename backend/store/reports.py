@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.store.tables import EventRow, JobRunRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
+BREAKER = "breaker"
 CONSENSUS, GOLD = "consensus", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
 STRATEGIES = "strategies"

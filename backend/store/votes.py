@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,27 @@ def answered_between(
         ).one()
         ends += [each for each in (first, last) if each is not None]
     return (min(ends), max(ends)) if ends else None
+
+
+def first_answered(
+    session: Session, project_id: int, task_ids: Sequence[int], users: Collection[int]
+) -> dict[int, datetime]:
+    """When the first of these users gave an answer to each task that still stands and counts."""
+    found: dict[int, datetime] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(AnnotationRow.task_id, func.min(AnnotationRow.created_at))
+            .where(
+                AnnotationRow.project_id == project_id,
+                AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                AnnotationRow.user_id.in_(sorted(users)),
+                AnnotationRow.label.is_not(None),
+                *human(),
+            )
+            .group_by(AnnotationRow.task_id)
+        )
+        found.update(dict(rows.all()))
+    return found
 
 
 def answered_after(session: Session, project_id: int, since: datetime) -> set[int]:
