@@ -8,6 +8,7 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS = {
     "agreement": "audit_jobs.agreement.command",
+    "audit": "audit_jobs.audits.command",
     "calibrate": "backend.commands.calibrate",
     "certificates": "backend.commands.certificates",
     "connect": "backend.commands.projects",

@@ -73,6 +73,19 @@ def read_columns(file: Path, needed: Sequence[str]) -> Iterator[list[Sequence[st
         raise DataFileError(f"{file}:{reader.line_num}  is no CSV: {error}") from None
 
 
+def column_names(file: Path) -> list[str]:
+    """The names in the first line of the same file, for columns that it may have.
+
+    Raises
+        DataFileError: unreadable, not UTF-8, or a first line that is no CSV.
+    """
+    try:
+        header = next(csv.reader(io.StringIO(_text(file), newline=""), strict=True), [])
+    except csv.Error as error:
+        raise DataFileError(f"{file}:1  is no CSV: {error}") from None
+    return [name.strip() for name in header]
+
+
 def refuse(file: Path, problems: Sequence[str]) -> None:
     """Raise DataFileError with the first of the problems, if there are any.
 

@@ -25,7 +25,7 @@ def sample_size(
 
 @overload
 def sample_size(
-    max_error_rate: float, confidence: float, errors: int = 0, *, population: int | None
+    max_error_rate: float, confidence: float, errors: int = 0, population: int | None = None
 ) -> int | None: ...
 
 

@@ -37,8 +37,8 @@ def wilson_bounds(share: float, n: float, confidence: float = 0.95) -> tuple[flo
     z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    low = 0.0 if share == 0 else centre - half
-    high = 1.0 if share == 1 else centre + half
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
     return low, high
 
 

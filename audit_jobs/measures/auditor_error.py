@@ -14,6 +14,7 @@ because of the errors that auditors miss a sample of the passes shows none or a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,7 +104,7 @@ def _estimated(
     drawn = _figures(*(share.draws(source) for share in shares))
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
     sensitivity, specificity, passing = (
-        _estimate(float(value[0]), *np.quantile(draws, tails).tolist(), n)
+        _estimate(float(value[0]), [float(bound) for bound in np.quantile(draws, tails)], n)
         for value, draws, n in zip(values, drawn, counts, strict=True)
     )
     reason = None
@@ -143,11 +144,11 @@ def _share(hits: BoolArray, weights: FloatArray) -> _Share:
     return _Share(value=float(weights[hits].sum()) / total, worth=worth)
 
 
-def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
+def _estimate(value: float, bounds: Sequence[float], n: int) -> Estimate:
     """The figure in its interval, which reaches to an end of the scale where the figure does."""
     if np.isnan(value):
         return Estimate(value=None, low=None, high=None, n=n)
-    return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)
+    return Estimate(value=value, low=min(*bounds, value), high=max(*bounds, value), n=n)
 
 
 def _lacking(found: BoolArray, again: BoolArray) -> str | None:
