@@ -48,12 +48,13 @@ class Decisions:
         """One row; IndexError past the end."""
         if not -len(self) <= place < len(self):
             raise IndexError(f"there are {len(self)} decisions, none at {place}")
-        return next(self._rows(slice(place, place + 1 or None)))
+        return next(self.rows(slice(place, place + 1 or None)))
 
     def __iter__(self) -> Iterator[Decision]:
-        return self._rows(slice(None))
+        return self.rows(slice(None))
 
-    def _rows(self, part: slice) -> Iterator[Decision]:
+    def rows(self, part: slice) -> Iterator[Decision]:
+        """The decisions of these places, made as they are asked for: a million need no room."""
         columns: dict[str, FloatArray | IntArray | ObjectArray] = {
             "task_id": self.task_ids[part],
             "outcome": self.outcomes[part],
@@ -130,14 +131,19 @@ class Draft:
         self.open &= ~mask
 
     def draw_purpose(
-        self, mask: BoolArray, purpose: Purpose, draws: FloatArray, share: float
+        self, mask: BoolArray, purpose: Purpose, draws: FloatArray, shares: FloatArray
     ) -> BoolArray:
-        """Give ``purpose`` to the tasks of ``mask`` drawn under ``share``; returns which."""
-        picked = mask & (draws < share)
+        """Give ``purpose`` to the tasks of ``mask`` whose draw is under their share; which.
+
+        ``draws`` and ``shares`` are those of the tasks of ``mask``. Who was not drawn keeps the
+        chance of just that, one minus the share, so that the share can be read back.
+        """
+        drawn = draws < shares
+        self.draws[mask] = draws
+        self.inclusion_probabilities[mask] = np.where(drawn, shares, 1 - shares)
+        picked = mask.copy()
+        picked[mask] = drawn
         self.purposes[picked] = purpose
-        self.draws[mask] = draws[mask]
-        self.inclusion_probabilities[mask] = 1 - share
-        self.inclusion_probabilities[picked] = share
         return picked
 
     def _answering(self) -> ObjectArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from policies.audit_plan import AuditPlan, draw_audits
 from policies.breaker import SUSPENDED
 from policies.competence import TASK_TYPE, type_name
 from policies.decisions import Decisions, Draft, is_none
@@ -19,10 +20,11 @@ from policies.domain import (
     ObjectArray,
     Outcome,
     Purpose,
+    part_of,
 )
 from policies.promises import AutoAccept, LabelPromise, groups_of
-from policies.safeguards import NONE, Safeguards
-from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
+from policies.safeguards import NONE, Safeguards, suspended_by
+from policies.sampling import AGREEMENT, SLICE, draws
 from policies.schema import Policy
 from policies.signals import Column, Signals, verdict
 from policies.wording import described, listed
@@ -47,7 +49,9 @@ def decide(
     in ``candidates``.
 
     ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
-    rule applies to.
+    rule applies to: of an accept that was drawn for audit its share, of one that was not one minus
+    the share. ``safeguards`` say what may not be accepted now, and how large the shares are; they
+    depend on how much is accepted, so tasks that are decided together must be given together.
     """
     if certification is not None and certification.model_version != model_version:
         raise ValueError(
@@ -61,6 +65,7 @@ def decide(
     if isinstance(policy.auto_accept, AutoAccept):
         _suspend(draft, policy, policy.auto_accept, safeguards)
         _auto_accept(draft, policy, policy.auto_accept, certification)
+        _audit(draft, policy, safeguards.audits)
     else:
         reason = "the policy lets a person confirm every label"
         _to_first_tier(draft, draft.open, policy, "auto_accept_never", reason)
@@ -108,7 +113,7 @@ def _routes(draft: Draft, policy: Policy) -> None:
 
 
 def _suspend(draft: Draft, policy: Policy, rule: AutoAccept, safeguards: Safeguards) -> None:
-    groups = groups_of(rule, list(safeguards.suspended), draft.candidates)
+    groups = suspended_by(rule, list(safeguards.suspended), draft.candidates)
     for place, why in enumerate(safeguards.suspended.values()):
         _to_first_tier(draft, draft.open & (groups == place), policy, SUSPENDED, why)
 
@@ -146,22 +151,23 @@ def _at_threshold(
     below = mask & (scores < threshold)
     reasons = [f"score {_below(score, threshold, source)}" for score in scores[below].tolist()]
     _to_first_tier(draft, below, policy, "below_threshold", reasons)
-    _accept(draft, policy, mask & ~below, f"the {source} {threshold:.3f}")
+    _accept(draft, mask & ~below, f"the {source} {threshold:.3f}")
 
 
-def _accept(draft: Draft, policy: Policy, accepted: BoolArray, threshold: str) -> None:
+def _accept(draft: Draft, accepted: BoolArray, threshold: str) -> None:
     scores = draft.candidates.scores[accepted].tolist()
     reasons = [f"score {score:.3f} reaches {threshold}" for score in scores]
     draft.settle(accepted, tier=None, rule="auto_accept", reason=reasons)
     draft.outcomes[accepted] = Outcome.ACCEPT
-    audited = draft.draw_purpose(
-        accepted,
-        Purpose.AUDIT,
-        draws(policy.salt, AUDIT, draft.candidates.task_ids),
-        policy.audit.share,
-    )
-    draft.tiers[audited] = policy.audit.tier
-    draft.reasons[audited] += f"; drawn for audit ({policy.audit.share:.1%} of accepts)"
+
+
+def _audit(draft: Draft, policy: Policy, plan: AuditPlan | None) -> None:
+    """After all groups: how large a share is drawn depends on how much is accepted in all."""
+    accepted = np.asarray(draft.outcomes == Outcome.ACCEPT, bool)
+    drawn = draw_audits(policy.audit, policy.salt, part_of(draft.candidates, accepted), plan)
+    picked = draft.draw_purpose(accepted, Purpose.AUDIT, drawn.draws, drawn.shares)
+    draft.tiers[picked] = policy.audit.tier
+    draft.reasons[picked] += drawn.reasons
 
 
 def _hand_on(draft: Draft, policy: Policy) -> None:
@@ -211,8 +217,8 @@ def _agreement(draft: Draft, policy: Policy) -> None:
     picked = draft.draw_purpose(
         eligible,
         Purpose.AGREEMENT,
-        draws(policy.salt, AGREEMENT, draft.candidates.task_ids),
-        policy.agreement.share,
+        draws(policy.salt, AGREEMENT, draft.candidates.task_ids[eligible]),
+        np.full(np.count_nonzero(eligible), policy.agreement.share),
     )
     draft.reasons[picked] += f"; drawn for agreement: {overlap} people answer"
 

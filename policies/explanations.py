@@ -34,7 +34,7 @@ from policies.domain import (
 from policies.engine import decide
 from policies.promises import AutoAccept
 from policies.routes import leaves
-from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
+from policies.sampling import AGREEMENT, AUDIT, SLICE, draws, labelled_draws
 from policies.schema import Policy
 from policies.signals import Signals, verdict
 from policies.trials import PolicyTest, TrialPrediction
@@ -156,7 +156,7 @@ def _candidates(policy: Policy, trial: Trial) -> Candidates:
         for name, measure in ((MARGIN, margins), (ENTROPY, entropies)):
             figures[name] = float(measure(probabilities)[0])
     return Candidates(
-        task_ids=np.array([_undrawn(policy) if trial.task_id is None else trial.task_id]),
+        task_ids=np.array([_undrawn(policy, label) if trial.task_id is None else trial.task_id]),
         labels=_column(label),
         scores=_figure(score),
         problems=_column(None),
@@ -175,12 +175,14 @@ def _figure(value: float | None) -> FloatArray:
     return np.array([np.nan if value is None else value], np.float64)
 
 
-def _undrawn(policy: Policy) -> int:
+def _undrawn(policy: Policy, label: str | None) -> int:
     """A task id outside control and holdout that as few other draws as possible pick."""
     slices = draws(policy.salt, SLICE, _IDS)
     inside: BoolArray = (slices < policy.control.share) | (slices >= 1 - policy.holdout.share)
     times = np.where(inside, 10_000, 0)
-    streams = [(AUDIT, policy.audit.share), (AGREEMENT, policy.agreement.share)]
+    labels = np.full(len(_IDS), label, object)
+    times += labelled_draws(policy.salt, AUDIT, _IDS, labels) < policy.audit.share
+    streams = [(AGREEMENT, policy.agreement.share)]
     for place, condition in leaves(policy.routes):
         if isinstance(condition, RandomShare):
             streams.append((place, condition.share))

@@ -24,6 +24,7 @@ from policies.quotas import (
     UNCERTAINTY,
     Sampling,
 )
+from policies.sampling import coded
 
 # What no part asked for, in random order: people are not idle while tasks wait.
 REST = "rest"
@@ -159,7 +160,7 @@ def _orders(sampling: Sampling, waiting: Waiting, pool: Pool) -> dict[str, IntAr
     """Every part's own order of the tasks that it wants, most wanted first."""
     slices = np.flatnonzero(waiting.measuring)
     routed = np.flatnonzero(~waiting.measuring)
-    codes, labels = _coded(waiting.labels[routed])
+    codes, labels = coded(waiting.labels[routed])
     draws = waiting.draws[routed]
     made: dict[str, IntArray] = {}
     if sampling.random:
@@ -183,13 +184,6 @@ def _orders(sampling: Sampling, waiting: Waiting, pool: Pool) -> dict[str, IntAr
         # A task whose novelty is unknown comes after all others, whatever its label.
         made[DIVERSITY] = routed[np.lexsort((draws, farness, rounds, np.isnan(farness)))]
     return made
-
-
-def _coded(labels: ObjectArray) -> tuple[IntArray, list[str | None]]:
-    """Labels as numbers, and the label of each number; in the order in which they come."""
-    codes: dict[str | None, int] = {}
-    numbers = (codes.setdefault(label, len(codes)) for label in labels.tolist())
-    return np.fromiter(numbers, np.int64, len(labels)), list(codes)
 
 
 def _ranks(codes: IntArray, *keys: FloatArray) -> IntArray:

@@ -1,7 +1,8 @@
 """Reproducible draws: who is in the control slice, the holdout, an audit, an agreement check.
 
-A draw depends on the policy's salt, the stream and the task's id alone. Not on the policy's hash:
-then every edit of a policy would move tasks between training and holdout (see ADR 0005).
+A draw depends on the policy's salt, the stream and the task's id alone; that of an audit on the
+accepted label too (see ADR 0013). Not on the policy's hash: then every edit of a policy would move
+tasks between training and holdout (see ADR 0005).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.domain import FloatArray, IntArray
+from policies.domain import FloatArray, IntArray, ObjectArray
 
 # One stream decides control and holdout together, so that no task is in both.
 SLICE, AUDIT, AGREEMENT = "slice", "audit", "agreement"
@@ -26,9 +27,30 @@ def draws(salt: str, stream: str, task_ids: IntArray) -> FloatArray:
     generators") over the id, once more over the result combined with the stream's 64-bit key, so
     that neighbouring ids and different streams are independent. Any integer is a valid id.
     """
-    digest = hashlib.sha256(f"{len(salt)}:{salt}:{stream}".encode()).digest()
-    key = np.uint64(int.from_bytes(digest[:8], "big"))
-    mixed = _mix(_mix(np.asarray(task_ids, dtype=np.int64).view(np.uint64)) ^ key)
+    return _drawn(task_ids, _key(f"{len(salt)}:{salt}:{stream}"))
+
+
+def labelled_draws(salt: str, stream: str, task_ids: IntArray, labels: ObjectArray) -> FloatArray:
+    """The same for pairs of a task and a label: another label is another draw."""
+    codes, names = coded(labels)
+    prefix = f"{len(salt)}:{salt}:{len(stream)}:{stream}"
+    keys = np.array([_key(f"{prefix}:label:{name}") for name in names], np.uint64)
+    return _drawn(task_ids, keys[codes])
+
+
+def coded(labels: ObjectArray) -> tuple[IntArray, list[str | None]]:
+    """Labels as numbers, and the label of each number; in the order in which they come."""
+    codes: dict[str | None, int] = {}
+    numbers = (codes.setdefault(label, len(codes)) for label in labels.tolist())
+    return np.fromiter(numbers, np.int64, len(labels)), list(codes)
+
+
+def _key(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+
+
+def _drawn(task_ids: IntArray, keys: np.uint64 | NDArray[np.uint64]) -> FloatArray:
+    mixed = _mix(_mix(np.asarray(task_ids, dtype=np.int64).view(np.uint64)) ^ keys)
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

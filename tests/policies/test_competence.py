@@ -14,7 +14,7 @@ from policies.competence import next_able
 from policies.domain import Candidates, Decision, Outcome, Purpose, part_of
 from policies.engine import decide
 from policies.explanations import Trial, explain
-from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
+from policies.sampling import AGREEMENT, AUDIT, SLICE, draws, labelled_draws
 from policies.schema import Policy
 from policies.trials import TrialPrediction
 from tests.fakes.policy_documents import make_certification, make_policy
@@ -55,13 +55,14 @@ def tasks(
     )
 
 
-def task_id(policy: Policy, purpose: Purpose) -> int:
-    """A task that is drawn for this and for nothing else."""
+def task_id(policy: Policy, purpose: Purpose, label: str | None) -> int:
+    """A task that is drawn for this and for nothing else, with this predicted label."""
     ids = np.arange(1, 20_000)
+    labels = np.full(len(ids), label, object)
     drawn = {
         Purpose.CONTROL: draws(policy.salt, SLICE, ids) < policy.control.share,
         Purpose.HOLDOUT: draws(policy.salt, SLICE, ids) >= 1 - policy.holdout.share,
-        Purpose.AUDIT: draws(policy.salt, AUDIT, ids) < policy.audit.share,
+        Purpose.AUDIT: labelled_draws(policy.salt, AUDIT, ids, labels) < policy.audit.share,
         Purpose.AGREEMENT: draws(policy.salt, AGREEMENT, ids) < policy.agreement.share,
     }
     fits = np.ones(len(ids), bool)
@@ -77,7 +78,7 @@ def one(
     score: float = 0.3,
     purpose: Purpose = Purpose.ROUTED,
 ) -> Decision:
-    candidates = tasks([(task_id(policy, purpose), label, score)], [task_type])
+    candidates = tasks([(task_id(policy, purpose, label), label, score)], [task_type])
     return decide(policy, candidates, make_certification(), model_version="m1")[0]
 
 

@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.domain import Decision, Outcome, Purpose
+from policies.domain import Decision, FloatArray, IntArray, Outcome, Purpose
 from policies.engine import decide
-from policies.sampling import AGREEMENT, AUDIT, SLICE, draws
+from policies.sampling import AGREEMENT, AUDIT, SLICE, draws, labelled_draws
 from tests.fakes.policy_documents import LABELS, make_candidates, make_certification, make_policy
 
 POLICY = make_policy()
 NAN = math.nan
+
+
+def audit_draws(ids: IntArray) -> FloatArray:
+    """The draws of these tasks, were they accepted as "cat"."""
+    return labelled_draws(POLICY.salt, AUDIT, ids, np.full(len(ids), "cat", object))
 
 
 def task_id_drawn(*, audit: bool = False, agreement: bool = False) -> int:
@@ -22,7 +27,7 @@ def task_id_drawn(*, audit: bool = False, agreement: bool = False) -> int:
     ids = np.arange(1, 5000)
     in_slice = draws(POLICY.salt, SLICE, ids)
     fits = (in_slice >= 0.1) & (in_slice < 0.9)
-    fits &= (draws(POLICY.salt, AUDIT, ids) < POLICY.audit.share) == audit
+    fits &= (audit_draws(ids) < POLICY.audit.share) == audit
     fits &= (draws(POLICY.salt, AGREEMENT, ids) < POLICY.agreement.share) == agreement
     return int(ids[fits][0])
 
@@ -53,7 +58,7 @@ def test_a_score_that_reaches_the_threshold_is_accepted() -> None:
         label="cat",
         score=0.8,
         threshold=0.8,
-        draw=draws(POLICY.salt, AUDIT, np.array([TASK]))[0],
+        draw=audit_draws(np.array([TASK]))[0],
         inclusion_probability=0.95,
         predictor="model",
     )
