@@ -1,52 +1,148 @@
-"""Job: the pass rate of labels that would have been accepted, as blind auditors see them."""
+"""Job: the pass rate of accepted labels, as blind auditors see them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from backend.reviewers import expertise_of
+import numpy as np
+
+from audit_jobs.audits.alerts import alerts_due
+from audit_jobs.audits.claim import claim_of
+from audit_jobs.audits.second_looks import auditors_err, second_looks
+from audit_jobs.measures.audits import pass_rate, pass_rates
+from backend.reviewers import expertise_of, people_of
 from backend.runtime import Runtime
-from backend.store.decisions import current_decisions
-from backend.store.escalations import final_labels
-from backend.store.models import champion
+from backend.store.alerts import open_alerts, store_alert
+from backend.store.annotators import stopped_users
+from backend.store.audit_answers import Audits, audits, count_accepts
+from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, Report, newest_report, store_report
-from backend.store.votes import human_votes
-from policies.domain import Purpose
-from policies.intervals import wilson
+from policies.audit_plan import BANDS, score_bands
+from policies.automation import RULES_ALONE
+from policies.domain import ObjectArray
 from policies.loading import parse_policy
+from policies.promises import AutoAccept
+from policies.schema import Policy
+
+# Reports are kept for ever: the newest errors and the largest slices say enough.
+MOST_FAILED = 200
+_MOST_SLICES = 50
 
 
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
-    """Compare each audited task's would-be label with its auditor's; keep a report of changes.
+    """Compare each audited task's would-be label with its auditors'; keep a report of changes.
 
     Only reviewers of the audit tier and more expert ones count; an answer by anybody else becomes
-    the label, but is no audit. A contested audit counts once it is settled. All audits of a
-    policy have the same chance of being drawn, so the plain share with its Wilson interval is the
-    estimate.
+    the label, but is no audit. A contested audit counts once it is settled.
     """
     policy = parse_policy(project.policy_text)
     expertise = expertise_of(runtime, policy)
     enough = policy.order(policy.audit.tier)
+    tier = people_of(runtime, policy, policy.audit.tier)
     with runtime.reads() as session:
-        audits = list(current_decisions(session, project.id, labelled=True, purpose=Purpose.AUDIT))
-        votes = human_votes(session, project.id)
+        auditors = [user for user, place in expertise.items() if place >= enough]
+        found = audits(session, project.id, auditors, policy.drift.fields)
+        accepts = count_accepts(session, project.id)
+        able = tier.difference(stopped_users(session, project.id))
         model = champion(session, project.id)
         last = newest_report(session, project.id, AUDIT)
-        by_auditors = [vote for vote in votes if expertise.get(vote.user_id, -1) >= enough]
-        answered = final_labels(session, project.id, by_auditors)
+        standing = open_alerts(session, project.id)
 
-    judged = [entry.decision for entry in audits if entry.decision.task_id in answered]
-    failed = [d.task_id for d in judged if d.label != answered[d.task_id]]
     body = {
-        "audited": len(judged),
-        "failed": failed,
-        "pass_rate": wilson(len(judged) - len(failed), len(judged)).as_json(),
+        **rates(found, accepts),
+        "second_looks": second_looks(found, policy, len(able)),
+        **_auditors(found, policy),
+        "claim": standing_claim(found, policy, model),
+    }
+    now = runtime.now()
+    due = alerts_due(body["claim"], standing, now)
+
+    if last is None or last.body != body or due:
+        version = None if model is None else model.version
+        with runtime.sessions.begin() as session:
+            if last is None or last.body != body:
+                report = Report(kind=AUDIT, model_version=version, made_at=now, body=body)
+                store_report(session, project.id, report)
+            for alert in due:
+                store_alert(session, project.id, alert, version)
+    return body
+
+
+def rates(found: Audits, accepts: int) -> dict[str, Any]:
+    """The pass rate over all audits that count, and apart by whatever tells accepts apart.
+
+    The first is about the ``accepts`` that stand, the others about all that are alike.
+    """
+    judged = found.judged
+    passed, chances = found.passed[judged], found.chances[judged]
+    failed = found.task_ids[judged][~passed].tolist()
+    overall = pass_rate(passed, chances, population=max(accepts, len(passed)))
+
+    def by(groups: ObjectArray) -> dict[str, Any]:
+        apart = pass_rates(groups[judged], passed, chances)
+        return {name: each.estimate.as_json() for name, each in apart.items()}
+
+    bands = np.array(BANDS, dtype=object)
+    return {
+        "audited": len(passed),
+        "failed": failed[-MOST_FAILED:],
+        "failed_in_all": len(failed),
+        "pass_rate": overall.estimate.as_json(),
+        "effective_n": overall.effective_n,
+        "unanswered": _unanswered(found),
+        "by_label": by(found.labels),
+        "by_version": by(found.versions),
+        "by_predictor": by(found.predictors),
+        "by_policy": by(found.policies),
+        "by_score": by(bands[score_bands(found.scores)]),
+        "by_slice": {field: _largest(by(_named(values))) for field, values in found.slices.items()},
     }
 
-    if last is None or last.body != body:
-        with runtime.sessions.begin() as session:
-            version = None if model is None else model.version
-            report = Report(kind=AUDIT, model_version=version, made_at=runtime.now(), body=body)
-            store_report(session, project.id, report)
-    return body
+
+def standing_claim(
+    found: Audits, policy: Policy, model: ModelVersion | None
+) -> dict[str, Any] | None:
+    """What audits of the serving version's accepts say of the promise; None without a promise."""
+    rule = policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return None
+    version = RULES_ALONE if model is None else model.version
+    part = found.judged & np.asarray(found.versions == version, dtype=np.bool_)
+    passed = found.passed[part]
+    rate = pass_rate(passed, found.chances[part])
+    claim = claim_of(rate, int(np.count_nonzero(~passed)), rule.max_error_rate, rule.confidence)
+    return {"model_version": version, "pass_rate": rate.estimate.as_json(), **claim.as_json()}
+
+
+def _unanswered(found: Audits) -> dict[str, int]:
+    """Audits that do not count: nobody answered, no auditor did, or auditors differ so far."""
+    judged = found.judged
+    return {
+        "waiting": int(np.count_nonzero(~found.answered)),
+        "contested": int(np.count_nonzero(found.contested)),
+        "answered_by_others": int(np.count_nonzero(found.answered & ~judged & ~found.contested)),
+    }
+
+
+def _auditors(found: Audits, policy: Policy) -> dict[str, Any]:
+    err = auditors_err(found, policy.audit.second_share)
+    return {
+        "auditor_error": {
+            "sensitivity": err.sensitivity.as_json(),
+            "specificity": err.specificity.as_json(),
+            "reason": err.reason,
+        },
+        "corrected_pass_rate": err.pass_rate.as_json(),
+    }
+
+
+def _named(values: ObjectArray) -> ObjectArray:
+    """Values of a field, nothing where a task lacks it."""
+    return np.array(["" if each is None else each for each in values.tolist()], dtype=object)
+
+
+def _largest(by_value: dict[str, Any]) -> dict[str, Any]:
+    """The values with the most audits: a field may have one of its own for every task."""
+    ordered = sorted(by_value.items(), key=lambda item: (-item[1]["n"], item[0]))
+    return dict(ordered[:_MOST_SLICES])

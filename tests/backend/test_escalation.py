@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from audit_jobs.audits import job as audit
 from audit_jobs.agreement import job as agreement
+from audit_jobs.audits import job as audit
 from backend.certification import slice_is_open
 from backend.escalation import escalate
 from backend.queueing import contested_first
