@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from policies.domain import Estimate
+from policies.intervals import UNKNOWN
 from policies.schema import Policy
 
 
@@ -68,6 +70,72 @@ def cost_all_manual(policy: Policy, tasks: int) -> float:
     """The bill without a model: one look by the first tier at every task, with its tools."""
     first = policy.tiers[0].name
     return cost_of(policy, Work(looks={first: tasks}, predictions=0, trainings=0)).total
+
+
+def labour_by_tier(policy: Policy, looks: Mapping[str, int]) -> dict[str, float]:
+    """What each tier's looks cost."""
+    return {tier: count * policy.tier(tier).cost_per_label for tier, count in looks.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of the tasks that have a label: all of them, and those that nobody looked at.
+
+    ``accuracy`` is the model's on tasks that chance picked, ``pass_rate`` that of the accepts.
+    """
+
+    labelled: int
+    accepted: int
+    accuracy: Estimate
+    pass_rate: Estimate
+
+
+def avoided_errors(outcomes: Outcomes) -> Estimate:
+    """Wrong labels that there would be if the model had labelled it all, and are not.
+
+    What people said counts as right. The bounds are those of the worst and the best case of both
+    figures together, so they are wider than 95 % would need. Undefined where nothing tells the
+    model's accuracy; accepts that no audit has seen count as wrong as the model on average.
+
+    >>> right = Estimate(value=0.9, low=0.8, high=0.95, n=100)
+    >>> passed = Estimate(value=0.99, low=0.95, high=1.0, n=100)
+    >>> done = Outcomes(labelled=1000, accepted=600, accuracy=right, pass_rate=passed)
+    >>> avoided = avoided_errors(done)
+    >>> [round(each or 0.0) for each in (avoided.value, avoided.low, avoided.high)]
+    [94, 20, 200]
+    """
+    accuracy, passed = outcomes.accuracy, outcomes.pass_rate
+    if passed.value is None:
+        passed = accuracy
+    values = (accuracy.value, accuracy.low, accuracy.high, passed.value, passed.low, passed.high)
+    if any(each is None for each in values):
+        return UNKNOWN
+    of, low, high, kept, kept_low, kept_high = (each or 0.0 for each in values)
+
+    def avoided(right: float, passing: float) -> float:
+        return outcomes.labelled * (1 - right) - outcomes.accepted * (1 - passing)
+
+    return Estimate(
+        value=avoided(of, kept),
+        low=avoided(high, kept_low),
+        high=avoided(low, kept_high),
+        n=accuracy.n,
+    )
+
+
+def cost_per_avoided_error(cost: Cost, avoided: Estimate) -> Estimate:
+    """What people and their tools cost for each error that they kept out of the labels.
+
+    A bound is None where it could be that no error was avoided: then no price is too high.
+    """
+    spent = cost.labour + cost.tooling
+
+    def price(errors: float | None) -> float | None:
+        return spent / errors if errors is not None and errors > 0 else None
+
+    return Estimate(
+        value=price(avoided.value), low=price(avoided.high), high=price(avoided.low), n=avoided.n
+    )
 
 
 def expected_trainings(policy: Policy, looks: int) -> int:

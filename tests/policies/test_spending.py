@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.spending import Cost, Work, cost_all_manual, cost_of, expected_trainings
+from policies.domain import Estimate
+from policies.spending import (
+    Cost,
+    Outcomes,
+    Work,
+    avoided_errors,
+    cost_all_manual,
+    cost_of,
+    cost_per_avoided_error,
+    expected_trainings,
+    labour_by_tier,
+)
 from tests.fakes.policy_documents import make_policy
 
 PRICED = make_policy(
@@ -63,3 +74,50 @@ def test_twice_the_work_costs_twice_as_much(
         trainings=2 * trainings,
     )
     assert cost_of(PRICED, twice).total == pytest.approx(2 * cost_of(PRICED, once).total)
+
+
+def estimate(value: float | None, low: float | None, high: float | None, n: int = 50) -> Estimate:
+    return Estimate(value=value, low=low, high=high, n=n)
+
+
+def test_errors_that_people_kept_out_and_what_each_cost() -> None:
+    outcomes = Outcomes(
+        labelled=1_000,
+        accepted=600,
+        accuracy=estimate(0.9, 0.8, 0.95),
+        pass_rate=estimate(0.99, 0.95, 1.0),
+    )
+    avoided = avoided_errors(outcomes)
+    assert avoided.value == pytest.approx(100 - 6)
+    assert avoided.low == pytest.approx(50 - 30)
+    assert avoided.high == pytest.approx(200)
+    price = cost_per_avoided_error(Cost(labour=80.0, tooling=14.0, compute=999.0), avoided)
+    assert price.value == pytest.approx(1.0)
+    assert price.low == pytest.approx(94 / 200)
+    assert price.high == pytest.approx(94 / 20)
+
+
+def test_no_price_where_perhaps_nothing_was_avoided() -> None:
+    perfect = Outcomes(
+        labelled=100,
+        accepted=100,
+        accuracy=estimate(0.97, 0.9, 1.0),
+        pass_rate=estimate(0.97, 0.9, 1.0),
+    )
+    price = cost_per_avoided_error(
+        Cost(labour=5.0, tooling=0.0, compute=0.0), avoided_errors(perfect)
+    )
+    assert (price.value, price.high) == (None, None)
+
+
+def test_a_model_whose_accuracy_nobody_knows_avoids_an_unknown_number() -> None:
+    unknown = estimate(None, None, None, 0)
+    nothing = Outcomes(labelled=10, accepted=0, accuracy=unknown, pass_rate=unknown)
+    assert avoided_errors(nothing).value is None
+
+
+def test_labour_by_tier() -> None:
+    assert labour_by_tier(PRICED, WORK.looks) == {
+        "general": pytest.approx(3.0),
+        "senior": pytest.approx(2.0),
+    }
