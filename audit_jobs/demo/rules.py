@@ -40,6 +40,10 @@ automation:                   # asked before the model; what it accepts is prove
 control: {{share: {control:.2f}, tier: senior}} # labelled blind; thresholds rest on it
 holdout: {{share: {holdout:.2f}, tier: senior}} # never trained on; measures every version
 audit: {{share: 0.05, tier: senior}}   # blind second look at what would be accepted
+breaker: {{average_run: 2000}}  # stops accepting when audits say that the promise broke
+drift: {{window: 300}}          # the newest tasks against those that the model was trained on
+corrections: {{low: 0.05, high: 0.30}} # how often people should change what they are shown
+alerts: [{{when: breaker, tier: senior}}] # to the channels that LABELGATE_ALERT_... name
 agreement: {{share: 0.10, overlap: 2, minimum_alpha: 0.67}}
 retrain: {{after_annotations: {after}, minimum_labels: {minimum}}}
 gold: {{share: 0.05, minimum: 0.80}} # answers with a star are known: they measure people
