@@ -115,6 +115,15 @@ class AnnotationTool(Protocol):
     def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
         """Those of ``task_ids`` that have at least one prediction (a marker counts)."""
 
+    def marked_among(self, project_id: int, task_ids: Sequence[int], marker: str) -> list[int]:
+        """Those of ``task_ids`` that have a prediction whose model version contains ``marker``."""
+
+    def put_view(self, project_id: int, title: str, marker: str) -> int:
+        """Let the view of this title, made if need be, show the tasks with this marker; its id.
+
+        Labelled tasks are shown as well; who labels from it is handed the unlabelled ones alone.
+        """
+
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""
 

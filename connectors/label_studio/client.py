@@ -18,7 +18,7 @@ from connectors.annotation_tool import (
     Task,
     User,
 )
-from connectors.label_studio import queries
+from connectors.label_studio import provisioning, queries
 from connectors.label_studio.connection import Connection, NotFoundError
 from connectors.label_studio.convert import prelabel_row
 from connectors.label_studio.task_lists import listed, pages_by_id, rows_of, unlabelled_in_view
@@ -117,6 +117,21 @@ class LabelStudioTool:
             )
             for task in page
         ]
+
+    def marked_among(self, project_id: int, task_ids: Sequence[int], marker: str) -> list[int]:
+        """Those of ``task_ids`` that have a prediction whose model version contains ``marker``."""
+        return [
+            task.id
+            for chunk in _chunks(task_ids, ID_CHUNK)
+            for page in pages_by_id(
+                self._admin, project_id, (queries.id_among(chunk), queries.has_version(marker))
+            )
+            for task in page
+        ]
+
+    def put_view(self, project_id: int, title: str, marker: str) -> int:
+        """Let the view of this title show the tasks with this marker; its id."""
+        return provisioning.put_view(self._admin, project_id, title, marker)
 
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""

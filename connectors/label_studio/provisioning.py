@@ -22,6 +22,8 @@ BACKEND_TITLE = "Labelgate"
 SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105  # a header's name
 VIEW_TITLE = "Labelgate: {}"
 MARKER = "labelgate: {}"
+# Marks the tasks of a confusion that people look at; no view of a tier holds this text.
+CONFUSION_MARKER = "labelgate confusion {}"
 # Imported before a task's marker: views order by it. No marker's text is part of it.
 RANK = "labelgate #{:02d}"
 # Label Studio shows a task's stored prediction in the form, and asks the backend for a task that
@@ -116,6 +118,22 @@ def disconnect(
         _restore(admin, project_id, previous)
 
 
+def put_view(admin: Connection, project_id: int, title: str, marker: str) -> int:
+    """Make the view of this title, or let the one that is there show this marker's tasks; its id.
+
+    Its title begins as those of Labelgate's own views do: the next connect, and disconnecting,
+    take it away.
+    """
+    body = {"project": project_id, "data": queries.marker_view(title, marker, [])}
+    standing = [row["id"] for row in _views(admin, project_id) if row["data"]["title"] == title]
+    for view_id in standing[1:]:
+        _delete(admin, f"/api/dm/views/{view_id}/")
+    if standing:
+        admin.repeatable("PATCH", f"/api/dm/views/{standing[0]}/", body)
+        return int(standing[0])
+    return int(admin.once("POST", "/api/dm/views/", body)["id"])
+
+
 def _settings_of(project: Mapping[str, Any]) -> dict[str, Any]:
     return {name: project[name] for name in (*PROJECT_SETTINGS, "model_version")}
 
@@ -199,9 +217,13 @@ def _put_views(admin: Connection, project_id: int, names: Sequence[str]) -> dict
 
 
 def _clear_markers(admin: Connection, project_id: int) -> None:
-    marked = (queries.has_version(MARKER.format("")),)
     path = f"/api/dm/actions?id=delete_tasks_predictions&project={project_id}"
-    for page in pages_by_id(admin, project_id, marked):
+    pages = (
+        page
+        for marker in (MARKER, CONFUSION_MARKER)
+        for page in pages_by_id(admin, project_id, (queries.has_version(marker.format("")),))
+    )
+    for page in pages:
         admin.repeatable("POST", path, queries.selected([task.id for task in page]))
 
 

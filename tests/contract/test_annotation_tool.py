@@ -236,6 +236,28 @@ def test_a_view_hands_out_its_unlabelled_tasks_by_rank_blind_or_not(world: World
     assert found[2:] == wanted[2:]
 
 
+def test_a_view_of_marked_tasks_is_made_once_and_disturbs_no_answer(world: World) -> None:
+    ids = world.add_tasks(["a", "b", "c"])
+    world.tool.import_predictions(world.project_id, prelabels(ids[:2], "m-1"))
+    world.submit(ids[0], "B")
+    marker = "labelgate confusion 1a2b"
+    assert world.tool.marked_among(world.project_id, ids, marker) == []
+    marks = [
+        Prelabel(task_id=task_id, result=[], score=None, model_version=marker)
+        for task_id in ids[:2]
+    ]
+    assert world.tool.import_predictions(world.project_id, marks) == 2
+    assert world.tool.marked_among(world.project_id, ids, marker) == ids[:2]
+    title = "Labelgate: Confusion: A -> B"
+    view = world.tool.put_view(world.project_id, title, "labelgate confusion 0000")
+    assert world.tool.tasks_in_view(world.project_id, view) == []
+    assert world.tool.put_view(world.project_id, title, marker) == view
+    # The labelled one is shown, and handed out to nobody.
+    assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == [ids[1]]
+    (answered,) = world.tool.annotated_among(world.project_id, ids)
+    assert [label_of(LABELING, each.result) for each in answered.annotations] == ["B"]
+
+
 def test_overlap_keeps_a_task_in_its_view_until_enough_people_answered(world: World) -> None:
     ids = world.add_tasks(["one"])
     view = world.add_view("senior")

@@ -37,6 +37,7 @@ class FakeAnnotationTool:
     page_size: int = 1000
     calls: list[str] = field(default_factory=list)
     rows_to_drop: int = 0
+    view_ids: dict[tuple[int, str], int] = field(default_factory=dict)
     _failures: dict[str, list[Failure]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: Exception, *, afterwards: bool = False) -> None:
@@ -91,6 +92,21 @@ class FakeAnnotationTool:
             return sorted(
                 each.id for each in self._selected(project_id, task_ids) if each.predictions
             )
+
+    def marked_among(self, project_id: int, task_ids: Sequence[int], marker: str) -> list[int]:
+        with self._call("marked_among"):
+            return sorted(
+                each.id
+                for each in self._selected(project_id, task_ids)
+                if any(marker in found.prelabel.model_version for found in each.predictions)
+            )
+
+    def put_view(self, project_id: int, title: str, marker: str) -> int:
+        with self._call("put_view"):
+            view_id = self.view_ids.setdefault((project_id, title), 0) or self.server.next_id()
+            self.view_ids[project_id, title] = view_id
+            self.server.views[view_id] = (project_id, marker)
+            return view_id
 
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         with self._call("tasks_in_view"):
