@@ -13,6 +13,7 @@ COMMANDS = {
     "certificates": "backend.commands.certificates",
     "connect": "backend.commands.projects",
     "consensus": "audit_jobs.consensus.command",
+    "corrections": "audit_jobs.corrections.command",
     "demo": "audit_jobs.demo.command",
     "disconnect": "backend.commands.projects",
     "export": "backend.commands.exports",

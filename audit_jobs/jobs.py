@@ -9,6 +9,7 @@ from typing import Any
 from audit_jobs import cycle, gold, readers, retrain, strategies
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
+from audit_jobs.corrections import job as corrections
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.freezing import freeze_aged
@@ -40,6 +41,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "route": _route,
         "deliver": deliver,
         "agreement": agreement.run,
+        "corrections": corrections.run,
         "audit": audit.run,
         "cycle": cycle.run,
         "freeze": freeze_aged,
@@ -51,4 +53,15 @@ JOBS: Mapping[str, Job] = MappingProxyType(
 
 # What the scheduler runs whenever something changed, in this order; retrain has a thread of its
 # own, because it takes minutes and the queue must go on.
-ROUND = ("sync", "gold", "readers", "escalate", "route", "deliver", "agreement", "audit", "cycle")
+ROUND = (
+    "sync",
+    "gold",
+    "readers",
+    "escalate",
+    "route",
+    "deliver",
+    "agreement",
+    "corrections",
+    "audit",
+    "cycle",
+)

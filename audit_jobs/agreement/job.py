@@ -44,7 +44,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             "label_config": hashlib.sha256(project.label_config.encode()).hexdigest(),
         }
         last = newest_report(session, project.id, AGREEMENT)
-        if last is not None and not _due(state, last, now):
+        if last is not None and not measurement_due(state, last, now):
             return {"state": "nothing new", "answers": state["answers"]}
     policy = parse_policy(project.policy_text)
     tiers = tier_members(runtime, policy)
@@ -71,7 +71,8 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     }
 
 
-def _due(state: Mapping[str, Any], last: Report, now: datetime) -> bool:
+def measurement_due(state: Mapping[str, Any], last: Report, now: datetime) -> bool:
+    """Whether so much has changed since the last report that its figures may have moved."""
     before = last.body.get("state")
     if before == state:
         return False

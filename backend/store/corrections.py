@@ -1,13 +1,20 @@
-"""How often people correct what the models predict, by predicted label."""
+"""How often people correct what the models predict, and what each of them was shown."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session, aliased
 
 from backend.store.annotators import counting_users
 from backend.store.decisions import is_current
-from backend.store.tables import AnnotationRow, DecisionRow, GoldRow, TaskRow
+from backend.store.shared_tasks import SharedState
+from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, GoldRow, TaskRow
+from backend.store.votes import human
+from policies.domain import Outcome, Purpose
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
@@ -57,3 +64,160 @@ def corrections(
         .order_by(recent.c.predicted)
     )
     return {label: (answers, corrected) for label, answers, corrected in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The decision that held for a task at some time."""
+
+    label: str | None
+    score: float | None
+    model_version: str | None
+    outcome: Outcome
+    purpose: Purpose
+    rule: str
+    inclusion_probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredTask:
+    """A person's standing answer, and what is known of what the task showed when it was given.
+
+    ``delivered`` is the look that was last delivered, at ``delivered_at``; None where nothing was.
+    ``in_force`` is the last decision before the answer, None where there was none.
+    """
+
+    annotation_id: int
+    task_id: int
+    user_id: int
+    label: str
+    created_at: datetime
+    lead_time_s: float | None
+    mirrored: bool
+    delivered: dict[str, Any] | None
+    delivered_at: datetime | None
+    in_force: InForce | None
+
+
+def answered_state(session: Session, project_id: int) -> SharedState:
+    """What all answers that count look like from afar: one query, no answer is read."""
+    row = session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(AnnotationRow.annotation_id), 0),
+            func.max(AnnotationRow.updated_at),
+            func.max(TaskRow.decision_seq),
+        )
+        .select_from(AnnotationRow)
+        .join(TaskRow, _same_task())
+        .where(AnnotationRow.project_id == project_id, *human(), TaskRow.deleted_at.is_(None))
+    ).one()
+    answers, ids, changed_at, newest = row
+    return SharedState(
+        answers=int(answers),
+        ids=int(ids),
+        changed_at=None if changed_at is None else changed_at.isoformat(),
+        newest_decision=newest,
+    )
+
+
+def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
+    """Every standing human answer that counts, oldest first; not those to gold, which many answer.
+
+    Of a person's answers to one task all are there: the first was given to what was shown.
+    """
+    gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
+    then = aliased(DecisionRow)
+    # The ledger only grows: of the decisions before an answer the last one was in force.
+    last = (
+        select(func.max(then.seq))
+        .where(
+            then.project_id == AnnotationRow.project_id,
+            then.task_id == AnnotationRow.task_id,
+            then.decided_at <= AnnotationRow.created_at,
+        )
+        .correlate(AnnotationRow)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(*_ANSWER, *_DECISION)
+        .select_from(AnnotationRow)
+        .join(TaskRow, _same_task())
+        .outerjoin(
+            DeliveryRow,
+            and_(
+                DeliveryRow.project_id == AnnotationRow.project_id,
+                DeliveryRow.task_id == AnnotationRow.task_id,
+            ),
+        )
+        .outerjoin(
+            DecisionRow,
+            and_(DecisionRow.project_id == AnnotationRow.project_id, DecisionRow.seq == last),
+        )
+        .where(
+            AnnotationRow.project_id == project_id,
+            AnnotationRow.label.is_not(None),
+            TaskRow.deleted_at.is_(None),
+            TaskRow.task_id.not_in(gold),
+            *human(),
+        )
+        .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
+    )
+    return [
+        AnsweredTask(
+            annotation_id=row.annotation_id,
+            task_id=row.task_id,
+            user_id=row.user_id,
+            label=row.label,
+            created_at=row.created_at,
+            lead_time_s=row.lead_time_s,
+            mirrored=row.mirrored,
+            delivered=row.delivered,
+            delivered_at=row.delivered_at,
+            in_force=_in_force(row),
+        )
+        for row in rows
+    ]
+
+
+_ANSWER = (
+    AnnotationRow.annotation_id,
+    AnnotationRow.task_id,
+    AnnotationRow.user_id,
+    AnnotationRow.label,
+    AnnotationRow.created_at,
+    AnnotationRow.lead_time_s,
+    AnnotationRow.mirrored,
+    DeliveryRow.delivered,
+    DeliveryRow.delivered_at,
+)
+_DECISION = (
+    DecisionRow.seq,
+    DecisionRow.label.label("predicted"),
+    DecisionRow.score,
+    DecisionRow.model_version,
+    DecisionRow.outcome,
+    DecisionRow.purpose,
+    DecisionRow.rule,
+    DecisionRow.inclusion_probability,
+)
+
+
+def _in_force(row: Any) -> InForce | None:
+    if row.seq is None:
+        return None
+    return InForce(
+        label=row.predicted,
+        score=row.score,
+        model_version=row.model_version,
+        outcome=Outcome(row.outcome),
+        purpose=Purpose(row.purpose),
+        rule=row.rule,
+        inclusion_probability=row.inclusion_probability,
+    )
+
+
+def _same_task() -> ColumnElement[bool]:
+    return and_(
+        TaskRow.project_id == AnnotationRow.project_id, TaskRow.task_id == AnnotationRow.task_id
+    )

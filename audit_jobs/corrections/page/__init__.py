@@ -1,0 +1,1 @@
+"""Corrections as one HTML page that stands on its own."""
