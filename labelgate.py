@@ -15,6 +15,7 @@ COMMANDS = {
     "consensus": "audit_jobs.consensus.command",
     "corrections": "audit_jobs.corrections.command",
     "demo": "audit_jobs.demo.command",
+    "drift": "audit_jobs.drift.command",
     "disconnect": "backend.commands.projects",
     "export": "backend.commands.exports",
     "import": "backend.commands.imports:imports",
