@@ -9,7 +9,10 @@ from typing import Any
 from audit_jobs import cycle, gold, readers, retrain, strategies
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
+from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
+from backend import mirror
+from backend.breaker import watch
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.freezing import freeze_aged
@@ -32,6 +35,10 @@ def _route(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     return {**route(runtime, project), **place(runtime, project)}
 
 
+def _reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
+    return {**reconcile(runtime, project), **mirror.reconcile(runtime, project)}
+
+
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "sync": _sync,
@@ -40,13 +47,16 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "escalate": escalate,
         "route": _route,
         "deliver": deliver,
+        "mirror": mirror.run,
         "agreement": agreement.run,
         "corrections": corrections.run,
         "audit": audit.run,
+        "breaker": watch,
         "cycle": cycle.run,
+        "thresholds": thresholds.run,
         "freeze": freeze_aged,
         "retrain": retrain.run,
-        "reconcile": reconcile,
+        "reconcile": _reconcile,
         "strategies": strategies.run,
     }
 )
@@ -63,5 +73,7 @@ ROUND = (
     "agreement",
     "corrections",
     "audit",
+    "breaker",
     "cycle",
+    "mirror",  # last: a mirror project that somebody deleted stops nothing else
 )

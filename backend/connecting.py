@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.mirror_projects import find_mirror, leave_mirror, set_up_mirror
 from backend.predictors.language import known_languages
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
@@ -62,6 +63,8 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
     if problems:
         raise ConnectError("\n".join(f"{policy_file}: {problem}" for problem in problems))
 
+    title = policy.audit.mirror
+    mirror = None if title is None else find_mirror(runtime, seen.id, title)
     with runtime.reads() as session:
         before = active_project(session, seen.id)
     draft = _stored(wanted, before, tool.robot_id())
@@ -74,6 +77,9 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
             [*policy.tier_names, CONTROL_VIEW, AUDIT_VIEW],
             draft.previous_settings or None,
         )
+        if title is not None:
+            wiring = wiring_of(settings)
+            set_up_mirror(runtime, _admin(settings), draft, (title, mirror), wiring)
     except AnnotationToolError:
         if before is None:
             with runtime.sessions.begin() as session:
@@ -93,7 +99,10 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
 
 
 def disconnect_project(runtime: Runtime, title_or_id: str) -> int:
-    """Take away the backend, webhook, views and markers; people's work stays. The project's id."""
+    """Take away the backend, webhooks, views, markers and copies; people's work stays.
+
+    The project's id.
+    """
     project_id = runtime.tool().project(title_or_id).id
     with runtime.reads() as session:
         project = active_project(session, project_id)
@@ -101,6 +110,7 @@ def disconnect_project(runtime: Runtime, title_or_id: str) -> int:
     if project is not None:
         with runtime.sessions.begin() as session:
             mark_disconnected(session, project_id, runtime.now())
+    leave_mirror(runtime, _admin(runtime.settings), project_id)
     previous = None if project is None else project.previous_settings
     provisioning.disconnect(_admin(runtime.settings), project_id, previous or None)
     return project_id

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
 from backend.store.deliveries import (
+    NOTHING,
     Delivery,
     Wish,
     due_deliveries,
@@ -20,6 +22,7 @@ from backend.store.deliveries import (
     mark_failed,
     mark_left_to_people,
 )
+from backend.store.mirrors import MIRROR, answered_in_mirror
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import (
@@ -46,7 +49,8 @@ class Actual:
     """How the tasks of a chunk look in Label Studio now.
 
     ``robot_labels`` has the labels that the robot's standing annotations say, a list a task;
-    ``touched`` are tasks that a person has worked on whose answers count, ``edited`` those where a
+    ``touched`` are tasks that a person has worked on, or on whose copy in the mirror project, and
+    whose answers count, ``edited`` those where a
     person changed the robot's own annotation, ``predicted`` those with predictions.
     """
 
@@ -99,9 +103,11 @@ def _deliver_chunk(
     labeling = parse_labeling(project.label_config)
     with runtime.reads() as session:
         stopped = stopped_users(session, project.id)
+        mirrored = answered_in_mirror(session, project.id, [each.wish.task_id for each in due])
     wishes = [delivery.wish for delivery in due]
     try:
         actual = gather_actual(runtime.tool(), project, labeling, (due, stopped))
+        actual = replace(actual, touched=actual.touched | mirrored)
         plan = plan_delivery(due, actual, labeling)
         missing = _apply(runtime.tool(), project, plan)
         there = {p.model_version for p in plan.prelabels if p.task_id not in missing}
@@ -193,16 +199,25 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
         plan.prelabels.extend(prelabels_of(wish, labeling))
         if wish.accepts and wish.model_version is not None:
             plan.accept[wish.model_version].append(wish.task_id)
-        if wish.overlap != (delivery.delivered or {"overlap": 1})["overlap"]:
-            plan.overlaps[wish.task_id] = wish.overlap
+        overlap = _own_overlap(wish.look)
+        if overlap != _own_overlap(delivery.delivered or NOTHING):
+            plan.overlaps[wish.task_id] = overlap
     return plan
+
+
+def _own_overlap(look: Mapping[str, Any]) -> Any:
+    """How many answers a look asks for in the task's own project; None where that is not known."""
+    return 1 if look["marker"] == MIRROR and look["overlap"] is not None else look["overlap"]
 
 
 def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
     """The predictions to import for a wish: its rank and marker, the model's answer, or neither.
 
     The rank comes first: views order by the versions of a task's predictions as they came in.
+    What is answered in the mirror project stays bare in its own.
     """
+    if wish.marker == MIRROR:
+        return []
     empty = [] if wish.rank is None else [RANK.format(wish.rank)]
     empty += [] if wish.marker is None else [marker(wish.marker)]
     prelabels = [

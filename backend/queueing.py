@@ -25,6 +25,7 @@ from backend.store.deliveries import Wish, store_wishes
 from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import askable_gold, placed_gold
 from backend.store.ledger import newest_seq
+from backend.store.mirrors import MIRROR
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.votes import count_human_labels
 from policies.adjudication import ESCALATION
@@ -205,7 +206,7 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
     return Wish(
         task_id=decision.task_id,
         decision_seq=decision.seq,
-        marker=_view(decision) if queued and not accepts else None,
+        marker=_marker(policy, decision) if queued and not accepts else None,
         label=decision.label if shown else None,
         score=decision.score if shown else None,
         model_version=_version(decision) if shown and decision.label is not None else None,
@@ -231,6 +232,12 @@ def _in_doubt(decision: OpenDecision) -> bool:
 
 def _version(decision: OpenDecision) -> str:
     return decision.model_version or RULES_ALONE  # no model served: a rule gave the label
+
+
+def _marker(policy: Policy, decision: OpenDecision) -> str | None:
+    """What puts the task where people answer it: a view, or the mirror project."""
+    mirrored = policy.audit.mirror is not None and decision.purpose is Purpose.AUDIT
+    return MIRROR if mirrored else _view(decision)
 
 
 def _view(decision: OpenDecision) -> str | None:

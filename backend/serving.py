@@ -18,6 +18,7 @@ from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.gold import gold_task_ids
+from backend.store.mirrors import secret_task_ids
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.labeling import Labeling, parse_labeling
@@ -39,7 +40,8 @@ class ProjectNotConnectedError(Exception):
 class Snapshot:
     """A project as it stood at one moment; ``predictor`` is None before the first training.
 
-    ``gold`` are the tasks that people answer blind although their truth is known.
+    ``gold`` are the tasks that people answer blind although their truth is known, ``secret`` those
+    that are audited in the mirror project.
     """
 
     project: ConnectedProject
@@ -49,6 +51,7 @@ class Snapshot:
     predictor: SklearnPredictor | None
     certified: StoredCertification | None
     gold: frozenset[int] = frozenset()
+    secret: frozenset[int] = frozenset()
 
     @property
     def model_version(self) -> str:
@@ -76,6 +79,7 @@ class _Fingerprint:
     model: ModelVersion | None
     certified: StoredCertification | None
     gold: frozenset[int]
+    secret: frozenset[int]
 
 
 class Snapshots:
@@ -141,7 +145,8 @@ class Snapshots:
                     session, project_id, model.version, project.policy_hash
                 )
             gold = gold_task_ids(session, project_id)
-        return _Fingerprint(project, model, certified, gold)
+            secret = secret_task_ids(session, project_id)
+        return _Fingerprint(project, model, certified, gold, secret)
 
 
 def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
@@ -160,6 +165,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         predictor=predictor,
         certified=now.certified,
         gold=now.gold,
+        secret=now.secret,
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
+from backend.store.mirrors import forget_copies
 from backend.store.projects import ConnectedProject, store_project, store_sync_state
 from backend.store.tasks import (
     StoredTask,
@@ -127,7 +128,7 @@ def _store_answers(
 ) -> int:
     """Store what is new on a page: most of it was read before, and webhooks wait while we write."""
     rows = [
-        _annotation_row(annotation, labeling, project.robot_id)
+        annotation_row(annotation, labeling, project.robot_id)
         for task in page
         for annotation in task.annotations
     ]
@@ -148,7 +149,8 @@ def _store_answers(
         )
 
 
-def _annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) -> dict[str, Any]:
+def annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) -> dict[str, Any]:
+    """An answer as the store keeps it (``backend.store.tasks.store_annotations``)."""
     user_id = annotation.said_by(robot_id)
     return {
         "annotation_id": annotation.id,
@@ -182,6 +184,7 @@ def _apply_deletions(
     touched = mark_annotations_deleted(session, project.id, annotations, now)
     reopen_accepted(session, project.id, touched, now)
     mark_tasks_deleted(session, project.id, tasks, now)
+    forget_copies(session, project.id, tasks, now)
 
 
 def _request_training(

@@ -97,6 +97,15 @@ class AnnotationTool(Protocol):
     def project(self, title_or_id: str) -> Project:
         """The project of this id, or else of exactly this title."""
 
+    def titled(self, title: str) -> list[Project]:
+        """Every project of exactly this title."""
+
+    def create_project(self, title: str, label_config: str) -> Project:
+        """A new project that shows nobody's predictions."""
+
+    def set_label_config(self, project_id: int, label_config: str) -> None:
+        """Change what a project asks; refused where answers that it has say otherwise."""
+
     def users(self) -> list[User]:
         """All members, so that reviewers' e-mails can be matched to user ids."""
 
@@ -126,6 +135,18 @@ class AnnotationTool(Protocol):
 
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""
+
+    def open_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Those of ``task_ids`` that are there and still want answers."""
+
+    def import_tasks(self, project_id: int, data: Sequence[dict[str, Any]]) -> list[int]:
+        """Make tasks of data alone, in bulk; their ids, in the same order.
+
+        After ``AnnotationToolUnavailableError`` some may have been made: look before asking again.
+        """
+
+    def remove_untouched(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Delete those of ``task_ids`` with no answer, skip or draft; all that are gone now."""
 
     def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
         """Import in bulk; the number that the tool says it created (it drops bad rows silently)."""

@@ -14,11 +14,12 @@ from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import is_current
 from backend.store.deliveries import count_by_state, same_task
 from backend.store.escalations import count_escalated
+from backend.store.mirrors import MIRROR, MIRRORED_VIEW
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, GOLD, Report, newest_report, reports
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
-from backend.store.tasks import count_tasks
+from backend.store.tasks import count_labelled, count_tasks
 from backend.store.training import TrainingRequest, open_requests
 from backend.store.votes import count_human_labels, standing
 
@@ -26,6 +27,8 @@ from backend.store.votes import count_human_labels, standing
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """One view: how many tasks it holds unanswered, and how many were answered.
+
+    That of the audits counts those in the mirror project too.
 
     ``escalated`` is how many contested tasks wait for the tier, in the view or for a place in it.
     """
@@ -46,6 +49,7 @@ class ProjectFigures:
     project: ConnectedProject
     tasks: int
     human_labels: int
+    labelled_tasks: int
     accepted: int
     waiting: int
     decisions: dict[str, int]
@@ -69,6 +73,7 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         project=project,
         tasks=count_tasks(session, project.id),
         human_labels=count_human_labels(session, project.id),
+        labelled_tasks=count_labelled(session, project.id),
         accepted=count_accepted(session, project.id),
         waiting=_count_waiting(session, project.id),
         decisions=count_decisions(session, project.id),
@@ -186,7 +191,11 @@ def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
         )
         .group_by(DeliveryRow.marker)
     )
-    found = {marker: (waiting, answered) for marker, waiting, answered in rows}
+    found: dict[str | None, tuple[int, int]] = {}
+    for marker, waiting, answered in rows:
+        view = MIRRORED_VIEW if marker == MIRROR else marker
+        before = found.get(view, (0, 0))
+        found[view] = (before[0] + waiting, before[1] + answered)
     escalated = count_escalated(session, project.id)
     return [
         Queue(

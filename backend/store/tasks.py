@@ -90,11 +90,32 @@ def count_tasks(session: Session, project_id: int) -> int:
     )
 
 
+def count_labelled(session: Session, project_id: int) -> int:
+    """Tasks that a person has labelled and that are not deleted."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(TaskRow)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.deleted_at.is_(None),
+                TaskRow.human_labels > 0,
+            )
+        )
+        or 0
+    )
+
+
 def standing_annotations(session: Session, project_id: int) -> dict[int, int]:
-    """Annotation id -> task id of every annotation, people's and the robot's, that still stands."""
+    """Annotation id -> task id of every annotation, people's and the robot's, that still stands.
+
+    Not those in the mirror project: they are looked for there.
+    """
     rows = session.execute(
         select(AnnotationRow.annotation_id, AnnotationRow.task_id).where(
-            AnnotationRow.project_id == project_id, AnnotationRow.deleted_at.is_(None)
+            AnnotationRow.project_id == project_id,
+            AnnotationRow.deleted_at.is_(None),
+            AnnotationRow.mirrored.is_(False),
         )
     )
     return {row.annotation_id: row.task_id for row in rows}
@@ -116,18 +137,21 @@ def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
     )
 
 
-def store_annotations(
+def store_annotations(  # noqa: PLR0913 - of which project, which tasks, from where and when
     session: Session,
     project_id: int,
     task_ids: Sequence[int],
     rows: Sequence[dict[str, Any]],
     now: datetime,
+    *,
+    mirrored: bool = False,
 ) -> int:
     """Replace what is known of these tasks' annotations; the number of new human answers.
 
     ``rows`` are all annotations that the tasks have now (keys as ``AnnotationRow``, without
     ``project_id``, ``first_seen_at`` and ``deleted_at``). One that is not among them any more is
-    marked deleted. Human labels are counted anew.
+    marked deleted. Human labels are counted anew. ``mirrored`` are the annotations of their copies
+    in the mirror project, which come and go by themselves.
     """
     known = {
         annotation_id
@@ -137,6 +161,7 @@ def store_annotations(
                 AnnotationRow.project_id == project_id,
                 AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
                 AnnotationRow.deleted_at.is_(None),
+                AnnotationRow.mirrored.is_(mirrored),
             )
         )
     }
@@ -146,6 +171,7 @@ def store_annotations(
         AnnotationRow,
         [
             {"project_id": project_id, "first_seen_at": now, "deleted_at": None, **row}
+            | {"mirrored": mirrored}
             for row in rows
         ],
         keep=("first_seen_at",),
@@ -164,6 +190,8 @@ def changed_among(
     project_id: int,
     tasks: Sequence[StoredTask],
     rows: Sequence[dict[str, Any]],
+    *,
+    mirrored: bool = False,
 ) -> set[int]:
     """Those of ``tasks`` whose data or annotations (``rows``, as above) are not stored as given."""
     ids = [task.id for task in tasks]
@@ -177,6 +205,7 @@ def changed_among(
                 AnnotationRow.project_id == project_id,
                 AnnotationRow.task_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
                 AnnotationRow.deleted_at.is_(None),
+                AnnotationRow.mirrored.is_(mirrored),
             )
         )
     }

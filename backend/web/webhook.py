@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from backend.store.events import add_event
+from backend.store.mirrors import mirrored_project
 from backend.store.projects import active_project
 from backend.web.authentication import SECRET_HEADER, require_sender
 from backend.web.bodies import LARGEST_PROJECT_ID, json_object
@@ -52,6 +53,8 @@ def _store(event: Event) -> None:
     detail = {"task_ids": event.task_ids, "annotation_ids": event.annotation_ids}
     with runtime.sessions.begin() as session:
         project_id = event.project_id
+        if project_id is not None:  # what happens in a mirror concerns the project it mirrors
+            project_id = mirrored_project(session, project_id) or project_id
         if project_id is None or active_project(session, project_id) is None:
             raise RequestError(
                 404,

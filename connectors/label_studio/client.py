@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,10 +16,10 @@ from connectors.annotation_tool import (
     Task,
     User,
 )
-from connectors.label_studio import provisioning, queries
-from connectors.label_studio.connection import Connection, NotFoundError
+from connectors.label_studio import copies, project_lists, provisioning, queries
+from connectors.label_studio.connection import Connection
 from connectors.label_studio.convert import prelabel_row
-from connectors.label_studio.task_lists import listed, pages_by_id, rows_of, unlabelled_in_view
+from connectors.label_studio.task_lists import pages_by_id, rows_of, unlabelled_in_view
 
 Item = TypeVar("Item")
 
@@ -58,19 +56,20 @@ class LabelStudioTool:
 
     def project(self, title_or_id: str) -> Project:
         """The project of this id, or else of exactly this title."""
-        if title_or_id.isdecimal():
-            with contextlib.suppress(NotFoundError):  # a title may be a number
-                return _project(self._admin.get(f"/api/projects/{int(title_or_id)}/"))
-        rows = list(listed(self._admin, "/api/projects/", {"include": "id,title"}))
-        ids = [row["id"] for row in rows if row["title"] == title_or_id]
-        if len(ids) == 1:
-            return _project(self._admin.get(f"/api/projects/{ids[0]}/"))
-        if ids:
-            raise AnnotationToolRefusedError(
-                f"{len(ids)} projects of Label Studio at {self._admin.url} are titled "
-                f"{title_or_id!r}; give the id: {', '.join(map(str, ids))}"
-            )
-        raise AnnotationToolRefusedError(_unknown_project(title_or_id, rows, self._admin.url))
+        return project_lists.find_project(self._admin, title_or_id)
+
+    def titled(self, title: str) -> list[Project]:
+        """Every project of exactly this title."""
+        return project_lists.titled(self._admin, title)
+
+    def create_project(self, title: str, label_config: str) -> Project:
+        """A new project that shows nobody's predictions."""
+        return project_lists.create_project(self._admin, title, label_config)
+
+    def set_label_config(self, project_id: int, label_config: str) -> None:
+        """Change what a project asks; refused where answers that it has say otherwise."""
+        body = {"label_config": label_config}
+        self._admin.repeatable("PATCH", f"/api/projects/{project_id}/", body)
 
     def users(self) -> list[User]:
         """All members of the organisation."""
@@ -136,6 +135,18 @@ class LabelStudioTool:
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""
         return unlabelled_in_view(self._admin, project_id, view_id)
+
+    def open_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Those of ``task_ids`` that are there and still want answers."""
+        return copies.open_among(self._admin, project_id, task_ids)
+
+    def import_tasks(self, project_id: int, data: Sequence[dict[str, Any]]) -> list[int]:
+        """Make tasks of data alone, in bulk; their ids, in the same order."""
+        return copies.import_tasks(self._admin, project_id, data)
+
+    def remove_untouched(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        """Delete those of ``task_ids`` with no answer, skip or draft; all that are gone now."""
+        return copies.remove_untouched(self._admin, project_id, task_ids)
 
     def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
         """Import in bulk; the number that Label Studio says it created.
@@ -255,25 +266,6 @@ class LabelStudioTool:
                 f"Label Studio at {self._admin.url} cannot delete the annotations of one user "
                 "alone: it is older than 1.23; update it, so that no person's work is at risk"
             )
-
-
-def _project(row: dict[str, Any]) -> Project:
-    return Project(
-        id=row["id"],
-        title=row["title"],
-        label_config=row["label_config"],
-        model_version=row["model_version"] or "",
-    )
-
-
-def _unknown_project(wanted: str, rows: Sequence[dict[str, Any]], url: str) -> str:
-    near = difflib.get_close_matches(wanted, [row["title"] for row in rows], n=5, cutoff=0.4)
-    listed = [row for row in rows if row["title"] in near] or rows[:5]
-    known = ", ".join(f"{row['title']!r} (id {row['id']})" for row in listed)
-    return (
-        f"no project of Label Studio at {url} has the title or id {wanted!r}; "
-        f"{'nearest' if near else 'there are'}: {known or 'none at all'}"
-    )
 
 
 def _count(answer: Any, field: str) -> int:

@@ -29,6 +29,7 @@ RANK = "labelgate #{:02d}"
 # Label Studio shows a task's stored prediction in the form, and asks the backend for a task that
 # has none when a person opens it; it does not ask for whole pages of tasks by itself.
 PROJECT_SETTINGS = {"show_collab_predictions": True, "evaluate_predictions_automatically": False}
+MIRROR_SETTINGS = {"show_collab_predictions": False, "evaluate_predictions_automatically": False}
 # All that concern a project but ANNOTATIONS_CREATED: Label Studio sends it when predictions are
 # turned into annotations, which Labelgate does itself, in bulk, and writes every row out for it,
 # which takes longer than making them. Where a person does it, the next poll sees it.
@@ -116,6 +117,28 @@ def disconnect(
     _clear_markers(admin, project_id)
     if previous:
         _restore(admin, project_id, previous)
+
+
+def connect_mirror(admin: Connection, project_id: int, wiring: Wiring) -> None:
+    """Let a mirror project tell Labelgate of answers at once; it shows nobody's predictions.
+
+    Refused where an ML backend is connected: its predictions would be shown to auditors.
+    """
+    backends = rows_of(admin.get("/api/ml/", {"project": project_id}), "ML backends")
+    if backends:
+        raise AnnotationToolRefusedError(
+            f"project {project_id} has an ML backend ({backends[0]['url']}), whose predictions "
+            "auditors would see: disconnect it there, or name another project in audit.mirror"
+        )
+    _put_webhook(admin, project_id, wiring)
+    admin.repeatable("PATCH", f"/api/projects/{project_id}/", MIRROR_SETTINGS)
+
+
+def disconnect_mirror(admin: Connection, project_id: int) -> None:
+    """Take away the webhook; the project and all that people did in it stay."""
+    for webhook in _webhooks(admin, project_id):
+        if SECRET_HEADER in (webhook["headers"] or {}):
+            _delete(admin, f"/api/webhooks/{webhook['id']}/")
 
 
 def put_view(admin: Connection, project_id: int, title: str, marker: str) -> int:

@@ -62,6 +62,11 @@ def unlabelled() -> Filter:
     return _filter("is_labeled", "equal", "Boolean", value=False)
 
 
+def without_draft() -> Filter:
+    """Tasks that nobody has begun to answer."""
+    return _filter("draft_exists", "equal", "Boolean", value=False)
+
+
 def has_version(model_version: str) -> Filter:
     """Tasks with a prediction, or marker, whose model version contains this text."""
     return _filter("predictions_model_versions", "contains", "List", [model_version])

@@ -303,6 +303,51 @@ def _read(world: World, since: datetime | None) -> list[Task]:
     return sorted((task for page in pages for task in page), key=lambda task: task.id)
 
 
+def test_tasks_of_data_alone_come_in_their_order_and_ask_for_answers(world: World) -> None:
+    old = world.add_tasks(["one", "two"])
+    rows = [{"text": f"copy {n}", "labelgate": f"key {n}"} for n in range(30)]
+    made = world.tool.import_tasks(world.project_id, rows)
+    assert world.tool.import_tasks(world.project_id, []) == []
+    found = flat(world.tool.tasks_after(world.project_id, old[-1]))
+    assert [(task.id, task.data) for task in found] == list(zip(made, rows, strict=True))
+    assert world.tool.predicted_among(world.project_id, made) == []
+    world.submit(made[0], "A")
+    world.skip(made[1])
+    assert world.tool.open_among(world.project_id, made[:3]) == made[1:3]
+    world.tool.set_overlap(made[0], 2)
+    assert world.tool.open_among(world.project_id, made[:3]) == made[:3]
+    assert world.tool.open_among(world.project_id, []) == []
+
+
+def test_only_tasks_without_anybodys_work_are_removed(world: World) -> None:
+    answered, skipped, begun, untouched, other = world.add_tasks(list("abcde"))
+    world.submit(answered, "A")
+    world.skip(skipped)
+    world.begin(begun)
+    asked = [answered, skipped, begun, untouched]
+    assert world.tool.remove_untouched(world.project_id, asked) == [untouched]
+    assert world.tool.remove_untouched(world.project_id, asked) == [untouched]
+    assert world.tool.remove_untouched(world.project_id, []) == []
+    left = [task.id for task in flat(world.tool.tasks_after(world.project_id, 0))]
+    assert left == [answered, skipped, begun, other]
+
+
+def test_a_project_is_made_found_by_title_and_asks_what_its_answers_allow(world: World) -> None:
+    title = f"{world.title} mirror"
+    assert world.tool.titled(title) == []
+    made = world.tool.create_project(title, CONFIG)
+    assert made.label_config == CONFIG
+    assert world.tool.titled(title) == [made] == [world.tool.project(str(made.id))]
+    more = CONFIG.replace('<Choice value="B"/>', '<Choice value="B"/><Choice value="C"/>')
+    world.tool.set_label_config(made.id, more)
+    assert world.tool.project(str(made.id)).label_config == more
+    (task_id,) = world.tool.import_tasks(made.id, [{"text": "one"}])
+    world.submit(task_id, "B")
+    with pytest.raises(AnnotationToolRefusedError):
+        world.tool.set_label_config(made.id, CONFIG.replace('"B"', '"C"'))
+    assert world.tool.project(str(made.id)).label_config == more
+
+
 def test_a_version_without_predictions_cannot_be_shown(world: World) -> None:
     with pytest.raises(AnnotationToolRefusedError, match="exist"):
         world.tool.show_version(world.project_id, "never-imported")

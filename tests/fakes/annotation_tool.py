@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from connectors.annotation_tool import (
     AnnotationToolRefusedError,
@@ -17,6 +18,8 @@ from connectors.annotation_tool import (
     Task,
     User,
 )
+from connectors.label_studio.convert import label_of
+from connectors.label_studio.labeling import parse_labeling
 from tests.fakes.label_studio_server import ROBOT_ID, FakePrediction, FakeServer, FakeTask
 
 
@@ -59,6 +62,30 @@ class FakeAnnotationTool:
                 )
                 raise AnnotationToolRefusedError(f"no project {title_or_id!r}; there are: {known}")
             return found[0]
+
+    def titled(self, title: str) -> list[Project]:
+        with self._call("titled"):
+            return [each for each in self.server.projects.values() if each.title == title]
+
+    def create_project(self, title: str, label_config: str) -> Project:
+        with self._call("create_project"):
+            return self.server.projects[self.server.add_project(title, label_config)]
+
+    def set_label_config(self, project_id: int, label_config: str) -> None:
+        with self._call("set_label_config"):
+            offered = parse_labeling(label_config).labels
+            labeling = parse_labeling(self.server.projects[project_id].label_config)
+            given = {
+                label_of(labeling, annotation.result)
+                for task in self.server.of_project(project_id)
+                for annotation in task.annotations
+                if annotation.result
+            }
+            if given - set(offered):
+                raise AnnotationToolRefusedError("These labels still exist in annotations")
+            self.server.projects[project_id] = replace(
+                self.server.projects[project_id], label_config=label_config
+            )
 
     def users(self) -> list[User]:
         with self._call("users"):
@@ -117,6 +144,24 @@ class FakeAnnotationTool:
                 if owner == project_id and not each.is_labeled and _of_version(each, marker)
             ]
             return [_task(each) for each in sorted(held, key=_versions)]
+
+    def open_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        with self._call("open_among"):
+            return sorted(
+                each.id for each in self._selected(project_id, task_ids) if not each.is_labeled
+            )
+
+    def import_tasks(self, project_id: int, data: Sequence[dict[str, Any]]) -> list[int]:
+        with self._call("import_tasks"):
+            return self.server.add_tasks(project_id, data)
+
+    def remove_untouched(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
+        with self._call("remove_untouched"):
+            for task in self._selected(project_id, task_ids):
+                if not task.annotations and task.id not in self.server.drafts:
+                    self.server.delete_task(task.id)
+            left = {each.id for each in self._selected(project_id, task_ids)}
+            return [task_id for task_id in task_ids if task_id not in left]
 
     def import_predictions(self, project_id: int, prelabels: Sequence[Prelabel]) -> int:
         with self._call("import_predictions"):

@@ -40,6 +40,7 @@ class World(Protocol):
     def skip(self, task_id: int) -> None: ...
     def edit(self, annotation_id: int, label: str) -> None: ...
     def mark_ground_truth(self, annotation_id: int) -> None: ...
+    def begin(self, task_id: int) -> None: ...
 
 
 class FakeWorld:
@@ -72,6 +73,9 @@ class FakeWorld:
 
     def mark_ground_truth(self, annotation_id: int) -> None:
         self.server.mark_ground_truth(annotation_id)
+
+    def begin(self, task_id: int) -> None:
+        self.server.drafts.add(task_id)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,6 +129,9 @@ class RealWorld:
     def mark_ground_truth(self, annotation_id: int) -> None:
         path = f"/api/annotations/{annotation_id}/"
         self.admin.repeatable("PATCH", path, {"ground_truth": True})
+
+    def begin(self, task_id: int) -> None:
+        self.save_draft(task_id)
 
     def _answer(self, task_id: int, body: dict[str, Any]) -> None:
         self._as_person.once("POST", f"/api/tasks/{task_id}/annotations/", body)

@@ -39,7 +39,10 @@ class FakeTask:
 
 @dataclass(slots=True, kw_only=True)
 class FakeServer:
-    """``clock`` gives the times that rows are stamped with; ids rise over all kinds of rows."""
+    """``clock`` gives the times that rows are stamped with; ids rise over all kinds of rows.
+
+    ``drafts`` are the tasks that somebody has begun to answer.
+    """
 
     clock: Callable[[], datetime]
     projects: dict[int, Project] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class FakeServer:
     tasks: dict[int, FakeTask] = field(default_factory=dict)
     views: dict[int, tuple[int, str]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    drafts: set[int] = field(default_factory=set)
     _last_id: int = 0
 
     def add_project(self, title: str, label_config: str) -> int:
