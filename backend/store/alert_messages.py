@@ -74,21 +74,22 @@ def store_message(
     project_id: int,
     message: tuple[int, str, str, dict[str, Any]],
     now: datetime,
-) -> None:
+) -> StoredMessage:
     """Keep a new message: the alert's number, the channel, the state, the body."""
     alert_id, channel, state, body = message
-    session.add(
-        AlertMessageRow(
-            project_id=project_id,
-            alert_id=alert_id,
-            channel=channel,
-            state=state,
-            body=body,
-            attempts=0,
-            next_attempt_at=now,
-            created_at=now,
-        )
+    row = AlertMessageRow(
+        project_id=project_id,
+        alert_id=alert_id,
+        channel=channel,
+        state=state,
+        body=body,
+        attempts=0,
+        next_attempt_at=now,
+        created_at=now,
     )
+    session.add(row)
+    session.flush()
+    return _message(row)
 
 
 def merge_message(session: Session, message: StoredMessage, carrier: int) -> None:

@@ -84,11 +84,11 @@ def unqueued_alerts(
     return _numbered(session, new)
 
 
-def _of_project(project_id: int) -> Select[tuple[ReportRow]]:
+def _of_project(project_id: int) -> Select[ReportRow]:
     return select(ReportRow).where(ReportRow.project_id == project_id, ReportRow.kind == ALERT)
 
 
-def _numbered(session: Session, rows: Select[tuple[ReportRow]]) -> list[NumberedAlert]:
+def _numbered(session: Session, rows: Select[ReportRow]) -> list[NumberedAlert]:
     ordered = session.scalars(rows.order_by(ReportRow.made_at, ReportRow.id))
     return [NumberedAlert(id=row.id, alert=_alert(row)) for row in ordered]
 
