@@ -15,7 +15,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
-from backend.store.reports import AGREEMENT, forget_before, thin_reports
+from backend.store.reports import AGREEMENT, AUDIT, forget_before, thin_reports
 from backend.store.training import open_requests
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 WATCH_S = 1.0
 FAILED_ROUND_PAUSE_S = 5.0
 RETENTION = timedelta(days=30)
-EVERY_REPORT_FOR = timedelta(days=2)  # then one report of agreement a day is kept
+EVERY_REPORT_FOR = timedelta(days=2)  # then one a day is kept, of agreement and of audits
 
 
 def build_scheduler(runtime: Runtime) -> BlockingScheduler:
@@ -36,6 +36,7 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
     scheduler.add_job(watch.nightly_apart, "cron", args=["strategies"], hour=1, id="strategies")
+    scheduler.add_job(watch.nightly, "cron", args=["thresholds"], hour=1, id="thresholds")
     scheduler.add_job(watch.nightly, "cron", args=["freeze"], hour=2, id="freeze")
     scheduler.add_job(watch.nightly, "cron", args=["reconcile"], hour=3, id="reconcile")
     scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])
@@ -113,4 +114,5 @@ def forget(runtime: Runtime) -> None:
     """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
-        thin_reports(session, AGREEMENT, runtime.now() - EVERY_REPORT_FOR)
+        for kind in (AGREEMENT, AUDIT):
+            thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)

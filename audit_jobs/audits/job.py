@@ -109,10 +109,10 @@ def standing_claim(
         return None
     version = RULES_ALONE if model is None else model.version
     part = found.judged & np.asarray(found.versions == version, dtype=np.bool_)
-    passed = found.passed[part]
-    rate = pass_rate(passed, found.chances[part])
-    claim = claim_of(rate, int(np.count_nonzero(~passed)), rule.max_error_rate, rule.confidence)
-    return {"model_version": version, "pass_rate": rate.estimate.as_json(), **claim.as_json()}
+    passed, chances = found.passed[part], found.chances[part]
+    rate = pass_rate(passed, chances)
+    claim = claim_of(~passed, chances, rule.max_error_rate, rule.confidence)
+    return {"model_version": version, "pass_rate": rate.estimate.as_json(), **claim}
 
 
 def _unanswered(found: Audits) -> dict[str, int]:
