@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import beta, norm
+from scipy.special import ndtri
+from scipy.stats import beta
 
 from policies.domain import Estimate
 
@@ -34,7 +35,7 @@ def wilson_bounds(share: float, n: float, confidence: float = 0.95) -> tuple[flo
     """
     if math.isinf(n):
         return share, share
-    z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
+    z2 = float(ndtri(0.5 + confidence / 2)) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     low = 0.0 if share == 0 else max(0.0, centre - half)

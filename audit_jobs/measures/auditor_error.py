@@ -173,6 +173,6 @@ def _check(
     lengths = {len(found), len(again), len(wrong), len(seconds), len(chances)}
     if len(lengths) > 1:
         raise ValueError(f"the columns differ in length: {sorted(lengths)}")
-    for name, values in (("second", seconds[again]), ("inclusion", chances)):
+    for name, values in (("a second", seconds[again]), ("an inclusion", chances)):
         if not bool(((values > 0) & (values <= 1)).all()):
-            raise ValueError(f"a {name} probability must be above 0 and at most 1")
+            raise ValueError(f"{name} probability must be above 0 and at most 1")
