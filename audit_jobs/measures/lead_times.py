@@ -15,7 +15,7 @@ from policies.intervals import UNKNOWN
 
 # A form that was left open over lunch is no label of two hours: of each tier, times beyond these
 # quantiles count as the quantile.
-WINSORISED = (0.025, 0.975)
+WINSORISED = (0.05, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
