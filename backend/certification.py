@@ -2,7 +2,8 @@
 
 Every group of answers that the policy makes a promise about gets one look a version and policy, as
 soon as there are enough control answers to prove anything: looking again and again at growing data
-until it passes would break the promise.
+until it passes would break the promise. A group whose breaker tripped and was reset gets another
+one, on answers given since the trip alone.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from backend.candidates import column, with_class_support
 from backend.champion import Champion, predict_tasks
+from backend.rearming import doubts_of, settle_resets
 from backend.runtime import Runtime
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, store_certification
@@ -28,12 +30,11 @@ from policies.certifying import (
     Evidence,
     certify_promises,
     extended,
-    missing,
     reaching_auto_accept,
     ready,
 )
 from policies.domain import Candidates, Certificate, part_of
-from policies.promises import AutoAccept, Promise, least_answers, promises_of
+from policies.promises import AutoAccept, Promise, groups_of, least_answers, promises_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 
@@ -78,18 +79,19 @@ def certify_version(
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return None
-    promises = missing(
-        version_promises(rule, policy, serving.predictor.labels),
-        None if standing is None else standing.certification,
-    )
+    version = serving.model.version
+    looked = None if standing is None else standing.certification
     with runtime.reads() as session:
-        control = control_answers(session, project, policy, serving.model.version)
+        doubts = doubts_of(session, project.id, version, looked)
+        promises = doubts.due(version_promises(rule, policy, serving.predictor.labels), looked)
+        control = control_answers(session, project, policy, version)
         pool = unlabelled_task_ids(session, project.id)
         waiting = pool + contested_task_ids(session, project.id)
     if not promises or len(control) < min(map(least_answers, promises)):
         return standing
     asked = Asked(runtime=runtime, project=project, policy=policy, serving=serving)
     answered = asked.reaching(sorted(control))
+    answered = part_of(answered, doubts.counting(rule, answered))
     due = ready(rule, promises, answered, slice_is_open=slice_is_open(policy, waiting))
     if not due:
         return standing
@@ -99,19 +101,15 @@ def certify_version(
         truth=column([control[task_id] for task_id in answered.task_ids.tolist()]),
         pool=asked.reaching(sample(pool)),
     )
-    found = certify_promises(rule, due, evidence, model_version=serving.model.version)
+    found = certify_promises(rule, due, evidence, model_version=version)
     with runtime.reads() as session:
-        window = answered_between(session, project.id, answered.task_ids.tolist())
-    certification = extended(
-        None if standing is None else standing.certification,
-        _dated(found, window),
-        serving.model.version,
-    )
+        certification = extended(looked, _dated(session, project, found, (rule, answered)), version)
 
     with runtime.sessions.begin() as session:
         stored = store_certification(
             session, project.id, certification, project.policy_hash, runtime.now()
         )
+        settle_resets(session, project.id, doubts, found, stored.certified_at)
     _log(project, found)
     return stored
 
@@ -135,10 +133,20 @@ def sample(ids: Sequence[int]) -> Sequence[int]:
 
 
 def _dated(
-    certificates: Sequence[Certificate], window: tuple[datetime, datetime] | None
+    session: Session,
+    project: ConnectedProject,
+    certificates: Sequence[Certificate],
+    rests_on: tuple[AutoAccept, Candidates],
 ) -> tuple[Certificate, ...]:
-    since, until = (None, None) if window is None else window
-    return tuple(replace(each, since=since, until=until) for each in certificates)
+    """The certificates with the times between which their control answers were given."""
+    rule, answered = rests_on
+    groups = groups_of(rule, [each.group for each in certificates], answered)
+    dated = []
+    for place, certificate in enumerate(certificates):
+        window = answered_between(session, project.id, answered.task_ids[groups == place].tolist())
+        since, until = (None, None) if window is None else window
+        dated.append(replace(certificate, since=since, until=until))
+    return tuple(dated)
 
 
 def _log(project: ConnectedProject, found: Sequence[Certificate]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from backend.candidates import column
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
+from backend.rearming import doubts_of, without_suspended
 from backend.runtime import Runtime
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification
@@ -39,6 +40,7 @@ from policies.domain import BoolArray, Candidates, Certificate, ObjectArray, par
 from policies.freezing import Lot, Terms, frozen, grown, look
 from policies.loading import parse_policy
 from policies.promises import AutoAccept
+from policies.rearming import Doubts
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 
@@ -186,6 +188,8 @@ def _gather(runtime: Runtime, project: ConnectedProject, until: datetime) -> _Ga
         waiting = unlabelled_task_ids(session, project.id)
         waiting += contested_task_ids(session, project.id)
         truth = control_answers(session, project, policy, version)
+        doubts = doubts_of(session, project.id, version, certified.certification)
+    standing = without_suspended(rule, standing, doubts)
     return _Gathered(
         policy=policy,
         rule=rule,
@@ -195,6 +199,7 @@ def _gather(runtime: Runtime, project: ConnectedProject, until: datetime) -> _Ga
         control=_control(
             Asked(runtime=runtime, project=project, policy=policy, serving=serving),
             (truth, before, until),
+            (rule, doubts),
         ),
         answers=len(truth),
         terms=Terms(
@@ -209,7 +214,11 @@ def _gather(runtime: Runtime, project: ConnectedProject, until: datetime) -> _Ga
     )
 
 
-def _control(asked: Asked, known: tuple[dict[int, str], Sequence[Freeze], datetime]) -> _Control:
+def _control(
+    asked: Asked,
+    known: tuple[dict[int, str], Sequence[Freeze], datetime],
+    doubted: tuple[AutoAccept, Doubts],
+) -> _Control:
     truth, before, until = known
     with asked.runtime.reads() as session:
         ids = np.array(task_ids(session, asked.project.id), dtype=np.int64)
@@ -218,9 +227,11 @@ def _control(asked: Asked, known: tuple[dict[int, str], Sequence[Freeze], dateti
     answers = asked.reaching(drawn)
     gone = {task_id for freeze in before for task_id in freeze.left_control}
     here = answers.task_ids.tolist()
+    rule, doubts = doubted
+    counting = dict(zip(here, doubts.counting(rule, answers).tolist(), strict=True))
     return _Control(
         answers=answers,
-        truth=column([truth.get(task_id) for task_id in here]),
+        truth=column([truth.get(task_id) if counting[task_id] else None for task_id in here]),
         seen=np.array([seen.get(task_id, False) for task_id in here], dtype=np.bool_),
         gone=np.array([task_id in gone for task_id in here], dtype=np.bool_),
         known=np.array([task_id in seen for task_id in here], dtype=np.bool_),

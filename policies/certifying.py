@@ -115,12 +115,16 @@ def ready(
     """
     groups = groups_of(rule, [(each.predictor, each.label) for each in promises], answered)
     counts = np.bincount(groups[groups >= 0], minlength=len(promises))
-    patience = _PATIENCE if slice_is_open else 1
     return [
         promise
         for promise, count in zip(promises, counts.tolist(), strict=True)
-        if count >= patience * least_answers(promise)
+        if count >= answers_wanted(promise, slice_is_open=slice_is_open)
     ]
+
+
+def answers_wanted(promise: Promise, *, slice_is_open: bool = True) -> int:
+    """The control answers that a group's look waits for."""
+    return (_PATIENCE if slice_is_open else 1) * least_answers(promise)
 
 
 def told(certificate: Certificate, floor: float) -> str:
@@ -148,9 +152,11 @@ def _whose(certificate: Certificate) -> str:
 def extended(
     certification: Certification | None, certificates: Sequence[Certificate], model_version: str
 ) -> Certification:
-    """The certificates of a version with those that were proved since."""
+    """The certificates of a version with those that were proved since, one for each group."""
+    anew = {each.group for each in certificates}
     before = () if certification is None else certification.certificates
-    return Certification(model_version=model_version, certificates=(*before, *certificates))
+    kept = [each for each in before if each.group not in anew]
+    return Certification(model_version=model_version, certificates=(*kept, *certificates))
 
 
 def missing(promises: Sequence[Promise], certification: Certification | None) -> list[Promise]:

@@ -55,6 +55,15 @@ def reset_suspension(session: Session, suspension_id: int, why: str, now: dateti
     )
 
 
+def use_up_reset(session: Session, suspension_id: int) -> None:
+    """The look that a reset allowed proved nothing: it takes another one."""
+    session.execute(
+        update(SuspensionRow)
+        .where(SuspensionRow.id == suspension_id, SuspensionRow.rearmed_at.is_(None))
+        .values(reset_at=None)
+    )
+
+
 def rearm_suspension(session: Session, suspension_id: int, now: datetime) -> None:
     """A new certificate proves the promise: the group is accepted again."""
     session.execute(

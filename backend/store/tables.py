@@ -328,7 +328,7 @@ class SuspensionRow(Base):
     """A breaker that tripped: whose answers are not accepted, why, and how it ended.
 
     ``predictor`` and ``label`` name the group of answers as a certificate does. Rows are closed
-    once (``reset_at``, then ``rearmed_at``), and never deleted.
+    once (``rearmed_at``), and never deleted; a look that proves nothing takes ``reset_at`` back.
     """
 
     __tablename__ = "suspensions"

@@ -1,0 +1,79 @@
+"""What a breaker that tripped means for certificates: which answers still prove something."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from policies.breaker import Suspension
+from policies.certifying import missing
+from policies.domain import BoolArray, Candidates, Certificate, Certification
+from policies.promises import AutoAccept, Group, Promise, groups_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """The trips of a model version, and for each group that tripped the tasks that speak for it.
+
+    ``telling`` holds the tasks all of whose answers were given since ``doubted_since``: what was
+    answered before proved a promise that did not hold.
+    """
+
+    trips: Sequence[Suspension]
+    telling: Mapping[Group, Collection[int]]
+
+    @property
+    def suspended(self) -> dict[Group, Suspension]:
+        """The trips that stand, by group."""
+        return {each.group: each for each in self.trips if each.rearmed_at is None}
+
+    @property
+    def reset(self) -> dict[Group, Suspension]:
+        """Those of them that a new certificate ends."""
+        return {group: trip for group, trip in self.suspended.items() if trip.reset_at is not None}
+
+    def due(
+        self, promises: Sequence[Promise], certification: Certification | None
+    ) -> list[Promise]:
+        """The promises that may be looked at: those that had no look yet, and those reset since.
+
+        What is suspended and was not reset gets none, whatever the answers say.
+        """
+        fresh = {(each.predictor, each.label) for each in missing(promises, certification)}
+        wanted = (fresh - self.suspended.keys()) | self.reset.keys()
+        return [each for each in promises if (each.predictor, each.label) in wanted]
+
+    def counting(self, rule: AutoAccept, answered: Candidates) -> BoolArray:
+        """Which of the answered control tasks still prove something of their group."""
+        keys = list(self.telling)
+        groups = groups_of(rule, keys, answered)
+        counts: BoolArray = groups < 0
+        for place, tasks in enumerate(self.telling.values()):
+            counts |= (groups == place) & np.isin(answered.task_ids, sorted(tasks))
+        return counts
+
+
+def doubted_since(
+    trips: Sequence[Suspension], certification: Certification | None
+) -> dict[Group, datetime]:
+    """From when on answers prove something of each group that tripped.
+
+    From its last trip on; or, where a look at the answers given since proved nothing, from the last
+    of those on: no answer is looked at twice for the same group.
+    """
+    since: dict[Group, datetime] = {}
+    for each in trips:
+        since[each.group] = max(each.since, since.get(each.group, each.since))
+    looked = {} if certification is None else {e.group: e for e in certification.certificates}
+    return {group: _failed_look(time, looked.get(group)) for group, time in since.items()}
+
+
+def _failed_look(since: datetime, certificate: Certificate | None) -> datetime:
+    if certificate is None or certificate.threshold is not None:
+        return since
+    if certificate.since is None or certificate.until is None or certificate.since <= since:
+        return since
+    return certificate.until
