@@ -9,6 +9,7 @@ from typing import Any
 from audit_jobs import cycle, gold, readers, retrain, strategies
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
+from audit_jobs.figures import job as figures
 from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
 from backend import mirror
@@ -53,6 +54,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "audit": audit.run,
         "breaker": watch,
         "cycle": cycle.run,
+        "figures": figures.run,
         "thresholds": thresholds.run,
         "freeze": freeze_aged,
         "retrain": retrain.run,
@@ -75,5 +77,6 @@ ROUND = (
     "audit",
     "breaker",
     "cycle",
+    "figures",
     "mirror",  # last: a mirror project that somebody deleted stops nothing else
 )

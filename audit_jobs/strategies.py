@@ -89,7 +89,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     world = _world(runtime, project, slices)
 
     cycles = [*done, *(_measured(world, cycle) for cycle in reversed(waiting[-CYCLES_A_RUN:]))]
-    gains = pooled_gains([trial for cycle in cycles for trial in _trials(cycle)])
+    gains = pooled_gains([trial for cycle in cycles for trial in trials_of(cycle)])
     body = {"cycles": cycles, "gains": as_json(gains), "says": compared(gains)}
 
     with runtime.sessions.begin() as session:
@@ -171,7 +171,7 @@ def _usable(world: _World, ids: frozenset[int]) -> list[int]:
     return sorted(task_id for task_id in ids if task_id in world.inputs)
 
 
-def _trials(cycle: Mapping[str, Any]) -> Iterator[LeftOut]:
+def trials_of(cycle: Mapping[str, Any]) -> Iterator[LeftOut]:
     """A stored cycle as the measure takes it: the tasks that no model differed on are 0."""
     places = {task_id: place for place, task_id in enumerate(cycle["tests"])}
     for each in cycle["left_out"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import EventRow, JobRunRow, ReportRow
@@ -15,7 +15,7 @@ AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"
 CONSENSUS, GOLD = "consensus", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
-STRATEGIES = "strategies"
+FIGURES, STRATEGIES = "figures", "strategies"
 ALERT_CHANNELS = "alert_channels"
 _IDS_PER_STATEMENT = 5_000
 
@@ -76,6 +76,30 @@ def newest_report(session: Session, project_id: int, kind: str) -> Report | None
         .limit(1)
     )
     return None if row is None else _report(row)
+
+
+def newest_id(session: Session, project_id: int, kind: str) -> int | None:
+    """The number of the last report of a kind: it is another one once something was reported."""
+    return session.scalar(
+        select(func.max(ReportRow.id)).where(
+            ReportRow.project_id == project_id, ReportRow.kind == kind
+        )
+    )
+
+
+def newest_by_version(session: Session, project_id: int, kind: str) -> dict[str, Report]:
+    """The last report of a kind for each model version that served when it was made."""
+    newest = (
+        select(func.max(ReportRow.id))
+        .where(
+            ReportRow.project_id == project_id,
+            ReportRow.kind == kind,
+            ReportRow.model_version.is_not(None),
+        )
+        .group_by(ReportRow.model_version)
+    )
+    rows = session.scalars(select(ReportRow).where(ReportRow.id.in_(newest)).order_by(ReportRow.id))
+    return {str(row.model_version): _report(row) for row in rows}
 
 
 def open_run(session: Session, job: str, project_id: int | None, now: datetime) -> int:
