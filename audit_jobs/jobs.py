@@ -9,9 +9,9 @@ from typing import Any
 from audit_jobs import cycle, gold, readers, retrain, strategies
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
-from audit_jobs.figures import job as figures
 from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
+from audit_jobs.figures import job as figures
 from backend import mirror
 from backend.breaker import watch
 from backend.delivery import deliver
