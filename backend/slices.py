@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.store.certificates import withdrawn_at
+from backend.store.drift import drifted_at
 from backend.store.escalations import final_labels
 from backend.store.projects import ConnectedProject
 from backend.store.votes import answered_after, human_votes
@@ -54,10 +55,15 @@ def control_answers(
     """Task id -> people's answer to the control tasks that prove something of this version.
 
     Where the version's promise was withdrawn, that is what was answered afterwards alone: the
-    answers before proved a promise that did not hold.
+    answers before proved a promise that did not hold. After drift it is so for every version:
+    they are about traffic that does not come any more.
     """
     control = labelled_slices(session, project, policy).control
-    since = withdrawn_at(session, project.id, model_version)
+    times = (
+        withdrawn_at(session, project.id, model_version),
+        drifted_at(session, project.id),
+    )
+    since = max((time for time in times if time is not None), default=None)
     if since is None:
         return control
     later = answered_after(session, project.id, since)

@@ -1,0 +1,187 @@
+"""The tasks of the reference and of the window, as the model reads them, with its answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from audit_jobs.drift.columns import Kind, as_feature, kind_of, without_missing
+from audit_jobs.drift.comparison import Samples
+from audit_jobs.drift.features import Features, as_column, image_features, text_features
+from audit_jobs.measures.drift import FEWEST, Categories, Numbers
+from audit_jobs.measures.label_shift import LabelShare, label_shares, true_shares
+from backend.predictors.inputs import read_inputs
+from backend.predictors.protocol import ModelInput, Predictor
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject
+from backend.store.tasks import stored_tasks
+from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
+from policies.domain import BoolArray, FloatArray
+from policies.sampling import SLICE, draws
+from policies.schema import Policy
+
+OUTPUT, CONFIDENCE = "predicted label", "confidence"
+# Tasks of the reference that are read: images are downloaded one by one.
+_MOST = {InputKind.TEXT: 5_000, InputKind.HYPERTEXT: 5_000, InputKind.IMAGE: 1_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One side of the comparison: the tasks that could be read, by id.
+
+    ``probabilities`` has a row for each of the tasks that ``answered`` marks; ``unreadable`` is how
+    many tasks are left out.
+    """
+
+    ids: list[int]
+    data: list[dict[str, Any]]
+    values: list[ModelInput]
+    answered: BoolArray
+    probabilities: FloatArray
+    unreadable: int
+
+    @property
+    def answered_ids(self) -> list[int]:
+        """The tasks that the model answered here."""
+        return [each for each, answered in zip(self.ids, self.answered, strict=True) if answered]
+
+    @property
+    def confidence(self) -> FloatArray:
+        """The largest probability of each answered task."""
+        return self.probabilities.max(axis=1, initial=0.0)
+
+    def answers(self, labels: Sequence[str]) -> list[str]:
+        """The most probable label of each answered task."""
+        if not len(self.probabilities):
+            return []
+        return [labels[best] for best in self.probabilities.argmax(axis=1).tolist()]
+
+
+def random_part(policy: Policy, ids: Sequence[int]) -> BoolArray:
+    """The control and holdout tasks: a random part that no version is ever trained on."""
+    draw = draws(policy.salt, SLICE, np.array(ids, np.int64))
+    return (draw < policy.control.share) | (draw >= 1 - policy.holdout.share)
+
+
+def sampled(policy: Policy, ids: Sequence[int], kind: InputKind) -> list[int]:
+    """The tasks of the reference that are read: all of them, or a random sample.
+
+    As many of the random part as of the whole, because only its answers can be compared.
+    """
+    every = np.sort(np.array(ids, np.int64))
+    rng = np.random.default_rng(0)
+    picked: set[int] = set()
+    for part in (every, every[random_part(policy, every.tolist())]):
+        few = part if len(part) <= _MOST[kind] else rng.choice(part, _MOST[kind], replace=False)
+        picked.update(few.tolist())
+    return sorted(picked)
+
+
+def read_side(
+    runtime: Runtime,
+    project: ConnectedProject,
+    predictor: Predictor,
+    ids: Sequence[int],
+    answered: BoolArray,
+) -> Side:
+    """Read the tasks (``ids`` ascending), and ask the model about those that are marked."""
+    labeling = parse_labeling(project.label_config)
+    with runtime.reads() as session:
+        tasks = stored_tasks(session, project.id, ids)
+    inputs = read_inputs(
+        labeling, [task.data for task in tasks], lambda path: runtime.tool().download(path)
+    )
+    marked = dict(zip(ids, answered.tolist(), strict=True))
+    read = [
+        (task, value) for task, value in zip(tasks, inputs.values, strict=True) if value is not None
+    ]
+    asked = np.array([marked[task.id] for task, _ in read], np.bool_)
+    if not reads_alike(predictor, labeling):
+        asked[:] = False
+    values = [value for _, value in read]
+    chosen = [value for value, yes in zip(values, asked.tolist(), strict=True) if yes]
+    return Side(
+        ids=[task.id for task, _ in read],
+        data=[task.data for task, _ in read],
+        values=values,
+        answered=asked,
+        probabilities=predictor.probabilities(chosen),
+        unreadable=len(tasks) - len(read),
+    )
+
+
+def reads_alike(predictor: Predictor, labeling: Labeling) -> bool:
+    """Whether the model can read what the project shows now."""
+    images = InputKind.IMAGE
+    return (predictor.input_kind is images) == (labeling.input_kind is images)
+
+
+def samples_of(before: Side, after: Side, labeling: Labeling, fields: Sequence[str]) -> Samples:
+    """What the model reads, what it answered, how sure it was, and the fields of the policy."""
+    samples = Samples()
+    if min(len(before.ids), len(after.ids)) >= FEWEST:
+        samples.add(_of_inputs(before, after, labeling))
+    if not (before.answered.any() and after.answered.any()):
+        samples.notes.append("no answers of the model on a random part: they are not compared")
+    for field in fields:
+        kind, columns = field_columns(before, after, field)
+        if kind in {Kind.NUMBER, Kind.CATEGORY}:
+            samples.tested.append(as_feature(f"field {field}", kind, *columns))
+        elif kind is Kind.TEXT:
+            texts = [[value or "" for value in side] for side in columns]
+            samples.add(text_features(f"field {field}", texts[0], texts[1]))
+        else:
+            samples.notes.append(f"field {field} is not compared: {kind.value}")
+    return samples
+
+
+def output_features(before: Side, after: Side, labels: Sequence[str]) -> list[Numbers | Categories]:
+    """The model's answers and how sure it was of them, where it was asked on both sides."""
+    if not (len(before.probabilities) and len(after.probabilities)):
+        return []
+    return [
+        Categories(
+            name=OUTPUT,
+            reference=as_column(before.answers(labels)),
+            current=as_column(after.answers(labels)),
+        ),
+        Numbers(name=CONFIDENCE, reference=before.confidence, current=after.confidence),
+    ]
+
+
+def output_shares(before: Side, after: Side, labels: Sequence[str]) -> list[LabelShare] | None:
+    """Every label's share on both sides, with the true ones by EM; None without answers."""
+    if not (len(before.probabilities) and len(after.probabilities)):
+        return None
+    enough = min(len(before.probabilities), len(after.probabilities)) >= FEWEST
+    counts = [Counter(side.answers(labels)) for side in (before, after)]
+    shares = label_shares(*counts, test=enough)
+    true = true_shares(after.probabilities, before.probabilities.mean(axis=0)).tolist()
+    estimated = dict(zip(labels, true, strict=True))
+    return [replace(each, estimated=estimated[each.label]) for each in shares]
+
+
+def field_columns(
+    before: Side, after: Side, field: str
+) -> tuple[Kind, tuple[list[str | None], list[str | None]]]:
+    """A field's values on both sides as texts, and what they are."""
+    columns = (_column(before, field), _column(after, field))
+    return kind_of(field, *columns), columns
+
+
+def _column(side: Side, field: str) -> list[str | None]:
+    values = (data.get(field) for data in side.data)
+    return without_missing(["" if value is None else str(value) for value in values])
+
+
+def _of_inputs(before: Side, after: Side, labeling: Labeling) -> Features:
+    name = labeling.data_key
+    if labeling.input_kind is InputKind.IMAGE:
+        pixels = [np.array(side.values, np.float64) for side in (before, after)]
+        return image_features(name, pixels[0], pixels[1])
+    texts = [[str(value) for value in side.values] for side in (before, after)]
+    return text_features(name, texts[0], texts[1])
