@@ -28,8 +28,8 @@ def measured(
 
 
 def test_where_everything_is_looked_at_again_it_is_plain_counting() -> None:
-    rows = [(True, True)] * 9 + [(True, False)] * 3 + [(False, True)] + [(False, False)] * 87
-    found = measured(rows)
+    caught = [(True, True)] * 9 + [(True, False)] * 3
+    found = measured([*caught, (False, True), *[(False, False)] * 87])
     assert found.sensitivity.value == pytest.approx(9 / 10)
     assert found.specificity.value == pytest.approx(87 / 90)
     assert found.pass_rate.value == pytest.approx(90 / 100)
@@ -38,7 +38,7 @@ def test_where_everything_is_looked_at_again_it_is_plain_counting() -> None:
 
 
 def test_it_is_rogan_and_gladens_formula_of_a_sample_of_the_passes() -> None:
-    rows: list[tuple[bool, bool | None]] = [(True, True)] * 18 + [(True, False)] * 12
+    rows: list[tuple[bool, bool | None]] = [*[(True, True)] * 18, *[(True, False)] * 12]
     rows += [(False, True)] * 1 + [(False, False)] * 96 + [(False, None)] * 873
     found = measured(rows, share=0.1)
     sensitivity, specificity = found.sensitivity.value, found.specificity.value
@@ -58,7 +58,7 @@ def test_audits_count_what_they_stand_for() -> None:
 
 
 def test_the_interval_is_honest_where_the_sample_saw_no_missed_error() -> None:
-    rows: list[tuple[bool, bool | None]] = [(True, True)] * 10 + [(False, False)] * 50
+    rows: list[tuple[bool, bool | None]] = [*[(True, True)] * 10, *[(False, False)] * 50]
     rows += [(False, None)] * 440
     found = measured(rows, share=0.1)
     assert found.sensitivity.value == 1

@@ -27,7 +27,7 @@ def likelihood_ratios(wrong: BoolArray, rate: float) -> FloatArray:
     """Shiryaev and Roberts' statistic as it is defined, audit by audit."""
     odds = rate / (1 - rate) * np.array(ODDS_RATIOS)
     worse = odds / (1 + odds)
-    sums = np.zeros(len(worse))
+    sums: FloatArray = np.zeros(len(worse))
     path = []
     for error in wrong:
         sums = (sums + 1) * (worse / rate if error else (1 - worse) / (1 - rate))
