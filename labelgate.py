@@ -9,6 +9,7 @@ from backend.commands.groups import LazyGroup
 COMMANDS = {
     "agreement": "audit_jobs.agreement.command",
     "audit": "audit_jobs.audits.command",
+    "breaker": "backend.commands.breaker",
     "calibrate": "backend.commands.calibrate",
     "certificates": "backend.commands.certificates",
     "connect": "backend.commands.projects",
@@ -22,6 +23,7 @@ COMMANDS = {
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",
     "policy": "backend.commands.policy",
+    "recall": "backend.commands.recall:recall_accepts",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
     "simulate": "audit_jobs.simulation.command",
