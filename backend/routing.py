@@ -12,12 +12,12 @@ from backend.candidates import with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
+from backend.safeguards import gather_safeguards, undecided
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.decisions import undecided_task_ids
 from backend.store.ledger import Grounds, append_decisions
 from backend.store.projects import ConnectedProject
 from connectors.label_studio.labeling import parse_labeling
-from policies.domain import Candidates, Outcome, part_of
+from policies.domain import Candidates, Outcome
 from policies.engine import decide
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -45,7 +45,7 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     )
     labels = parse_labeling(project.label_config).labels
     with runtime.reads() as session:
-        ids = undecided_task_ids(session, project.id, grounds, labels)
+        ids = undecided(session, project, policy, grounds, labels)
     if not ids:
         return {"decided": 0, "accepted": 0}
     predictor = None if serving is None else serving.predictor
@@ -72,17 +72,22 @@ def _decide(
     candidates: Candidates,
     rests_on: tuple[Grounds, StoredCertification | None],
 ) -> dict[str, int]:
+    """Decide all at once, because shares depend on how much is accepted; append in chunks."""
     grounds, stored = rests_on
-    certification = None if stored is None else stored.certification
-    accepted = 0
-    for start in range(0, len(candidates), CHUNK):
-        decisions = decide(
-            policy,
-            part_of(candidates, slice(start, start + CHUNK)),
-            certification,
-            model_version=grounds.model_version,
+    with runtime.reads() as session:
+        safeguards = gather_safeguards(
+            session, project, policy, (grounds.model_version, candidates), runtime.now()
         )
+    decisions = decide(
+        policy,
+        candidates,
+        None if stored is None else stored.certification,
+        model_version=grounds.model_version,
+        safeguards=safeguards,
+    )
+    for start in range(0, len(decisions), CHUNK):
+        rows = list(decisions.rows(slice(start, start + CHUNK)))
         with runtime.sessions.begin() as session:
-            append_decisions(session, project.id, list(decisions), grounds, runtime.now())
-        accepted += int(np.count_nonzero(decisions.outcomes == Outcome.ACCEPT))
-    return {"decided": len(candidates), "accepted": accepted}
+            append_decisions(session, project.id, rows, grounds, runtime.now())
+    accepted = int(np.count_nonzero(decisions.outcomes == Outcome.ACCEPT))
+    return {"decided": len(decisions), "accepted": accepted}

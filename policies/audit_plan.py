@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import binom
 
 from policies.audits import Audit
+from policies.claims import sample_size
 from policies.domain import BoolArray, Candidates, FloatArray, IntArray, ObjectArray
 from policies.drift import RaisedSlice, raised_shares
+from policies.promises import AutoAccept
 from policies.sampling import AUDIT, coded, labelled_draws
 
 # Accepts are told apart by score where errors are estimated: rarer ones crowd just above a
 # threshold. Fixed, so that the strata of two nights are the same.
 BAND_EDGES = (0.7, 0.8, 0.9, 0.95, 0.99)
 BANDS = ("< 0.7", "0.7-0.8", "0.8-0.9", "0.9-0.95", "0.95-0.99", ">= 0.99")
+# The rule of an audit that was drawn after the label had been accepted.
+EXTRA_AUDIT = "extra_audit"
 # What a share rests on.
 _POLICY, _CLAIM, _LABEL, _DRIFT, _BEFORE = range(5)
 
@@ -94,6 +99,26 @@ def score_bands(scores: FloatArray) -> IntArray:
     ['< 0.7', '0.7-0.8', '0.9-0.95', '>= 0.99', '>= 0.99']
     """
     return np.searchsorted(BAND_EDGES, scores, side="right").astype(np.int64)
+
+
+def lacking_audits(rule: AutoAccept, *, drawn: int, answered: int, errors: int) -> int:
+    """How many audits the promise's claim still lacks, beside those that were drawn.
+
+    With each error found it takes more. 0 once the claim is decided: proved, or refuted by errors
+    that would hardly come up if it held.
+
+    >>> rule = AutoAccept(max_error_rate=0.02, confidence=0.95)
+    >>> lacking_audits(rule, drawn=100, answered=90, errors=0)
+    49
+    >>> lacking_audits(rule, drawn=100, answered=90, errors=1)
+    136
+    >>> lacking_audits(rule, drawn=100, answered=90, errors=9)
+    0
+    """
+    limit, doubt = rule.max_error_rate, 1 - rule.confidence
+    if errors and binom.sf(errors - 1, max(answered, errors), limit) <= doubt:
+        return 0
+    return max(0, sample_size(limit, rule.confidence, errors) - drawn)
 
 
 def widest(most: float) -> AuditPlan:

@@ -13,6 +13,8 @@ from backend.store.models import CHAMPION
 from backend.store.tables import AnnotationRow, DecisionRow, ModelRow, TaskRow
 from backend.store.votes import standing
 from policies.adjudication import ESCALATION
+from policies.audit_plan import EXTRA_AUDIT
+from policies.breaker import SUSPENDED
 from policies.domain import Outcome, Purpose
 
 _ROWS_PER_READ = 5_000
@@ -31,8 +33,11 @@ def undecided_task_ids(
     """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
 
     Nor does one whose label is no longer among the ``labels`` that the labelling config offers,
-    nor an escalation that nobody's word stands behind any more. What waits for a more expert tier
-    stays as it is, what was recalled stays with people, and what is frozen stays for good.
+    nor an escalation that nobody's word stands behind any more, nor one of a suspended group: see
+    ``backend.safeguards.undecided`` for what a suspension holds. An extra audit asks about an
+    accept that stood, and waits for its answer as long as the policy is the same. What waits for a
+    more expert tier stays as it is, what was recalled stays with people, and what is frozen stays
+    for good.
     """
     rows = session.scalars(
         select(TaskRow.task_id)
@@ -46,10 +51,15 @@ def undecided_task_ids(
             ~func.coalesce(kept_for_people(project_id), False),
             or_(
                 TaskRow.decision_seq.is_(None),
-                DecisionRow.rule == ESCALATION,
+                DecisionRow.rule.in_((ESCALATION, SUSPENDED)),
                 DecisionRow.policy_hash != grounds.policy_hash,
-                DecisionRow.model_version.is_distinct_from(grounds.model_version),
-                DecisionRow.certificate_id.is_distinct_from(grounds.certificate_id),
+                and_(
+                    DecisionRow.rule != EXTRA_AUDIT,
+                    or_(
+                        DecisionRow.model_version.is_distinct_from(grounds.model_version),
+                        DecisionRow.certificate_id.is_distinct_from(grounds.certificate_id),
+                    ),
+                ),
                 DecisionRow.label.not_in(labels),
             ),
         )
