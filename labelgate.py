@@ -8,6 +8,7 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS = {
     "agreement": "audit_jobs.agreement.command",
+    "alerts": "backend.commands.alerts",
     "audit": "audit_jobs.audits.command",
     "breaker": "backend.commands.breaker",
     "calibrate": "backend.commands.calibrate",

@@ -13,6 +13,7 @@ from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
 from audit_jobs.figures import job as figures
 from backend import mirror
+from backend.alerting import tell
 from backend.breaker import watch
 from backend.delivery import deliver
 from backend.escalation import escalate
@@ -60,6 +61,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "retrain": retrain.run,
         "reconcile": _reconcile,
         "strategies": strategies.run,
+        "alerts": tell,
     }
 )
 
@@ -79,4 +81,5 @@ ROUND = (
     "cycle",
     "figures",
     "mirror",  # last: a mirror project that somebody deleted stops nothing else
+    "alerts",  # last, and after a failure too: it is what tells of it
 )

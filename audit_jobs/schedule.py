@@ -101,12 +101,24 @@ class Watch:
 
 
 def run_round(runtime: Runtime, project: ConnectedProject) -> bool:
-    """The jobs of a round in their order, up to the first that fails; whether all went well."""
-    for name in ROUND:
+    """The jobs of a round in their order, up to the first that fails; whether all went well.
+
+    Alerts go out in any case.
+    """
+    for name in ROUND[:-1]:
         try:
             run_job(runtime, name, project)
-        except JobFailedError:
-            return False  # logged, and in the job's row; the next round tries again
+        except JobFailedError:  # logged, and in the job's row; the next round tries again
+            _went_well(runtime, ROUND[-1], project)
+            return False
+    return _went_well(runtime, ROUND[-1], project)
+
+
+def _went_well(runtime: Runtime, name: str, project: ConnectedProject) -> bool:
+    try:
+        run_job(runtime, name, project)
+    except JobFailedError:
+        return False
     return True
 
 

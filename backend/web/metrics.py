@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from backend.answers import Answers
 from backend.runtime import Runtime
+from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.projects import all_projects
@@ -100,11 +101,25 @@ class _StoreCollector(Collector):
             figures = [project_figures(session, each, now) for each in all_projects(session)]
             runs = recent_runs(session, _RUNS_READ)
             waiting = count_open(session)
+            messages = count_messages(session)
         events = GaugeMetricFamily("labelgate_open_events", "Webhooks that no job has handled.")
         events.add_metric([], waiting)
         yield events
         yield from _project_gauges(figures)
         yield from _run_gauges(runs, now.timestamp())
+        yield _message_gauge([each.project.id for each in figures], messages)
+
+
+def _message_gauge(projects: list[int], counts: Mapping[tuple[int, str], int]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "labelgate_alert_messages",
+        "Alerts to people by how far they got.",
+        labels=["project", "state"],
+    )
+    for project in projects:
+        for state in (PENDING, SENT, GIVEN_UP):
+            gauge.add_metric([str(project), state], counts.get((project, state), 0))
+    return gauge
 
 
 def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
