@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,12 @@ import orjson
 from backend.runtime import Runtime
 from backend.store.exports import ACCEPTED, HUMAN, FinalLabel, labels_standing
 from backend.store.projects import ConnectedProject
+from backend.store.suspensions import suspensions
 from backend.store.tasks import count_tasks
+from policies.breaker import Suspension
+from policies.loading import parse_policy
+from policies.recalls import covers
+from policies.schema import Policy
 
 FORMATS = (".jsonl", ".csv")
 _COLUMNS = (
@@ -45,16 +51,19 @@ def export_labels(
 ) -> dict[str, int]:
     """Write one line for each final label; ``file`` is there whole or not at all.
 
-    Accepts that no freeze took are left out unless ``provisional``. Of the task's data come the
-    fields that name it (``id``, and those that end in ``_id``) and the ``fields`` that are asked
-    for. Returns how many labels of each source were written, how many accepts stand provisionally,
-    and how many tasks are open.
+    Accepts that no freeze took are left out unless ``provisional``, and so are those that a breaker
+    puts in doubt. Of the task's data come the fields that name it (``id``, and those that end in
+    ``_id``) and the ``fields`` that are asked for. Returns how many labels of each source were
+    written, how many accepts stand provisionally, and how many tasks are open.
     """
     counts: Counter[str] = Counter()
     with runtime.reads() as session, _written(file) as text:
         write = _jsonl(text) if file.suffix == ".jsonl" else _csv(text)
         tasks = count_tasks(session, project.id)
-        for each in labels_standing(session, project.id):
+        policy = parse_policy(project.policy_text)
+        tripped = [each for each in suspensions(session, project.id) if each.rearmed_at is None]
+        for found in labels_standing(session, project.id):
+            each = replace(found, provisional=True) if _doubted(found, tripped, policy) else found
             counts["provisional" if each.provisional else each.source] += 1
             if provisional or not each.provisional:
                 write(_line(each, fields))
@@ -64,6 +73,20 @@ def export_labels(
         "provisional": counts["provisional"],
         "open": tasks - counts.total(),
     }
+
+
+def _doubted(found: FinalLabel, tripped: Sequence[Suspension], policy: Policy) -> bool:
+    """Whether a breaker that tripped puts an accept in doubt that a freeze took along before."""
+    return found.source == ACCEPTED and any(
+        each.model_version == found.model_version
+        and covers(each.group, (found.predictor, found.label), policy)
+        and (
+            each.good_until is None
+            or found.decided_at is None
+            or found.decided_at > each.good_until
+        )
+        for each in tripped
+    )
 
 
 def _line(each: FinalLabel, fields: Sequence[str]) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from backend.store.suspensions import (
 from backend.store.votes import answered_after
 from policies.breaker import Suspension
 from policies.domain import Certificate, Certification
-from policies.promises import AutoAccept, groups_of
+from policies.promises import AutoAccept
 from policies.rearming import Doubts, doubted_since
+from policies.safeguards import suspended_by
 from policies.trips import scope_named
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def settle_resets(
 
 def without_suspended(rule: AutoAccept, standing: Standing, doubts: Doubts) -> Standing:
     """Accepts of a group whose breaker tripped are held: no freeze takes them or looks at them."""
-    held = groups_of(rule, list(doubts.suspended), standing.answers) >= 0
+    held = suspended_by(rule, list(doubts.suspended), standing.answers) >= 0
     return replace(standing, accepted=standing.accepted & ~held, settled=standing.settled & ~held)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from policies.breaker import Suspension
 from policies.certifying import missing
 from policies.domain import BoolArray, Candidates, Certificate, Certification
-from policies.promises import AutoAccept, Group, Promise, groups_of
+from policies.promises import AutoAccept, Group, Promise
+from policies.safeguards import suspended_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Doubts:
     def counting(self, rule: AutoAccept, answered: Candidates) -> BoolArray:
         """Which of the answered control tasks still prove something of their group."""
         keys = list(self.telling)
-        groups = groups_of(rule, keys, answered)
+        groups = suspended_by(rule, keys, answered)
         counts: BoolArray = groups < 0
         for place, tasks in enumerate(self.telling.values()):
             counts |= (groups == place) & np.isin(answered.task_ids, sorted(tasks))

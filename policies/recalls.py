@@ -38,7 +38,8 @@ class Scope:
             return False
         if self.label is not None and decision.label != self.label:
             return False
-        return self.group is None or group_of(policy, decision) == self.group
+        answer = (decision.predictor, decision.label)
+        return self.group is None or covers(self.group, answer, policy)
 
     @property
     def words(self) -> str:
@@ -62,6 +63,15 @@ class Scope:
                 "group": None if self.group is None else list(self.group),
             },
         }
+
+
+def covers(group: Group, answer: tuple[str | None, str | None], policy: Policy) -> bool:
+    """Whether a group holds an answer (predictor, label), cut as ``suspended_by`` cuts groups."""
+    predictor, label = answer
+    rule = policy.auto_accept
+    apart = isinstance(rule, AutoAccept) and label in rule.labels
+    by_it = (predictor or MODEL) == group[0]
+    return by_it and (label == group[1] or (group[1] is None and not apart))
 
 
 def group_of(policy: Policy, decision: Decision) -> Group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -25,8 +26,8 @@ class FinalLabel:
 
     ``source`` is ``HUMAN`` or ``ACCEPTED``; ``tier`` is the one that was asked and ``people`` how
     many answers stand. ``freeze`` is the number of the freeze that took the task along.
-    ``provisional`` accepts may still be taken back. The decision's columns are None where people
-    labelled a task that was never decided.
+    ``provisional`` accepts may still be taken back. ``predictor`` gave the label. The decision's
+    columns are None where people labelled a task that was never decided.
     """
 
     task_id: int
@@ -42,6 +43,8 @@ class FinalLabel:
     decision_seq: int | None
     decision_hash: str | None
     provisional: bool
+    predictor: str | None = None
+    decided_at: datetime | None = None
 
 
 def labels_standing(session: Session, project_id: int) -> Iterator[FinalLabel]:
@@ -66,6 +69,8 @@ def labels_standing(session: Session, project_id: int) -> Iterator[FinalLabel]:
             DecisionRow.model_version,
             DecisionRow.policy_hash,
             DecisionRow.hash,
+            DecisionRow.predictor,
+            DecisionRow.decided_at,
         )
         .outerjoin(DecisionRow, is_current())
         .outerjoin(FreezeRow, FreezeRow.id == TaskRow.freeze_id)
@@ -93,4 +98,6 @@ def labels_standing(session: Session, project_id: int) -> Iterator[FinalLabel]:
             decision_seq=row.seq,
             decision_hash=row.hash,
             provisional=not by_people and row.freeze_id is None,
+            predictor=row.predictor,
+            decided_at=row.decided_at,
         )
