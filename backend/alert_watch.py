@@ -74,18 +74,19 @@ def alerts_due(
     left = dict(standing)
     for rule in rules:
         for subject, figure in figures.get(rule.when, {}).items():
-            event = rule.when, _about(rule, subject)
+            event = rule.alert, _about(rule, subject)
             before = left.pop(event, None)
             found = judged(rule, figure)
             if found is Judgement.PAST and before is None:
                 due.append(_alert(rule, subject, figure, now, opened=True))
             elif found is Judgement.INSIDE and before is not None:
                 due.append(_alert(rule, subject, figure, now, opened=False))
-    bounds = [(rule.when, rule.bounds) for rule in rules]
+    bounds = [(rule.alert, rule.bounds) for rule in rules]
+    measured = {rule.alert for rule in rules if rule.when in figures}
     due += [
         _unwatched(alert, now)
         for alert in left.values()
-        if (alert.name, alert.detail[WATCHED]) not in bounds or alert.name in figures
+        if (alert.name, alert.detail[WATCHED]) not in bounds or alert.name in measured
     ]
     return due
 
@@ -131,7 +132,7 @@ def _alert(
     # What is counted stands in the sentence; an interval is told apart.
     detail |= {rule.when: figure.value if counted else figure.as_json()}
     return Alert(
-        name=rule.when,
+        name=rule.alert,
         about=_about(rule, subject),
         opened=opened,
         says=_says(rule, subject, figure, opened=opened),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policies.alerting import BOUND
+
 # What follows by itself, and the command with which a person goes on.
 _STEPS = {
     "breaker": (
@@ -82,7 +84,7 @@ def text_of(told: Sequence[ToldAlert]) -> str:
 
 
 def _lines(told: ToldAlert) -> Iterator[str]:
-    automatic, command = _STEPS.get(told.alert, _OTHER)
+    automatic, command = _STEPS.get(told.alert.removesuffix(BOUND), _OTHER)
     if told.state == "resolved":
         yield f"Over in project {told.project} ({told.project_id}): {told.says}"
         if told.opened_at is not None:

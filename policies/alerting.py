@@ -24,6 +24,8 @@ Watched = Literal[
 ]
 # Figures that a rule watches by itself; the jobs raise all other alerts, and some of these too.
 FIGURES = ("audit_pass_rate", "correction_rate", "agreement", "queue_days", "job_failed")
+# Ends the names of alerts that rules raise beside those of a job.
+BOUND = "_bound"
 # Told whatever the rules say: it has stopped something that people count on.
 ALWAYS_TOLD = "breaker"
 # Without a bound a job has failed once three runs in a row did: one is often a server restarting.
@@ -48,6 +50,11 @@ class AlertRule(Section):
     def watches(self) -> bool:
         """Whether the rule judges a figure itself instead of passing on what the jobs raise."""
         return self.when == "job_failed" or self.below is not None or self.above is not None
+
+    @property
+    def alert(self) -> str:
+        """The name of the alert that the rule raises: of its own, so that no job closes it."""
+        return self.when if self.when in ("queue_days", "job_failed") else f"{self.when}{BOUND}"
 
     @property
     def bounds(self) -> dict[str, float | None]:
@@ -110,7 +117,7 @@ def audience_of(
     True
     """
     if watched is not None:
-        own = (rule for rule in rules if rule.when == name and rule.watches)
+        own = (rule for rule in rules if rule.watches and rule.alert == name)
         found = next((rule for rule in own if rule.bounds == watched), None)
         return None if found is None else Audience(tier=found.tier)
     passing = [rule for rule in rules if not rule.watches]
