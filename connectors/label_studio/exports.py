@@ -88,19 +88,24 @@ class _Reading:
 
 def read_export(path: Path) -> Export:
     """The answers in a JSON(.gz) export; raises ``ExportError`` for a file that is none."""
-    content = path.read_bytes()
-    try:
-        if content.startswith(GZIP_MAGIC):
-            content = gzip.decompress(content)
-        rows = json.loads(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ExportError(f"{path}: broken gzip file: {error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ExportError(f"{path}: not JSON: {error}; {_WAY_OUT}") from error
+    rows = read_rows(path)
     try:
         return parse_export(rows)
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from error
+
+
+def read_rows(path: Path) -> Any:
+    """What a JSON(.gz) file holds, as it stands; raises ``ExportError`` where it is no JSON."""
+    content = path.read_bytes()
+    try:
+        if content.startswith(GZIP_MAGIC):
+            content = gzip.decompress(content)
+        return json.loads(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ExportError(f"{path}: broken gzip file: {error}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ExportError(f"{path}: not JSON: {error}; {_WAY_OUT}") from error
 
 
 def parse_export(rows: Any) -> Export:
