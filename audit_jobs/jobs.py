@@ -11,6 +11,7 @@ from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
 from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
+from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
 from backend import mirror
 from backend.alerting import tell
@@ -54,6 +55,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "corrections": corrections.run,
         "audit": audit.run,
         "breaker": watch,
+        "drift": drift.run,
         "cycle": cycle.run,
         "figures": figures.run,
         "thresholds": thresholds.run,
@@ -78,6 +80,7 @@ ROUND = (
     "corrections",
     "audit",
     "breaker",
+    "drift",
     "cycle",
     "figures",
     "mirror",  # last: a mirror project that somebody deleted stops nothing else

@@ -52,7 +52,8 @@ class Side:
     @property
     def confidence(self) -> FloatArray:
         """The largest probability of each answered task."""
-        return self.probabilities.max(axis=1, initial=0.0)
+        largest: FloatArray = self.probabilities.max(axis=1, initial=0.0)
+        return largest
 
     def answers(self, labels: Sequence[str]) -> list[str]:
         """The most probable label of each answered task."""

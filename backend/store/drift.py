@@ -90,7 +90,7 @@ def arrivals(
 
 
 def _between(after: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    conditions = [TaskRow.deleted_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [TaskRow.deleted_at.is_(None)]
     if after is not None:
         conditions.append(TaskRow.created_at > after)
     if until is not None:
