@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audit_jobs.audits.files import read_audits, read_stream
+from audit_jobs.agreement.exports import begins_as_json
+from audit_jobs.audits.files import Audits, read_audits, read_stream
+from audit_jobs.audits.passing import MEASURES, evaluate_export
 from audit_jobs.measures.audits import pass_rate, pass_rates
 from backend.commands.options import CONFIDENCE, MAX_ERROR, Between
 from backend.data_files import DataFileError
+from connectors.label_studio.exports import ExportError
 from policies.change_detection import THRESHOLD, Detection, detect
 from policies.claims import sample_size
 from policies.domain import Estimate
@@ -76,19 +79,35 @@ def plan(max_error: float, confidence: float, accepted: int | None, *, as_json: 
 
 
 @audit.command()
-@click.argument("file", metavar="FILE.csv", type=_FILE)
+@click.argument("file", metavar="FILE", type=_FILE)
+@click.option(
+    "--measure",
+    type=click.Choice(MEASURES),
+    help="Of an export: how a prediction is compared with the annotation; default: exact.",
+)
+@click.option(
+    "--at-least",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of an export: from which value of the measure on a prediction passes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def evaluate(file: Path, *, as_json: bool) -> None:
+def evaluate(file: Path, measure: str | None, at_least: float, *, as_json: bool) -> None:
     """Estimate the share of accepted labels that is right, from audits with known chances.
 
     FILE.csv (or .csv.gz) has one line for each audit: its `id`; `label`, what was accepted;
     `passed`, whether the auditor agreed (1, 0, true, false, yes or no); `inclusion_probability`,
     the chance with which it was drawn. Each audit counts as many labels as it stands for, so labels
     that were audited more often do not count for more. Intervals are 95 %.
+
+    FILE.json (or .json.gz) is a Label Studio export: every task's prediction is compared with its
+    annotation by `--measure`, and passes from `--at-least` on. What the measure is not made for
+    must be the same.
     """
     try:
-        audits = read_audits(file)
-    except DataFileError as error:
+        audits, left_out = _audits(file, measure, at_least)
+    except (DataFileError, ExportError, OSError) as error:
         raise click.ClickException(str(error)) from error
     overall = pass_rate(audits.passed, audits.chances)
     by_label = {
@@ -100,6 +119,7 @@ def evaluate(file: Path, *, as_json: bool) -> None:
             "pass_rate": overall.estimate.as_json(),
             "effective_n": overall.effective_n,
             "by_label": {label: each.as_json() for label, each in by_label.items()},
+            **left_out,
         }
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
         return
@@ -113,6 +133,27 @@ def evaluate(file: Path, *, as_json: bool) -> None:
     for label, each in by_label.items():
         table.add_row(escape(label), _interval(each), f"{each.n:,}")
     Console().print(table)
+    for name, tasks in left_out.items():
+        if tasks:
+            click.echo(f"{tasks:,} tasks {name.replace('_', ' ')} are left out")
+
+
+def _audits(file: Path, measure: str | None, at_least: float) -> tuple[Audits, dict[str, int]]:
+    """The audits of either kind of file, and how many tasks of an export cannot be compared."""
+    if not begins_as_json(file):
+        if measure is not None:
+            raise click.UsageError("--measure is for a Label Studio export; a CSV says what passed")
+        return read_audits(file), {}
+    found = evaluate_export(file, measure or MEASURES[0], at_least)
+    audits = Audits(
+        labels=np.array([task.label for task in found.tasks], dtype=np.object_),
+        passed=np.array([task.passed for task in found.tasks], dtype=np.bool_),
+        chances=np.array([task.inclusion_probability for task in found.tasks]),
+    )
+    return audits, {
+        "without_annotation": found.without_annotation,
+        "without_prediction": found.without_prediction,
+    }
 
 
 @audit.command()

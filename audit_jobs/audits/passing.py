@@ -32,6 +32,7 @@ _KINDS = {
     "similarity": frozenset({Kind.TEXT, Kind.REGIONS}),
     "jaccard": frozenset({Kind.CHOICES, Kind.TAXONOMY}),
 }
+MEASURES = tuple(_KINDS)
 _ROUNDING = 1e-9
 
 

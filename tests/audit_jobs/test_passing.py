@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from audit_jobs.audits.command import audit
 from audit_jobs.audits.passing import EvaluatedExport, evaluate_export, passes
 from connectors.label_studio.exports import ExportError
 from policies.audits import Passing
@@ -221,6 +223,55 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     path.write_text("id,label\n")
     with pytest.raises(ExportError, match="not JSON"):
         evaluate_export(path, "exact", 1.0)
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(audit, ["evaluate", *map(str, arguments)])
+
+
+def test_the_command_reports_an_export_as_it_reports_a_table(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        [
+            row(1, [box(10)], [box(11)]),
+            row(2, [box(10)], [box(30)]),
+            row(3, None, [box(30)]),
+        ],
+    )
+    found = command(path, "--measure", "iou", "--at-least", "0.75", "--json")
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.output)
+    assert report["pass_rate"]["value"] == 0.5
+    assert report["by_label"]["car"]["n"] == report["effective_n"] == 2
+    assert (report["without_prediction"], report["without_annotation"]) == (1, 0)
+    said = command(path, "--measure", "iou", "--at-least", "0.75")
+    assert "1 tasks without prediction are left out" in said.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--measure", "dice"), "'dice' is not one of"),
+        (("--at-least", "0"), "0"),
+        (("--at-least", "1.1"), "1.1"),
+        (("--measure", "jaccard"), "--measure jaccard compares none"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_measure(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    found = command(written(tmp_path, [row(1, [box(10)], [box(11)])]), *arguments)
+    assert found.exit_code != 0
+    assert says in found.output
+
+
+def test_a_table_of_audits_takes_no_measure(tmp_path: Path) -> None:
+    path = tmp_path / "audits.csv"
+    path.write_text("id,label,passed,inclusion_probability\n1,A,1,0.1\n")
+    assert command(path, "--json").exit_code == 0
+    found = command(path, "--measure", "iou")
+    assert found.exit_code == 2
+    assert "a CSV says what passed" in found.output
 
 
 def test_many_tasks_are_compared_in_columns(tmp_path: Path) -> None:
