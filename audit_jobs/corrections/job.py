@@ -19,6 +19,7 @@ from backend.reviewers import tier_members
 from backend.runtime import Runtime
 from backend.store.alerts import open_alerts, store_alert
 from backend.store.corrections import answered_state, answered_tasks
+from backend.store.gold import gold_task_ids
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion, all_versions, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import CORRECTIONS, Report, newest_report, store_report
@@ -50,6 +51,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             **answered_state(session, project.id).as_json(),
             "policy": project.policy_hash,
             "label_config": hashlib.sha256(project.label_config.encode()).hexdigest(),
+            "gold": len(gold_task_ids(session, project.id)),
             "serving": None if model is None else model.version,
         }
         last = newest_report(session, project.id, CORRECTIONS)
