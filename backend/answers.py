@@ -6,17 +6,20 @@ at: a model that saw people's answers would be measured against itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backend.candidates import candidates_of, with_class_support
 from backend.predictors.inputs import Download
 from backend.serving import Snapshot
+from backend.store.decisions import StandingDecision
 from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import Labeling
-from policies.domain import Purpose
+from policies.audit_plan import widest
+from policies.domain import Outcome, Purpose
 from policies.engine import decide
+from policies.safeguards import Safeguards
 
 _LARGEST_ID = 2**63 - 1  # ids are kept in 64 bits
 
@@ -52,13 +55,28 @@ class _Readable:
     data: list[dict[str, Any]]
 
 
+Standing = Callable[[Sequence[int]], Mapping[int, StandingDecision]]
+
+
+def _nothing_known(task_ids: Sequence[int]) -> Mapping[int, StandingDecision]:
+    del task_ids
+    return {}
+
+
 def answer(
-    snapshot: Snapshot, labeling: Labeling, tasks: Sequence[Any], download: Download
+    snapshot: Snapshot,
+    labeling: Labeling,
+    tasks: Sequence[Any],
+    download: Download,
+    standing: Standing = _nothing_known,
 ) -> Answers:
     """The answer to one batch, all of it from one model version.
 
-    ``labeling`` is the config that Label Studio asks with. Raises what ``read_inputs`` raises:
-    Label Studio is down while an uploaded file is needed.
+    ``labeling`` is the config that Label Studio asks with, ``standing`` reads the decisions that
+    hold for these tasks. What is blind there stays blind. How large a share of the accepts is
+    audited is known once all of them are decided: until then every accept is blind that may still
+    be drawn. Raises what ``read_inputs`` raises: Label Studio is down while an uploaded file is
+    needed.
     """
     results: list[Any] = [NOTHING] * len(tasks)
     readable, problems = _readable(tasks)
@@ -73,8 +91,15 @@ def answer(
     )
     certification = None if snapshot.certified is None else snapshot.certified.certification
     decisions = decide(
-        snapshot.policy, candidates, certification, model_version=snapshot.model_version
+        snapshot.policy,
+        candidates,
+        certification,
+        model_version=snapshot.model_version,
+        safeguards=Safeguards(
+            suspended=snapshot.suspended, audits=widest(snapshot.policy.drift.most)
+        ),
     )
+    known = standing(readable.task_ids)
 
     made = {label: choice_result(labeling, label) for label in labeling.labels}
     blind_anyway = snapshot.gold | snapshot.secret
@@ -90,7 +115,7 @@ def answer(
     ):
         if problem is not None:
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
-        elif purpose is not Purpose.ROUTED or task_id in blind_anyway:
+        elif task_id in blind_anyway or _blind(purpose, label, known.get(task_id)):
             blind += 1
         else:
             results[index] = {
@@ -100,6 +125,17 @@ def answer(
             }
             predicted += 1
     return Answers(results=results, problems=problems, predicted=predicted, blind=blind)
+
+
+def _blind(purpose: Purpose, label: str, known: StandingDecision | None) -> bool:
+    """Whether the task shows nothing; an accept of this label was before the draw already."""
+    if known is None:
+        return purpose is not Purpose.ROUTED
+    if known.purpose is not Purpose.ROUTED:
+        return True
+    if purpose is Purpose.AUDIT:
+        return known.outcome is not Outcome.ACCEPT or known.label != label
+    return purpose is not Purpose.ROUTED
 
 
 def _readable(tasks: Sequence[Any]) -> tuple[_Readable, list[TaskProblem]]:

@@ -30,6 +30,7 @@ from backend.store.projects import ConnectedProject, placed_for, store_placed_fo
 from backend.store.votes import count_human_labels
 from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
+from policies.breaker import RECALL
 from policies.conditions import ENTROPY, NOVELTY
 from policies.domain import Outcome, Purpose
 from policies.gold import GOLD
@@ -118,7 +119,7 @@ def wishes_of(
         own = [decision for decision in decisions if decision.tier == tier]
         room = max(0, capacity[tier])
         first, others = contested_first(policy, own, room)
-        queue = [(each, ESCALATION if each.escalated else ONE_MORE_READER) for each in first]
+        queue = [(each, _why_first(each)) for each in first]
         given = {part: labels[tier] for part, labels in (had or {}).items()}
         queue += days_queue(policy, others, pool, room - len(first), given)
         placed |= _places(queue)
@@ -130,12 +131,16 @@ def contested_first(
 ) -> tuple[list[OpenDecision], list[OpenDecision]]:
     """The tasks in doubt that a tier settles today, and what the rest of the day is made of.
 
-    These are the escalated ones and those that wait for one more of its readers. They come before
-    everything but the slices, which keep their share of the day: a tier that did nothing but settle
-    would measure nothing. The oldest come first.
+    These are the escalated ones and those that wait for one more of its readers, and after them
+    what was recalled. They come before everything but the slices, which keep their share of the
+    day: a tier that did nothing but settle would measure nothing. The oldest come first; a recall
+    appends the oldest accept first.
     """
-    contested = sorted((each for each in decisions if _in_doubt(each)), key=lambda each: each.seq)
-    others = [each for each in decisions if not _in_doubt(each)]
+    contested = sorted(
+        (each for each in decisions if _in_doubt(each) or _recalled(each)),
+        key=lambda each: (not _in_doubt(each), each.seq),
+    )
+    others = [each for each in decisions if not (_in_doubt(each) or _recalled(each))]
     slices = [each for each in others if each.purpose in _SLICES]
     room = capacity - min(len(slices), math.ceil(capacity * policy.sampling.random))
     return contested[:room], others if len(contested) <= room else slices
@@ -228,6 +233,16 @@ def _overlap(policy: Policy, decision: OpenDecision) -> int:
 
 def _in_doubt(decision: OpenDecision) -> bool:
     return decision.escalated or decision.wants_reader
+
+
+def _recalled(decision: OpenDecision) -> bool:
+    return decision.purpose is Purpose.RECALL
+
+
+def _why_first(decision: OpenDecision) -> str:
+    if decision.escalated:
+        return ESCALATION
+    return ONE_MORE_READER if decision.wants_reader else RECALL
 
 
 def _version(decision: OpenDecision) -> str:

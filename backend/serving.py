@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,7 @@ from backend.champion import load_predictor, with_forerunner
 from backend.predictors import artifacts
 from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
+from backend.safeguards import suspended_groups
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.gold import gold_task_ids
 from backend.store.mirrors import secret_task_ids
@@ -25,6 +27,7 @@ from connectors.label_studio.labeling import Labeling, parse_labeling
 from policies.automation import RULES_ALONE
 from policies.engine import NO_MODEL
 from policies.loading import parse_policy
+from policies.promises import Group
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
@@ -41,7 +44,8 @@ class Snapshot:
     """A project as it stood at one moment; ``predictor`` is None before the first training.
 
     ``gold`` are the tasks that people answer blind although their truth is known, ``secret`` those
-    that are audited in the mirror project.
+    that are audited in the mirror project. ``suspended`` are the groups of answers that are not
+    accepted now, with why.
     """
 
     project: ConnectedProject
@@ -52,6 +56,7 @@ class Snapshot:
     certified: StoredCertification | None
     gold: frozenset[int] = frozenset()
     secret: frozenset[int] = frozenset()
+    suspended: Mapping[Group, str] = field(default_factory=dict)
 
     @property
     def model_version(self) -> str:
@@ -80,6 +85,7 @@ class _Fingerprint:
     certified: StoredCertification | None
     gold: frozenset[int]
     secret: frozenset[int]
+    suspended: Mapping[Group, str]
 
 
 class Snapshots:
@@ -139,14 +145,15 @@ class Snapshots:
                     f"`labelgate connect --project {project_id} --policy FILE`"
                 )
             model = champion(session, project_id)
-            certified = None
+            certified, suspended = None, dict[Group, str]()
             if model is not None:
+                suspended = suspended_groups(session, project_id, model.version)
                 certified = valid_certification(
                     session, project_id, model.version, project.policy_hash
                 )
             gold = gold_task_ids(session, project_id)
             secret = secret_task_ids(session, project_id)
-        return _Fingerprint(project, model, certified, gold, secret)
+        return _Fingerprint(project, model, certified, gold, secret, suspended)
 
 
 def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
@@ -166,6 +173,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         certified=now.certified,
         gold=now.gold,
         secret=now.secret,
+        suspended=now.suspended,
     )
 
 

@@ -18,6 +18,7 @@ from policies.breaker import SUSPENDED
 from policies.domain import Outcome, Purpose
 
 _ROWS_PER_READ = 5_000
+_IDS_PER_STATEMENT = 5_000
 
 
 def is_current() -> ColumnElement[bool]:
@@ -127,6 +128,36 @@ class OpenDecision:
     escalated: bool = False
     people: int = 0
     wants_reader: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingDecision:
+    """What a task may show, as its current decision says."""
+
+    outcome: Outcome
+    purpose: Purpose
+    label: str | None
+
+
+def decisions_of(
+    session: Session, project_id: int, task_ids: Sequence[int]
+) -> dict[int, StandingDecision]:
+    """Task id -> the decision that holds for it now; tasks that have none are left out."""
+    found: dict[int, StandingDecision] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(TaskRow.task_id, DecisionRow.outcome, DecisionRow.purpose, DecisionRow.label)
+            .join(DecisionRow, is_current())
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+            )
+        )
+        for task_id, outcome, purpose, label in rows:
+            found[task_id] = StandingDecision(
+                outcome=Outcome(outcome), purpose=Purpose(purpose), label=label
+            )
+    return found
 
 
 def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:

@@ -7,12 +7,15 @@ tasks that already hold a prediction of the version that ``/setup`` named: so bo
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import OperationalError
 
-from backend.answers import Answers, answer
+from backend.answers import Answers, Standing, answer
+from backend.store.decisions import StandingDecision, decisions_of
 from backend.store.models import champion
 from backend.store.projects import all_projects
 from backend.web.bodies import json_object, optional_text, project_id
@@ -49,7 +52,7 @@ def predict() -> Response:
     snapshot = state.snapshots.get(project_id(body.get("project")))
     config = optional_text(body, "label_config")
     labeling = snapshot.labeling if config is None else parse_labeling(config)
-    answers = answer(snapshot, labeling, _tasks(body), _download)
+    answers = answer(snapshot, labeling, _tasks(body), _download, _standing(snapshot.project.id))
     state.metrics.count(answers)
     _log(snapshot.project.id, answers)
     return json_response(_rendered(answers, snapshot.model_version))
@@ -81,6 +84,20 @@ def _tasks(body: dict[str, Any]) -> list[Any]:
 
 def _download(path: str) -> bytes:
     return web().runtime.tool().download(path)
+
+
+def _standing(project: int) -> Standing:
+    """Reads the decisions that hold; none where the database does not answer: less is shown."""
+
+    def read(task_ids: Sequence[int]) -> Mapping[int, StandingDecision]:
+        try:
+            with web().runtime.reads() as session:
+                return decisions_of(session, project, task_ids)
+        except OperationalError as error:
+            logger.warning("predict.no_decisions project=%d error=%s", project, error)
+            return {}
+
+    return read
 
 
 def _rendered(answers: Answers, model_version: str) -> dict[str, Any]:
