@@ -102,7 +102,7 @@ def stability_index(reference: IntArray, current: IntArray) -> tuple[float, floa
     shares = [(counts[used] + _PRIOR_COUNT) for counts in (reference, current)]
     before, after = (counts / counts.sum() for counts in shares)
     found = float(((after - before) * np.log(after / before)).sum())
-    return found, (bins - 1) * (1 / reference.sum() + 1 / current.sum())
+    return found, (bins - 1) * float(1 / reference.sum() + 1 / current.sum())
 
 
 def binned(reference: FloatArray, current: FloatArray) -> tuple[IntArray, IntArray]:
