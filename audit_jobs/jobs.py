@@ -76,6 +76,7 @@ ROUND = (
     "escalate",
     "route",
     "deliver",
+    "mirror",
     "agreement",
     "corrections",
     "audit",
@@ -83,6 +84,8 @@ ROUND = (
     "drift",
     "cycle",
     "figures",
-    "mirror",  # last: a mirror project that somebody deleted stops nothing else
     "alerts",  # last, and after a failure too: it is what tells of it
 )
+# A mirror project is in people's hands: what is wrong with it must not keep the breaker from its
+# work.
+STOPS_NOTHING = frozenset({"mirror"})

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from audit_jobs.jobs import ROUND
+from audit_jobs.jobs import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
@@ -103,21 +103,21 @@ class Watch:
 def run_round(runtime: Runtime, project: ConnectedProject) -> bool:
     """The jobs of a round in their order, up to the first that fails; whether all went well.
 
-    Alerts go out in any case.
+    Some stop no others, and alerts go out in any case.
     """
+    well = True
     for name in ROUND[:-1]:
-        try:
-            run_job(runtime, name, project)
-        except JobFailedError:  # logged, and in the job's row; the next round tries again
-            _went_well(runtime, ROUND[-1], project)
-            return False
-    return _went_well(runtime, ROUND[-1], project)
+        if not _went_well(runtime, name, project):
+            well = False
+            if name not in STOPS_NOTHING:
+                break
+    return _went_well(runtime, ROUND[-1], project) and well
 
 
 def _went_well(runtime: Runtime, name: str, project: ConnectedProject) -> bool:
     try:
         run_job(runtime, name, project)
-    except JobFailedError:
+    except JobFailedError:  # logged, and in the job's row; the next round tries again
         return False
     return True
 
