@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.store.annotators import counting_users
@@ -26,9 +26,19 @@ def corrections(
     """(answers, corrected) by the label that was predicted, over people's newest answers.
 
     Counted are standing answers to tasks with a predicted label, blind ones too, but not to gold,
-    which many answer, and not of people whose answers do not count. What was predicted is what the
-    task's decision says: it is the last one before people answered.
+    which many answer, and not of people whose answers do not count. Of an audit the first answer
+    counts alone: errors get a second auditor, passes seldom. What was predicted is what the task's
+    decision says: it is the last one before people answered.
     """
+    before = aliased(AnnotationRow)
+    looked_at_before = exists().where(
+        before.project_id == AnnotationRow.project_id,
+        before.task_id == AnnotationRow.task_id,
+        before.annotation_id < AnnotationRow.annotation_id,
+        before.by_robot.is_(False),
+        before.was_cancelled.is_(False),
+        before.deleted_at.is_(None),
+    )
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     recent = (
         select(DecisionRow.label.label("predicted"), AnnotationRow.label.label("said"))
@@ -49,6 +59,7 @@ def corrections(
             TaskRow.deleted_at.is_(None),
             TaskRow.task_id.not_in(gold),
             counting_users(),
+            or_(DecisionRow.purpose != Purpose.AUDIT.value, ~looked_at_before),
         )
         .order_by(AnnotationRow.created_at.desc(), AnnotationRow.annotation_id.desc())
         .limit(newest)
