@@ -25,6 +25,7 @@ COMMANDS = {
     "ledger": "backend.commands.projects",
     "policy": "backend.commands.policy",
     "recall": "backend.commands.recall:recall_accepts",
+    "report": "audit_jobs.figures.command",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
     "simulate": "audit_jobs.simulation.command",

@@ -102,9 +102,9 @@ def blind_error(answers: Answers) -> Estimate:
     """The share of the model's answers that people contradict without having seen them.
 
     Each task weighs one over its chance of being drawn; Wilson's interval is on the effective
-    number of answers.
+    number of answers. Blind tasks that were not drawn from all tasks say nothing of the others.
     """
-    blind = answers.part(~answers.shown)
+    blind = answers.part(~answers.shown & np.isfinite(answers.probability))
     if not len(blind):
         return UNKNOWN
     return pass_rate(blind.corrected, blind.probability).estimate
@@ -138,9 +138,16 @@ def comparable(answers: Answers) -> tuple[Strata, tuple[str, ...]]:
         "score": _score_bands(answers),
         "label": answers.predicted,
     }
-    ways = [("tier", "score", "label"), ("tier", "score"), ("score", "label"), ("score",)]
+    ways: list[tuple[str, ...]] = [
+        ("tier", "score", "label"),
+        ("tier", "score"),
+        ("score", "label"),
+        ("score",),
+    ]
     if not np.isfinite(answers.score).any():
         ways = [("tier", "label"), ("tier",), ("label",), ()]
+    if len(answers.tiers) < 2:
+        ways = [tuple(name for name in way if name != "tier") for way in ways]
     made = [(_strata(answers, columns, way), way) for way in ways]
     most = max(min(strata.matched) for strata, _ in made)
     return next(each for each in made if min(each[0].matched) >= _ENOUGH_MATCHED * most)

@@ -1,0 +1,62 @@
+"""``labelgate report``: the six figures of a project, its cost, and what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from audit_jobs.documents.tables import FORMATS, print_report
+from audit_jobs.figures.incidents import incidents
+from audit_jobs.figures.report import tables
+from backend.bootstrap import build_runtime, read_settings
+from backend.commands.errors import clear_errors
+from backend.commands.options import connected_project
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject
+from backend.store.reports import FIGURES, newest_report
+
+
+@click.command()
+@click.option("--project", required=True, help="Number or title of a connected project.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen."
+)
+@clear_errors
+def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -> None:
+    """Tell how a project's loop does: six figures, now, by week and by model version.
+
+    What a human label is worth by the strategy that asked for it, the correction rate, the audit
+    pass rate, the time that a loop takes, agreement on the routed queue, and drift; then the cost
+    against all by hand, and the incidents: breakers that tripped, recalls, thresholds that moved.
+    Every figure has its interval and what it rests on; one that is undefined is null in JSON.
+    """
+    if as_json and kind not in (None, "json"):
+        raise click.UsageError(f"--json and --format {kind} say different things: give one")
+    runtime = build_runtime(read_settings())
+    connected = connected_project(runtime, project)
+    found = _report(runtime, connected)
+    kind = "json" if as_json else kind
+    print_report(found, tables(found), f"{connected.title}: report", kind=kind, out=out)
+
+
+def _report(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
+    with runtime.reads() as session:
+        stored = newest_report(session, project.id, FIGURES)
+        happened = incidents(session, project.id)
+    if stored is None:
+        raise click.ClickException(
+            f"project {project.id} has no report yet: run `labelgate scheduler`, or `labelgate "
+            f"jobs run figures --project {project.id}`"
+        )
+    body = {name: value for name, value in stored.body.items() if name != "made_of"}
+    return {
+        "project": {"id": project.id, "title": project.title},
+        "made_at": stored.made_at.isoformat(),
+        "model_version": stored.model_version,
+        **body,
+        "incidents": happened,
+    }
