@@ -34,7 +34,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
     return [
         Table(
             heading="In short",
-            says=report["says"],
+            says=_sentences(report),
             columns=("figure", "value", "95 % interval", "n"),
             rows=tuple(_in_short(report)),
         ),
@@ -79,6 +79,12 @@ def page(report: Mapping[str, Any], title: str) -> str:
     return pages.get_template("page.html").render(title=title, tables=tables(report))
 
 
+def _sentences(report: Mapping[str, Any]) -> str:
+    bias = report["automation_bias"]
+    notes = [report["says"], *([bias["note"]] if bias and bias["note"] else [])]
+    return " ".join(f"{note[0].upper()}{note[1:]}." for note in notes)
+
+
 def _in_short(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     yield _figure("correction rate of shown pre-labels", report["rate"])
     yield _figure("error rate where people answered blind", report["blind_error"])
@@ -87,7 +93,7 @@ def _in_short(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if bias is not None and bias["value"] is not None:
         like = ", ".join(_WITHIN[name] for name in bias["within"]) or "nothing else"
         yield (
-            "  compared: shown and blind of the same",
+            "compared: shown and blind of the same",
             like,
             "",
             f"{bias['shown']}+{bias['blind']}",
