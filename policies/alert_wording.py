@@ -94,10 +94,21 @@ def _lines(told: ToldAlert) -> Iterator[str]:
         yield from _figures(told.detail)
         yield f"By itself: {automatic}"
         yield f"Now: {command.format(project=told.project_id)}"
+        yield from _recall(told)
     yield f"At {_minutes(told.at)} · {told.alert}: {told.about}"
     if told.tier is not None:
         yield f"For tier {told.tier}: {', '.join(told.people)}"
     yield f"Page: {told.link}"
+
+
+def _recall(told: ToldAlert) -> Iterator[str]:
+    """How to take back what a tripped breaker's version accepted since the last good point."""
+    since = told.detail.get("good_until")
+    if told.alert == "breaker" and isinstance(since, str):
+        yield (
+            f"Then, to take back what was accepted since: labelgate recall --project "
+            f"{told.project_id} --since {since} --why TEXT --dry-run"
+        )
 
 
 def _digest_lines(told: Sequence[ToldAlert]) -> Iterator[str]:

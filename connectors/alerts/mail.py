@@ -38,14 +38,16 @@ class Mail:
                 refused = server.send_message(mail, self.sender, list(recipients))
         except smtplib.SMTPRecipientsRefused:
             raise AlertChannelError("the mail server refused every recipient") from None
+        # Both without the server's words: they may repeat what was sent.
+        except smtplib.SMTPAuthenticationError as error:
+            refused_login = f"the mail server refused the login: {error.smtp_code}"
+            raise AlertChannelDownError(refused_login) from None
         except smtplib.SMTPResponseException as error:
-            # Without the server's words: they may repeat what was sent.
-            doing = (
-                "the login" if isinstance(error, smtplib.SMTPAuthenticationError) else "the mail"
-            )
-            raise AlertChannelError(f"the mail server refused {doing}: {error.smtp_code}") from None
+            raise AlertChannelError(f"the mail server refused: {error.smtp_code}") from None
         except TimeoutError:
             raise AlertChannelDownError(f"no answer within {self.timeout_s:g} s") from None
+        except smtplib.SMTPServerDisconnected:  # smtplib's word for a time-out, too
+            raise AlertChannelDownError("the mail server ended the connection") from None
         except (smtplib.SMTPException, OSError, ValueError, MessageError) as error:
             raise AlertChannelDownError(f"does not answer: {type(error).__name__}") from None
         taken = len(recipients) - len(refused)

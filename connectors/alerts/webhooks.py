@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,8 +119,8 @@ def _why(url: httpx.URL, response: httpx.Response) -> str:
     except httpx.HTTPError:
         return ""
     words = " ".join(start.decode(errors="replace").split())
-    secrets = [part for part in (*url.path.split("/"), url.query.decode()) if len(part) > 3]
-    repeats = any(secret in words for secret in (*secrets, url.password) if secret)
+    parts = re.findall(r"[\w-]{4,}", f"{url.path} {url.query.decode()} {url.username}")
+    repeats = any(part in words for part in (*parts, url.password) if part)
     return "" if repeats or not words.isprintable() or not words else f": {words}"
 
 

@@ -179,7 +179,7 @@ def test_rounds_come_with_webhooks_and_after_a_while(worked: WorkedProject) -> N
     assert pauses == [FAILED_ROUND_PAUSE_S]
     watch.run_due_rounds()  # the webhook still waits
     assert runs(worked)[-1].outcome == "done"
-    assert len(runs(worked)) == 3 * len(ROUND) + 1
+    assert len(runs(worked)) == 3 * len(ROUND) + 2
 
 
 def test_a_failed_training_is_paused_and_a_new_round_follows(worked: WorkedProject) -> None:
