@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current
+from backend.store.ledger import LedgerEntry, entry_of
 from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
 from backend.store.votes import human
 from policies.audit_plan import Exposures
@@ -37,7 +39,8 @@ class AuditCount:
 class StandingDecisions:
     """Current decisions of unlabelled tasks in columns: accepts, and those of one more rule.
 
-    ``accepts`` are those with the outcome accept, audited ones too; the others are of the rule.
+    ``accepts`` are those with the outcome accept, of which ``audited`` were drawn; the others are
+    of the rule. ``frozen`` went out for good.
     """
 
     seqs: IntArray
@@ -47,6 +50,8 @@ class StandingDecisions:
     predictors: ObjectArray
     chances: FloatArray
     accepts: BoolArray
+    audited: BoolArray
+    frozen: BoolArray
     policies: ObjectArray
     certificates: ObjectArray
 
@@ -170,6 +175,8 @@ def standing_decisions(
             DecisionRow.predictor,
             DecisionRow.inclusion_probability,
             accepts,
+            and_(accepts, DecisionRow.purpose == Purpose.AUDIT.value),
+            TaskRow.freeze_id.is_not(None),
             DecisionRow.policy_hash,
             DecisionRow.certificate_id,
         )
@@ -189,9 +196,9 @@ def standing_decisions(
     if not frozen:
         query = query.where(TaskRow.freeze_id.is_(None))
     rows = session.execute(query).all()
-    seqs, ids, labels, scores, predictors, chances, taken, policies, certificates = (
-        zip(*rows, strict=True) if rows else ((),) * 9
-    )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
+    seqs, ids, labels, scores, predictors, chances = columns[:6]
+    taken, drawn, final, policies, certificates = columns[6:]
     return StandingDecisions(
         seqs=np.array(seqs, np.int64),
         task_ids=np.array(ids, np.int64),
@@ -200,8 +207,29 @@ def standing_decisions(
         predictors=_column([each or MODEL for each in predictors]),
         chances=np.array(chances, np.float64),
         accepts=np.array(taken, np.bool_),
+        audited=np.array(drawn, np.bool_),
+        frozen=np.array(final, np.bool_),
         policies=_column(policies),
         certificates=_column(certificates),
+    )
+
+
+def entries_at(session: Session, project_id: int, seqs: Sequence[int]) -> list[LedgerEntry]:
+    """The entries of the ledger with these numbers, in their order; at most a few thousand."""
+    rows = session.scalars(
+        select(DecisionRow)
+        .where(DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs))
+        .order_by(DecisionRow.seq)
+    )
+    return [entry_of(row) for row in rows]
+
+
+def newest_arrival(session: Session, project_id: int) -> datetime | None:
+    """When the last task came that is still there."""
+    return session.scalar(
+        select(func.max(TaskRow.created_at)).where(
+            TaskRow.project_id == project_id, TaskRow.deleted_at.is_(None)
+        )
     )
 
 
