@@ -40,7 +40,17 @@ def read_answers(file: Path) -> Answers:
                 columns[name].extend(values)
     if _wrong(columns) or not all(map(str.strip, ids)):
         refuse(file, _problems(file, names))
-    return _answers(ids, columns)
+    answers = _answers(ids, columns)
+    undrawn = np.flatnonzero(~answers.shown & np.isnan(answers.probability))
+    if len(undrawn):
+        _refuse_undrawn(file, names, set(undrawn.tolist()))
+    return answers
+
+
+def _refuse_undrawn(file: Path, names: Sequence[str], places: set[int]) -> None:
+    hint = "is needed where shown is 0: the chance with which the task was drawn"
+    lines = [row.line for place, row in enumerate(read_rows(file, names)) if place in places]
+    refuse(file, [f"{line}  inclusion_probability = ''  {hint}" for line in lines])
 
 
 def _answers(ids: Sequence[str], columns: dict[str, Column]) -> Answers:
@@ -113,7 +123,7 @@ def _hint(name: str, value: str) -> str | None:
     if name == "shown":
         known = value.strip().lower() in _SHOWN
         return None if known else "must be 1 or true where the person saw the prediction, else 0"
-    if name in {"tier", "reviewer"} or (not value.strip() and name != "inclusion_probability"):
+    if name in {"tier", "reviewer"} or not value.strip():
         return None
     return _hint_of_number(name, number(value))
 

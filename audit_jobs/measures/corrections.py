@@ -25,7 +25,7 @@ class Answers:
     """Answers to tasks that a model had an answer to, in columns of one length.
 
     ``shown`` says that the person saw the model's label. ``probability`` is the chance with which a
-    blind task was drawn, ``score`` and ``seconds`` are NaN where they are not known. Codes are
+    blind task was drawn from all (NaN: it was not), ``score`` and ``seconds`` are NaN where they are not known. Codes are
     places in the names; a tier or reviewer that nobody knows has a name too.
     """
 

@@ -1,4 +1,4 @@
-"""``labelgate corrections``: reports in every format, and messages for files that cannot be used."""
+"""``labelgate corrections``: reports in every format, and messages for wrong files."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_labels_are_text_whatever_they_are_called(tmp_path: Path) -> None:
             "id,predicted,label,shown,inclusion_probability\n1,a,b,1,0\n",
             ":2  inclusion_probability = '0'  must be above 0",
         ),
-        ("id,predicted,label,shown,inclusion_probability\n1,a,b,0,\n", "is no finite number"),
+        ("id,predicted,label,shown,inclusion_probability\n1,a,b,1,\n2,a,b,0,\n", ":3  inclusion"),
     ],
 )
 def test_a_wrong_file_is_refused_with_line_column_and_way_out(
