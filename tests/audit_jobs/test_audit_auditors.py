@@ -150,7 +150,7 @@ def test_the_intervals_cover_as_often_as_they_say(audits: int, share: float) -> 
     truths = {"sensitivity": 0.90, "specificity": 0.985, "pass_rate": 0.98}
     covered: dict[str, list[bool]] = {name: [] for name in truths}
     values, plain = [], []
-    for _ in range(1_200):
+    for _ in range(800):
         wrong = source.random(audits) < 0.02
         found = source.random(audits) < np.where(wrong, 0.90, 0.015)
         again = found | (source.random(audits) < share)
