@@ -17,11 +17,26 @@ from backend.store.escalations import count_escalated
 from backend.store.mirrors import MIRROR, MIRRORED_VIEW
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
-from backend.store.reports import AGREEMENT, AUDIT, CYCLE, GOLD, Report, newest_report, reports
+from backend.store.reports import (
+    AGREEMENT,
+    AUDIT,
+    CORRECTIONS,
+    CYCLE,
+    DRIFT,
+    FIGURES,
+    GOLD,
+    RECALL,
+    THRESHOLD,
+    Report,
+    newest_report,
+    reports,
+)
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
 from backend.store.tasks import count_labelled, count_tasks
 from backend.store.training import TrainingRequest, open_requests
 from backend.store.votes import count_human_labels, standing
+
+_INCIDENTS = 10  # of recalls and of thresholds that moved, the newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +58,8 @@ class Queue:
 class ProjectFigures:
     """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose".
 
-    ``alerts`` holds the newest alert of each event, those that are over too.
+    ``alerts`` holds the newest alert of each event, those that are over too; ``six`` the six
+    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first.
     """
 
     project: ConnectedProject
@@ -61,6 +77,11 @@ class ProjectFigures:
     alerts: list[Alert]
     audit: Report | None
     gold: Report | None
+    corrections: Report | None
+    drift: Report | None
+    six: Report | None
+    recalls: list[Report]
+    thresholds: list[Report]
     cycles: list[Report]
     training: list[TrainingRequest]
     read_at: datetime
@@ -89,6 +110,11 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         alerts=list(newest_alerts(session, project.id).values()),
         audit=newest_report(session, project.id, AUDIT),
         gold=newest_report(session, project.id, GOLD),
+        corrections=newest_report(session, project.id, CORRECTIONS),
+        drift=newest_report(session, project.id, DRIFT),
+        six=newest_report(session, project.id, FIGURES),
+        recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
+        thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
         cycles=reports(session, project.id, CYCLE),
         training=open_requests(session, project.id),
         read_at=now,

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
 
+from backend.breaker_states import BreakerState, breaker_states
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
-from backend.store.projects import all_projects
+from backend.store.projects import ConnectedProject, all_projects
 from backend.store.reports import JobRun, recent_runs
 from backend.web.state import web
 from policies.certifying import told
@@ -32,6 +34,7 @@ class ProjectPage:
     figures: ProjectFigures
     policy: Policy
     versions: list[ModelVersion]
+    breakers: list[BreakerState]
 
 
 @blueprint.get("/")
@@ -40,14 +43,7 @@ def page() -> str:
     runtime = web().runtime
     now = runtime.now()
     with runtime.reads() as session:
-        projects = [
-            ProjectPage(
-                figures=project_figures(session, project, now),
-                policy=parse_policy(project.policy_text),
-                versions=all_versions(session, project.id)[-_VERSIONS_SHOWN:],
-            )
-            for project in all_projects(session)
-        ]
+        projects = [_page_of(session, project, now) for project in all_projects(session)]
         runs = recent_runs(session, _RUNS_SHOWN)
     return render_template(
         "dashboard.html",
@@ -55,6 +51,16 @@ def page() -> str:
         runs=runs,
         now=now,
         label_studio_url=runtime.settings.label_studio_url,
+    )
+
+
+def _page_of(session: Session, project: ConnectedProject, now: datetime) -> ProjectPage:
+    policy = parse_policy(project.policy_text)
+    return ProjectPage(
+        figures=project_figures(session, project, now),
+        policy=policy,
+        versions=all_versions(session, project.id)[-_VERSIONS_SHOWN:],
+        breakers=breaker_states(session, project.id, policy),
     )
 
 
@@ -133,3 +139,33 @@ def cost(body: Mapping[str, Any]) -> str:
     if body.get("cost") is None or body.get("cost_all_manual") is None:
         return "-"
     return f"{body['cost']:,.2f} ({body['cost_all_manual']:,.2f})"
+
+
+@blueprint.app_template_filter("hours")
+def hours(figure: Mapping[str, Any] | None) -> str:
+    """A time in hours, from seconds.
+
+    >>> hours({"value": 5400.0, "low": 3600.0, "high": 7200.0, "n": 4})
+    '1.5 h (1.0 to 2.0, n = 4)'
+    """
+    return _scaled(figure, 1 / 3600, "{:.1f}", " h")
+
+
+@blueprint.app_template_filter("points")
+def points(figure: Mapping[str, Any] | None) -> str:
+    """What a hundred labels are worth, in points of accuracy.
+
+    >>> points({"value": 0.0002, "low": -0.0001, "high": 0.0005, "n": 80})
+    '+2.0 points (-1.0 to +5.0, n = 80)'
+    """
+    return _scaled(figure, 10_000, "{:+.1f}", " points")
+
+
+def _scaled(figure: Mapping[str, Any] | None, factor: float, how: str, unit: str) -> str:
+    if not figure or figure.get("value") is None:
+        return "-"
+    value = how.format(figure["value"] * factor) + unit
+    if figure["low"] is None or figure["high"] is None:
+        return f"{value} (n = {figure['n']})"
+    low, high = (how.format(figure[end] * factor) for end in ("low", "high"))
+    return f"{value} ({low} to {high}, n = {figure['n']})"

@@ -10,12 +10,15 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.answers import Answers
+from backend.breaker_states import breaker_states
 from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.projects import all_projects
 from backend.store.reports import JobRun, recent_runs
+from backend.web.loop_metrics import breaker_gauges, figure_gauges
+from policies.loading import parse_policy
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _RUNS_READ = 200  # newest job runs among which each job's last is looked for
@@ -98,7 +101,12 @@ class _StoreCollector(Collector):
         """Read and render."""
         now = self._runtime.now()
         with self._runtime.reads() as session:
-            figures = [project_figures(session, each, now) for each in all_projects(session)]
+            projects = all_projects(session)
+            figures = [project_figures(session, each, now) for each in projects]
+            breakers = {
+                each.id: breaker_states(session, each.id, parse_policy(each.policy_text))
+                for each in projects
+            }
             runs = recent_runs(session, _RUNS_READ)
             waiting = count_open(session)
             messages = count_messages(session)
@@ -106,6 +114,8 @@ class _StoreCollector(Collector):
         events.add_metric([], waiting)
         yield events
         yield from _project_gauges(figures)
+        yield from breaker_gauges(breakers)
+        yield from figure_gauges(figures)
         yield from _run_gauges(runs, now.timestamp())
         yield _message_gauge([each.project.id for each in figures], messages)
 
