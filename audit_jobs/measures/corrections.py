@@ -25,8 +25,8 @@ class Answers:
     """Answers to tasks that a model had an answer to, in columns of one length.
 
     ``shown`` says that the person saw the model's label. ``probability`` is the chance with which a
-    blind task was drawn from all (NaN: it was not), ``score`` and ``seconds`` are NaN where they are not known. Codes are
-    places in the names; a tier or reviewer that nobody knows has a name too.
+    blind task was drawn from all, NaN where it was not; unknown are a ``score`` and ``seconds`` of
+    NaN. Codes are places in the names; an unknown tier or reviewer has a name too.
     """
 
     predicted: IntArray
