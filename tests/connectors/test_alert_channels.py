@@ -238,3 +238,19 @@ def test_a_password_goes_over_starttls(answer: str, monkeypatch: pytest.MonkeyPa
     (envelope,) = server.got
     assert envelope.encrypted
     assert envelope.login is not None
+
+
+def test_the_guide_shows_how_to_verify(http: HttpReceiver) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    shown: dict[str, Callable[[str, bytes, str], bool]] = {}
+    exec(guide.split("```python\n")[1].split("```")[0], shown)  # noqa: S102 - our own guide
+    signed(http).send(MESSAGE)
+    request = http.got[0]
+    header, verified = request.headers["X-Labelgate-Signature"], shown["verified"]
+    assert verified(header, request.body, "s3cret")
+    assert not verified(header, request.body + b" ", "s3cret")
+    assert not verified(header, request.body, "other")
+    old = SignedWebhook(url=f"{http.url}/hook", secret="s3cret", clock=lambda: 1_700_000_000.0)
+    old.send(MESSAGE)
+    assert not verified(http.got[1].headers["X-Labelgate-Signature"], http.got[1].body, "s3cret")
+    assert not any(verified(wrong, b"", "s3cret") for wrong in ("", "t=", "v1=é,t=1", "x"))

@@ -22,7 +22,7 @@ class FakeChannel:
 
     got: list[AlertMessage] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
-    after: Exception | None = None
+    after: BaseException | None = None
     down: bool = False
 
     def send(self, message: AlertMessage) -> str:
