@@ -47,7 +47,7 @@ def exposed(task_id: int, label: str, share: float, draw: float) -> Exposures:
 
 
 def shares(plan: AuditPlan | None, candidates: Candidates) -> list[float]:
-    return draw_audits(AUDITED, "salt", candidates, plan).shares.tolist()
+    return [float(share) for share in draw_audits(AUDITED, "salt", candidates, plan).shares]
 
 
 def test_without_a_plan_the_policys_share_is_drawn() -> None:
@@ -259,7 +259,7 @@ def test_a_decision_made_from_the_ledgers_own_figures_is_the_same_decision() -> 
 
 
 def test_bands_take_every_score() -> None:
-    scores = np.linspace(0, 1, 101)
+    scores = np.linspace(0, 1, 101).astype(np.float64)
     bands = score_bands(scores)
     assert set(bands.tolist()) == set(range(len(BANDS)))
     assert (np.diff(bands) >= 0).all()
