@@ -18,7 +18,9 @@ from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import parse_labeling
 from connectors.label_studio.provisioning import (
     BACKEND_TITLE,
+    CONFUSION_MARKER,
     SECRET_HEADER,
+    VIEW_TITLE,
     WEBHOOK_ACTIONS,
     Wiring,
     connect,
@@ -243,6 +245,34 @@ def test_views_of_tiers_that_are_gone_are_removed_and_other_views_stay(
         "Labelgate: senior_ml",
         "My tab",
     ]
+
+
+def test_the_view_of_a_confusion_shows_labelled_tasks_and_goes_with_the_others(
+    admin: Connection, project_id: int, responder: Responder, label_studio: RunningLabelStudio
+) -> None:
+    tool = LabelStudioTool(label_studio.url, label_studio.token)
+    views = connect(admin, project_id, wiring(responder), VIEWS).views
+    ids = add_tasks(admin, project_id, 3)
+    answer = choice_result(parse_labeling(CONFIG), "A")
+    admin.once("POST", f"/api/tasks/{ids[0]}/annotations/", {"result": answer})
+    marker = CONFUSION_MARKER.format("1a2b")
+    marked = [
+        Prelabel(task_id=task_id, result=[], score=None, model_version=version)
+        for task_id, version in ((ids[0], marker), (ids[1], "labelgate: senior"))
+    ]
+    tool.import_predictions(project_id, marked)
+    view = tool.put_view(project_id, VIEW_TITLE.format("Confusion: a_b% -> <b>"), marker)
+    assert responder.of("/predict") == []
+    shown = admin.get("/api/tasks/", {"project": project_id, "view": view, "fields": "all"})
+    (task,) = shown["tasks"]
+    assert (task["id"], task["is_labeled"], task["total_annotations"]) == (ids[0], True, 1)
+    assert [task.id for task in tool.tasks_in_view(project_id, views["senior"])] == [ids[1]]
+
+    disconnect(admin, project_id)
+
+    assert state(admin, project_id)["views"] == []
+    assert tool.predicted_among(project_id, ids) == []
+    assert len(tool.annotated_among(project_id, ids)) == 1
 
 
 def test_disconnecting_takes_all_of_it_away_and_leaves_the_annotations(
