@@ -18,6 +18,7 @@ from backend.alerting import tell
 from backend.breaker import watch
 from backend.delivery import deliver
 from backend.escalation import escalate
+from backend.extra_audits import draw_due
 from backend.freezing import freeze_aged
 from backend.queueing import place
 from backend.routing import route
@@ -59,6 +60,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "cycle": cycle.run,
         "figures": figures.run,
         "thresholds": thresholds.run,
+        "extra_audits": draw_due,
         "freeze": freeze_aged,
         "retrain": retrain.run,
         "reconcile": _reconcile,

@@ -37,6 +37,8 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
     scheduler.add_job(watch.nightly_apart, "cron", args=["strategies"], hour=1, id="strategies")
     scheduler.add_job(watch.nightly, "cron", args=["thresholds"], hour=1, id="thresholds")
+    # Before a freeze: what is drawn is not final yet.
+    scheduler.add_job(watch.nightly, "cron", args=["extra_audits"], hour=1, id="extra_audits")
     scheduler.add_job(watch.nightly, "cron", args=["freeze"], hour=2, id="freeze")
     scheduler.add_job(watch.nightly, "cron", args=["reconcile"], hour=3, id="reconcile")
     scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])

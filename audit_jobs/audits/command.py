@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from audit_jobs.agreement.exports import begins_as_json
+from audit_jobs.audits.draw_command import draw
 from audit_jobs.audits.files import Audits, read_audits, read_stream
 from audit_jobs.audits.passing import MEASURES, evaluate_export
 from audit_jobs.measures.audits import pass_rate, pass_rates
@@ -31,6 +32,9 @@ _MAX_ERROR_HELP = "Largest share of the accepted labels that may be wrong, as 0.
 @click.group()
 def audit() -> None:
     """Check what was accepted without a person: plan audits, measure them, watch them."""
+
+
+audit.add_command(draw)
 
 
 @audit.command()

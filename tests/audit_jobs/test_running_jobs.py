@@ -27,7 +27,7 @@ from tests.fakes.worked_project import WorkedProject, worked_policy, worked_proj
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
 
-NIGHTLY = ("freeze", "reconcile", "strategies", "thresholds")
+NIGHTLY = ("extra_audits", "freeze", "reconcile", "strategies", "thresholds")
 
 
 @pytest.fixture
