@@ -139,15 +139,14 @@ def test_drift_stops_accepts_raises_a_slice_and_tells_once(tmp_path: Path) -> No
     assert len(found["opened"]) == 1
     assert "predicted 'A'" in found["opened"][0]
     raised = body(worked)["raised"]
-    assert [(each["label"], each["field"], each["factor"]) for each in raised] == [
-        ("A", None, 3.0)
-    ]
+    assert [(each["label"], each["field"], each["factor"]) for each in raised] == [("A", None, 3.0)]
     worked.settle()
     assert accepts(worked) == 0
     with worked.runtime.reads() as session:
-        assert valid_certification(
-            session, worked.project_id, "v1", worked.project.policy_hash
-        ) is None
+        assert (
+            valid_certification(session, worked.project_id, "v1", worked.project.policy_hash)
+            is None
+        )
         assert drifted_at(session, worked.project_id) is not None
     shift = body(worked)["label_shift"]
     assert shift["A"]["current"] > 0.95
