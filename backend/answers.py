@@ -102,7 +102,6 @@ def answer(
     known = standing(readable.task_ids)
 
     made = {label: choice_result(labeling, label) for label in labeling.labels}
-    blind_anyway = snapshot.gold | snapshot.secret
     blind = predicted = 0
     for index, task_id, problem, purpose, label, score in zip(
         readable.indices,
@@ -115,7 +114,7 @@ def answer(
     ):
         if problem is not None:
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
-        elif task_id in blind_anyway or _blind(purpose, label, known.get(task_id)):
+        elif task_id in snapshot.gold or _blind(purpose, label, known.get(task_id)):
             blind += 1
         else:
             results[index] = {

@@ -20,7 +20,6 @@ from backend.runtime import Runtime
 from backend.safeguards import suspended_groups
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.gold import gold_task_ids
-from backend.store.mirrors import secret_task_ids
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.labeling import Labeling, parse_labeling
@@ -43,9 +42,8 @@ class ProjectNotConnectedError(Exception):
 class Snapshot:
     """A project as it stood at one moment; ``predictor`` is None before the first training.
 
-    ``gold`` are the tasks that people answer blind although their truth is known, ``secret`` those
-    that are audited in the mirror project. ``suspended`` are the groups of answers that are not
-    accepted now, with why.
+    ``gold`` are the tasks that people answer blind although their truth is known, ``suspended`` the
+    groups of answers that are not accepted now, with why.
     """
 
     project: ConnectedProject
@@ -55,7 +53,6 @@ class Snapshot:
     predictor: SklearnPredictor | None
     certified: StoredCertification | None
     gold: frozenset[int] = frozenset()
-    secret: frozenset[int] = frozenset()
     suspended: Mapping[Group, str] = field(default_factory=dict)
 
     @property
@@ -84,7 +81,6 @@ class _Fingerprint:
     model: ModelVersion | None
     certified: StoredCertification | None
     gold: frozenset[int]
-    secret: frozenset[int]
     suspended: Mapping[Group, str]
 
 
@@ -152,8 +148,7 @@ class Snapshots:
                     session, project_id, model.version, project.policy_hash
                 )
             gold = gold_task_ids(session, project_id)
-            secret = secret_task_ids(session, project_id)
-        return _Fingerprint(project, model, certified, gold, secret, suspended)
+        return _Fingerprint(project, model, certified, gold, suspended)
 
 
 def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snapshot:
@@ -172,7 +167,6 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         predictor=predictor,
         certified=now.certified,
         gold=now.gold,
-        secret=now.secret,
         suspended=now.suspended,
     )
 

@@ -215,19 +215,6 @@ def answered_in_mirror(session: Session, project_id: int, task_ids: Sequence[int
     return found
 
 
-def secret_task_ids(session: Session, project_id: int) -> frozenset[int]:
-    """Tasks that are, or were, audited in the mirror: nothing is said of them in their project."""
-    if session.get(MirrorRow, project_id) is None:
-        return frozenset()
-    return frozenset(
-        session.scalars(
-            select(DeliveryRow.task_id).where(
-                DeliveryRow.project_id == project_id, DeliveryRow.marker == MIRROR
-            )
-        )
-    )
-
-
 def _wanted() -> ColumnElement[bool]:
     """The task waits for an answer of the mirror; for tasks joined with their delivery."""
     in_mirror = func.coalesce(DeliveryRow.marker, "") == MIRROR  # null would negate to null
