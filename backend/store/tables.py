@@ -353,7 +353,8 @@ class SuspensionRow(Base):
 class AlertMessageRow(Base):
     """An alert on its way to one channel; sent once, tried again until then.
 
-    ``alert_id`` is the report that holds the alert; ``state`` is pending, sent, or given up.
+    ``alert_id`` is the report that holds the alert; ``state`` is pending, sent, given up, merged
+    (another message tells of it) or left out (nobody is told).
     """
 
     __tablename__ = "alert_messages"

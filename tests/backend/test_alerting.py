@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from backend.alert_channels import Channels, configured_channels
 from backend.alerting import tell
@@ -14,6 +15,7 @@ from backend.settings import Settings
 from backend.store.alert_messages import StoredMessage, count_messages, messages
 from backend.store.alerts import Alert, open_alerts, store_alert
 from backend.store.reports import AUDIT, Report, close_run, open_run, store_report
+from backend.web.metrics import Metrics
 from connectors.alerts.channel import AlertChannelError, AlertMessage
 from policies.intervals import wilson
 from tests.fakes.alert_receivers import FakeChannel
@@ -379,3 +381,14 @@ def test_a_wrong_setting_is_told_without_its_secret(
     assert said in problem
     assert "verysecret" not in problem
     assert found.usable == {}
+
+
+def test_messages_are_in_the_metrics(stage: Stage) -> None:
+    stage.raise_alert()
+    stage.slack.down = True
+    stage.tell()
+    text = generate_latest(Metrics(stage.worked.runtime).registry).decode()
+    project = stage.worked.project_id
+    assert f'labelgate_alert_messages{{project="{project}",state="pending"}} 1.0' in text
+    assert f'labelgate_alert_messages{{project="{project}",state="sent"}} 0.0' in text
+    assert f'labelgate_alert_messages{{project="{project}",state="given_up"}} 0.0' in text
