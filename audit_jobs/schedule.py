@@ -15,7 +15,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
-from backend.store.reports import AGREEMENT, AUDIT, forget_before, thin_reports
+from backend.store.reports import AGREEMENT, AUDIT, BREAKER, forget_before, thin_reports
 from backend.store.training import open_requests
 
 logger = logging.getLogger(__name__)
@@ -128,5 +128,5 @@ def forget(runtime: Runtime) -> None:
     """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
-        for kind in (AGREEMENT, AUDIT):
+        for kind in (AGREEMENT, AUDIT, BREAKER):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
