@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from audit_jobs.audits import thresholds
+from backend.leasing import holding
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import current_decisions
 from backend.store.reports import THRESHOLD, Report, reports
@@ -128,6 +129,15 @@ def test_a_suspended_group_is_left_alone(worked: WorkedProject) -> None:
     with worked.runtime.sessions.begin() as session:
         store_suspension(session, worked.project_id, suspension)
     assert run(worked) == []
+
+
+def test_one_process_at_a_time_moves_them(worked: WorkedProject) -> None:
+    answer(worked, wrong=20, most=40)
+    with holding(worked.runtime, f"thresholds {worked.project_id}") as lease:
+        assert lease is not None
+        found = thresholds.run(worked.runtime, worked.project)
+    assert found == {"state": "another process moves them", "moved": []}
+    assert len(run(worked)) == 1
 
 
 def test_another_version_starts_from_what_it_proved(worked: WorkedProject) -> None:
