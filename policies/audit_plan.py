@@ -44,12 +44,12 @@ class Exposures:
     def __len__(self) -> int:
         return len(self.task_ids)
 
-    def places_of(self, accepts: Candidates) -> IntArray:
+    def places_of(self, task_ids: IntArray, labels: ObjectArray) -> IntArray:
         """Where each accept's pair stands; -1 where it was never before a draw."""
         if not len(self):
-            return np.full(len(accepts), -1, np.int64)
-        codes, names = coded(np.concatenate([self.labels, accepts.labels]))
-        _, ranks = np.unique(np.concatenate([self.task_ids, accepts.task_ids]), return_inverse=True)
+            return np.full(len(task_ids), -1, np.int64)
+        codes, names = coded(np.concatenate([self.labels, labels]))
+        _, ranks = np.unique(np.concatenate([self.task_ids, task_ids]), return_inverse=True)
         keys = ranks * len(names) + codes
         known, asked = keys[: len(self)], keys[len(self) :]
         order = np.argsort(known, kind="stable")
@@ -138,7 +138,7 @@ def draw_audits(audit: Audit, salt: str, accepts: Candidates, plan: AuditPlan | 
     """
     draws = labelled_draws(salt, AUDIT, accepts.task_ids, accepts.labels)
     known = AuditPlan() if plan is None else plan
-    places = known.exposed.places_of(accepts)
+    places = known.exposed.places_of(accepts.task_ids, accepts.labels)
     before = places >= 0
     codes, names = coded(accepts.labels)
     counts = np.bincount(codes[~before], minlength=len(names))

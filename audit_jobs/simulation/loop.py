@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from audit_jobs.simulation.auditing import Audits
 from audit_jobs.simulation.freezing import Evening, Freezes, freeze
 from audit_jobs.simulation.learning import Serving, certified, slices_of, trained, unserved
 from audit_jobs.simulation.world import World
@@ -17,7 +18,7 @@ from backend.store.corrections import RECENT_ANSWERS
 from backend.store.decisions import OpenDecision
 from policies.adjudication import Word, adjudicate, asked_by, moved_up
 from policies.competence import TASK_TYPE, type_name
-from policies.domain import Candidates, Decision, Outcome, Purpose
+from policies.domain import Candidates, Decision, Outcome, Purpose, part_of
 from policies.engine import decide
 
 
@@ -57,6 +58,7 @@ class State:
     looks: Counter[str] = field(default_factory=Counter)
     final: dict[int, str] = field(default_factory=dict)
     freezes: Freezes = field(default_factory=Freezes)
+    audits: Audits = field(default_factory=Audits)
     serving: Serving | None = None
     trainings: int = 0
     predictions: int = 0
@@ -67,16 +69,18 @@ class State:
         """What the policy says today of each task that came and that is not labelled for good."""
         serving = self.serving
         candidates = self.untrained if serving is None else serving.candidates
+        open_now = np.array([self._is_open(task) for task in candidates.task_ids.tolist()], bool)
         decisions = decide(
             self.world.policy,
-            candidates,
+            part_of(candidates, open_now),
             None if serving is None else serving.certification,
             model_version=None if serving is None else serving.version,
+            safeguards=self.audits.safeguards(self.world.policy),
         )
+        self.audits.learn(decisions)
         return [
             self.contested[each.task_id].decision if each.task_id in self.contested else each
             for each in decisions
-            if self._is_open(each.task_id)
         ]
 
     def arrive(self, tasks: int) -> None:
@@ -198,6 +202,8 @@ def _label(state: State, decision: Decision) -> int:
     elif verdict.label is not None:
         state.contested.pop(task, None)
         state.answers[task] = verdict.label
+        if decision.label is not None and decision.purpose is Purpose.AUDIT:
+            state.audits.answer(decision.label, verdict.label)
         if decision.label is not None:
             state.predicted[task] = decision.label
     return len(said)

@@ -113,7 +113,8 @@ def test_the_last_of_two_entries_of_a_pair_counts() -> None:
         shares=np.array([0.1, 0.2, 0.3]),
         draws=np.array([0.5, 0.5, 0.5]),
     )
-    found = known.places_of(make_candidates([(t, "a", 1.0, None, None) for t in (7, 8, 2**62)]))
+    asked = np.array([7, 8, 2**62])
+    found = known.places_of(asked, np.array(["a", "a", "a"], object))
     assert found.tolist() == [2, -1, 1]
 
 
