@@ -105,7 +105,7 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     there = {task.id for page in tool.tasks_after(mirror.id, 0) for task in page}
     answered: set[int] = set()
     for page in tool.annotated_since(mirror.id, None):
-        _store_answers(runtime, project, page)
+        _store_answers(runtime, project, mirror.id, page)
         answered.update(known[task.id] for task in page if task.id in known)
     gone = sorted(set(known) - there)
     emptied = sorted(each for each, task_id in answers.items() if task_id not in answered)
@@ -135,7 +135,7 @@ def _read_answers(runtime: Runtime, project: ConnectedProject, mirror: Mirror) -
     since = None if until is None else until - OVERLAP
     count = 0
     for page in runtime.tool().annotated_since(mirror.id, since):
-        count += _store_answers(runtime, project, page)
+        count += _store_answers(runtime, project, mirror.id, page)
         newest = max(task.updated_at for task in page)
         until = newest if until is None else max(until, newest)
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
@@ -144,13 +144,12 @@ def _read_answers(runtime: Runtime, project: ConnectedProject, mirror: Mirror) -
     return count
 
 
-def _store_answers(runtime: Runtime, project: ConnectedProject, page: Sequence[Task]) -> int:
+def _store_answers(
+    runtime: Runtime, project: ConnectedProject, mirror_id: int, page: Sequence[Task]
+) -> int:
     """Store answers to copies as those of the originals; how many are new."""
     labeling = parse_labeling(project.label_config)
-    with runtime.reads() as session:
-        known = copies(session, project.id)
-    strange = [task for task in page if task.id not in known and is_copy(task)]
-    known |= _adopt(runtime, project, strange)
+    known = _known(runtime, project, mirror_id, page)
     page = [task for task in page if task.id in known]
     rows = [
         annotation_row(annotation, labeling, project.robot_id)
@@ -170,25 +169,50 @@ def _store_answers(runtime: Runtime, project: ConnectedProject, page: Sequence[T
         )
 
 
+def _known(
+    runtime: Runtime, project: ConnectedProject, mirror_id: int, page: Sequence[Task]
+) -> dict[int, int]:
+    """Copy -> original, those on the page that were never noted among them.
+
+    All that were never noted are looked for at once: an answered one must not be taken for the
+    newest of a request whose other copies are not noted yet.
+    """
+    with runtime.reads() as session:
+        known = copies(session, project.id)
+    if all(task.id in known or not is_copy(task) for task in page):
+        return known
+    _find(runtime, project, mirror_id)
+    with runtime.reads() as session:
+        known = copies(session, project.id)
+    strange = [task for task in page if task.id not in known and is_copy(task)]
+    return known | _adopt(runtime, project, strange)
+
+
+def _find(runtime: Runtime, project: ConnectedProject, mirror_id: int) -> int:
+    """Note the copies that a crash left unnoted, which are newer than all others; how many."""
+    with runtime.reads() as session:
+        newest = max(copies(session, project.id), default=0)
+    tool = runtime.tool()
+    found = 0
+    for page in tool.tasks_after(mirror_id, newest):
+        found += len(_adopt(runtime, project, [task for task in page if is_copy(task)]))
+        # A second copy of the same task, of a request that was still under way.
+        tool.remove_untouched(mirror_id, sorted(_doubles(runtime, project, page)))
+    return found
+
+
 def _copy(runtime: Runtime, project: ConnectedProject, mirror: Mirror) -> int:
     """Copy what waits to be audited, once: what a crash left unnoted is found first."""
     with runtime.reads() as session:
         waiting = uncopied(session, project.id)
-        newest = max(copies(session, project.id), default=0)
     if not waiting:
         return 0
-    tool = runtime.tool()
-    made = 0
-    for page in tool.tasks_after(mirror.id, newest):
-        found = _adopt(runtime, project, [task for task in page if is_copy(task)])
-        made += len(found)
-        # A second copy of the same task, of a request that was still under way.
-        tool.remove_untouched(mirror.id, sorted(_doubles(project, page, runtime)))
+    made = _find(runtime, project, mirror.id)
     with runtime.reads() as session:
         waiting = uncopied(session, project.id)
     for chunk in _chunks(_load(runtime, project, waiting)):
         data = [task.data | {KEY: key_of(project.id, task.id)} for task in chunk]
-        ids = tool.import_tasks(mirror.id, data)
+        ids = runtime.tool().import_tasks(mirror.id, data)
         with runtime.sessions.begin() as session:
             noted = {task.id: copy_id for task, copy_id in zip(chunk, ids, strict=True)}
             store_copies(session, project.id, noted)
@@ -212,7 +236,7 @@ def _adopt(runtime: Runtime, project: ConnectedProject, strange: Sequence[Task])
     return {copy_id: original for original, copy_id in found.items()}
 
 
-def _doubles(project: ConnectedProject, page: Sequence[Task], runtime: Runtime) -> set[int]:
+def _doubles(runtime: Runtime, project: ConnectedProject, page: Sequence[Task]) -> set[int]:
     """Copies on a page whose original has another copy."""
     with runtime.reads() as session:
         known = copies(session, project.id)

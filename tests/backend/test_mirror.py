@@ -252,6 +252,19 @@ def test_an_answer_to_a_copy_that_was_never_noted_is_matched_by_its_key(
     assert len(keys(worked)) == len(set(keys(worked)))
 
 
+def test_an_answer_between_a_crash_and_the_next_run_doubles_nothing(worked: WorkedProject) -> None:
+    worked.tool.fail_next("import_tasks", DOWN, afterwards=True)
+    with pytest.raises(AnnotationToolUnavailableError):
+        run(worked)
+    last = max(each.id for each in worked.server.of_project(mirror_id_of(worked)))
+    worked.server.submit(worked.people["sue"], last, "A")
+    before = sorted(keys(worked))
+    run(worked)
+    assert sorted(keys(worked)) == before
+    assert len(copied(worked)) == len(before)
+    assert len(votes(worked)) == 1
+
+
 def test_a_task_of_somebody_else_in_the_mirror_is_let_alone(worked: WorkedProject) -> None:
     mirror_id = mirror_id_of(worked)
     (foreign,) = worked.server.add_tasks(mirror_id, [{"text": "mine"}])
