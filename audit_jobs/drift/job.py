@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from audit_jobs.drift.alerts import ABOUT, DRIFT_ALERT, opened, over
+from audit_jobs.drift.consequences import RETRAIN, retrain, waits, why_no_training, withdraw
 from audit_jobs.drift.looking import Asked, Look, Window, look, window_of
 from audit_jobs.drift.raising import raised_now
 from audit_jobs.drift.reference import (
@@ -27,22 +28,16 @@ from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.alerts import Alert, open_alerts, store_alert
-from backend.store.certificates import valid_certification, void_certifications
+from backend.store.certificates import valid_certification
 from backend.store.drift import count_arrivals
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import DRIFT, Report, newest_report, store_report
-from backend.store.training import labels_at_last_request, request_training
-from backend.store.votes import count_new_labels
 from connectors.annotation_tool import AnnotationToolError
 from policies.loading import parse_policy
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
-
-_REASON = "the traffic drifted"
-# Of the report: what a training was asked for, if it was.
-RETRAIN = "retrain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +109,7 @@ def _gathered(runtime: Runtime, project: ConnectedProject) -> _Gathered | None:
             period=period,
             window=window_of(session, project.id, policy.drift, period.until, now),
             new=count_arrivals(session, project.id, looked_until),
-            training_due=_waits(last) and _lacking(session, project, policy) is None,
+            training_due=waits(last) and why_no_training(session, project, policy) is None,
         )
 
 
@@ -185,7 +180,7 @@ def _act(
             alerts.append(over(gathered.alert, over_because, now))
         voided = 0
         if begins and found is not None:
-            voided = _void(session, project, gathered, now)
+            voided = withdraw(session, project, gathered.model.version, now)
             level = found.figures["false_alarm"]["this_look"]
             alerts.append(opened(found, level, voided, now))
         body = {
@@ -199,8 +194,11 @@ def _act(
             ),
             "event": _event_json(gathered, found, now, begins=begins),
             "standing": begins or stands,
-            RETRAIN: _retrain(session, project, gathered, now, begins=begins, stands=stands),
+            RETRAIN: None,
         }
+        if begins or stands:
+            asked = None if begins else gathered.body.get(RETRAIN)
+            body[RETRAIN] = retrain(session, project, gathered.policy, asked, now)
         if begins:
             body["voided"] = voided
         version = gathered.model.version
@@ -259,46 +257,3 @@ def _event_json(
     if because is not None and _over_without_look(gathered) is None:
         return None
     return gathered.event.as_json()
-
-
-def _void(session: Session, project: ConnectedProject, gathered: _Gathered, now: datetime) -> int:
-    """Withdraw the promise of the whole version, whatever drifted (docs/adr/0012)."""
-    why = f"drift: the traffic is not what {gathered.model.version} was certified on"
-    return void_certifications(session, project.id, why, now)
-
-
-def _retrain(  # noqa: PLR0913 - what decides it, by name
-    session: Session,
-    project: ConnectedProject,
-    gathered: _Gathered,
-    now: datetime,
-    *,
-    begins: bool,
-    stands: bool,
-) -> dict[str, Any] | None:
-    """Ask for a training, once an event, as soon as there are labels that none has seen yet."""
-    before: dict[str, Any] | None = gathered.body.get(RETRAIN)
-    if not gathered.policy.drift.retrain or not (begins or stands):
-        return None
-    if not begins and before is not None and not before["waits"]:
-        return before
-    lacking = _lacking(session, project, gathered.policy)
-    if lacking is not None:
-        return {"waits": True, "why": lacking}
-    labels = count_new_labels(session, project.id)
-    request_training(session, project.id, _REASON, labels, now)
-    return {"waits": False, "why": f"a training was asked for, with {labels} labels"}
-
-
-def _waits(last: Report | None) -> bool:
-    asked = None if last is None else last.body.get(RETRAIN)
-    return asked is not None and bool(asked["waits"])
-
-
-def _lacking(session: Session, project: ConnectedProject, policy: Policy) -> str | None:
-    """Why a training would come to nothing now."""
-    if count_new_labels(session, project.id) <= labels_at_last_request(session, project.id):
-        return "there is no label yet that no training has seen"
-    usable = len(labelled_slices(session, project, policy).training)
-    lacks = policy.retrain.minimum_labels - usable
-    return f"{lacks} more labels are needed to train" if lacks > 0 else None

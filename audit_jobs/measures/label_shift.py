@@ -72,11 +72,11 @@ def true_shares(probabilities: FloatArray, prior: FloatArray) -> FloatArray:
     """
     before = np.maximum(prior, _LEAST_SHARE)
     odds = probabilities / before
-    shares = before / before.sum()
+    shares: FloatArray = before / before.sum()
     for _ in range(_MOST_STEPS):
         weights = odds * shares
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), _LEAST_SHARE)
-        moved = weights.mean(axis=0)
+        moved: FloatArray = weights.mean(axis=0)
         if np.abs(moved - shares).max() < _STILL:
             return moved
         shares = moved

@@ -57,7 +57,8 @@ def arrive(
 
 
 def mixed(count: int, seed: int = 0) -> list[str]:
-    return np.random.default_rng(seed).choice(["fruit", "motor"], count).tolist()
+    drawn = np.random.default_rng(seed).choice(["fruit", "motor"], count)
+    return [str(kind) for kind in drawn]
 
 
 def serving(folder: Path, **changes: Any) -> WorkedProject:
