@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from backend.store.audit_answers import Audits, audits, count_accepts
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, Report, newest_report, store_report
+from backend.store.suspensions import suspensions
 from policies.audit_plan import BANDS, score_bands
 from policies.automation import RULES_ALONE
 from policies.domain import ObjectArray
@@ -48,12 +50,13 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         model = champion(session, project.id)
         last = newest_report(session, project.id, AUDIT)
         standing = open_alerts(session, project.id)
+        tripped = {each.model_version for each in suspensions(session, project.id)}
 
     body = {
         **rates(found, accepts),
         "second_looks": second_looks(found, policy, len(able)),
         **_auditors(found, policy),
-        "claim": standing_claim(found, policy, model),
+        "claim": standing_claim(found, policy, model, tripped),
     }
     now = runtime.now()
     due = alerts_due(body["claim"], standing, now)
@@ -101,14 +104,19 @@ def rates(found: Audits, accepts: int) -> dict[str, Any]:
 
 
 def standing_claim(
-    found: Audits, policy: Policy, model: ModelVersion | None
+    found: Audits, policy: Policy, model: ModelVersion | None, tripped: Collection[str]
 ) -> dict[str, Any] | None:
-    """What audits of the serving version's accepts say of the promise; None without a promise."""
+    """What audits say of the promise; None without one.
+
+    Those of all versions count together, as they do where audits are drawn, but none of an earlier
+    version that ``tripped`` its breaker: what was accepted then was taken back.
+    """
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return None
     version = RULES_ALONE if model is None else model.version
-    part = found.judged & np.asarray(found.versions == version, dtype=np.bool_)
+    out = sorted(set(tripped) - {version})
+    part = found.judged & ~np.isin(found.versions.astype(str), out)
     passed, chances = found.passed[part], found.chances[part]
     rate = pass_rate(passed, chances)
     claim = claim_of(~passed, chances, rule.max_error_rate, rule.confidence)

@@ -11,6 +11,8 @@ from audit_jobs.audits import job
 from audit_jobs.audits.alerts import AUDITED
 from backend.store.alerts import newest_alerts
 from backend.store.reports import AUDIT, reports
+from backend.store.suspensions import store_suspension
+from policies.breaker import Suspension
 from policies.domain import Purpose
 from policies.schema import Policy
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
@@ -146,6 +148,22 @@ def alerts(worked: WorkedProject) -> list[tuple[str, bool]]:
         return [(a.name, a.opened) for a in newest_alerts(session, worked.project_id).values()]
 
 
+def trip(worked: WorkedProject, version: str) -> None:
+    suspension = Suspension(
+        id=0,
+        model_version=version,
+        group=("model", None),
+        since=worked.clock(),
+        statistic=2001.0,
+        audits=12,
+        errors=6,
+        good_until=None,
+        why="too many errors",
+    )
+    with worked.runtime.sessions.begin() as session:
+        store_suspension(session, worked.project_id, suspension)
+
+
 def test_a_broken_promise_is_told_once_and_is_over_with_another_version(tmp_path: Path) -> None:
     worked = project(tmp_path, policy(), tasks=40)
     answer(worked, wrong=6, most=12)
@@ -154,12 +172,24 @@ def test_a_broken_promise_is_told_once_and_is_over_with_another_version(tmp_path
     assert claim["low"] > 0.05
     run(worked)
     assert alerts(worked) == [(AUDITED, True)]
+    trip(worked, "v1")
+    assert run(worked)["claim"]["audits"] == 12  # as long as it serves they count
     worked.promote()
     worked.settle()
     claim = run(worked)["claim"]
     assert (claim["model_version"], claim["audits"], claim["decided"]) == ("v2", 0, None)
     assert alerts(worked) == [(AUDITED, False)]
     assert run(worked)["audited"] == 12  # the rate over all versions keeps them
+
+
+def test_audits_of_all_versions_count_together(tmp_path: Path) -> None:
+    worked = project(tmp_path, policy(), tasks=40)
+    answer(worked, most=12)
+    worked.promote()
+    worked.settle()
+    answer(worked, most=5)
+    claim = run(worked)["claim"]
+    assert (claim["model_version"], claim["audits"]) == ("v2", 17)
 
 
 def test_second_auditors_show_how_often_the_first_err(tmp_path: Path) -> None:
