@@ -8,12 +8,11 @@ about its decision; by that key it is found again where a crash came between mak
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
+from backend.mirror_keys import KEY, is_copy, key_of
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_overtaken
 from backend.store.mirrors import (
@@ -42,8 +41,6 @@ from connectors.annotation_tool import AnnotationToolRefusedError, Task
 from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
 
-KEY = "labelgate"  # the field of a copy's data that holds its key
-_KEY_FORM = re.compile(r"[0-9a-f]{24}")
 _LOADED = 100  # tasks read from the store at a time: one may carry an image of megabytes
 _IMPORTED = 1_000
 _IMPORTED_BYTES = 20_000_000
@@ -51,18 +48,6 @@ _IMPORTED_BYTES = 20_000_000
 
 class MirrorError(AnnotationToolRefusedError):
     """The mirror project cannot be used as it is; the message says what to change."""
-
-
-def key_of(project_id: int, task_id: int) -> str:
-    """The key that a copy of this task carries; opaque, and the same every time."""
-    name = f"labelgate mirror {project_id}/{task_id}"
-    return hashlib.sha256(name.encode()).hexdigest()[:24]
-
-
-def is_copy(task: Task) -> bool:
-    """True where a task was copied by Labelgate."""
-    key = task.data.get(KEY)
-    return isinstance(key, str) and _KEY_FORM.fullmatch(key) is not None
 
 
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backend.mirror import MirrorError, is_copy, keep_config, take_away
+from backend.mirror import MirrorError, keep_config, take_away
+from backend.mirror_keys import is_copy
 from backend.runtime import Runtime
 from backend.store.mirrors import copies, mirror_of, mirrored_project, store_mirror
 from backend.store.projects import ConnectedProject, active_project

@@ -9,7 +9,8 @@ import pytest
 from audit_jobs.audits import job as audit
 from backend import mirror
 from backend.delivery import deliver
-from backend.mirror import KEY, MirrorError, key_of
+from backend.mirror import MirrorError
+from backend.mirror_keys import KEY, key_of
 from backend.mirror_projects import find_mirror
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.events import add_event
