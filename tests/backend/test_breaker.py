@@ -292,6 +292,30 @@ def test_a_second_trip_after_it_was_armed_again(worked: WorkedProject) -> None:
     assert len([each for each in alerts(worked) if each.opened]) == 1
 
 
+def test_a_label_with_a_promise_of_its_own_is_suspended_alone(tmp_path: Path) -> None:
+    accept = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7, "each_label": True}
+    worked = breaker_project(tmp_path, auto_accept=accept)
+    decisions = worked.decisions()
+    before = {task_id: decisions[task_id].label for task_id in accepts(worked)}
+    assert set(before.values()) == {"A", "B"}
+    of_a = [each for each in audits(worked) if decisions[each].label == "A"]
+    answer_audits(worked, of_a, wrong=True)
+    assert watch(worked.runtime, worked.project)["tripped"] == 1
+    (found,) = trips(worked)
+    assert found.group == ("model", "A")
+    assert recalled(worked) == {each for each, label in before.items() if label == "A"}
+    worked.add(["fruit", "motor"] * 30)
+    worked.settle()
+    assert {worked.decisions()[each].label for each in accepts(worked)} == {"B"}
+    with worked.runtime.reads() as session:
+        policy = parse_policy(worked.project.policy_text)
+        states = breaker_states(session, worked.project_id, policy)
+    assert {each.about: each.state for each in states} == {
+        "v1: 'A'": "suspended",
+        "v1: 'B'": "armed",
+    }
+
+
 def test_another_version_starts_afresh(worked: WorkedProject) -> None:
     trip(worked)
     worked.promote(certified=True)
