@@ -18,6 +18,7 @@ from policies.domain import Outcome, Purpose
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
+_SEQS_PER_STATEMENT = 5_000
 
 
 def corrections(
@@ -151,7 +152,7 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
         .scalar_subquery()
     )
     rows = session.execute(
-        select(*_ANSWER, *_DECISION)
+        select(*_ANSWER, last.label("seq"))
         .select_from(AnnotationRow)
         .join(TaskRow, _same_task())
         .outerjoin(
@@ -161,10 +162,6 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
                 DeliveryRow.task_id == AnnotationRow.task_id,
             ),
         )
-        .outerjoin(
-            DecisionRow,
-            and_(DecisionRow.project_id == AnnotationRow.project_id, DecisionRow.seq == last),
-        )
         .where(
             AnnotationRow.project_id == project_id,
             AnnotationRow.label.is_not(None),
@@ -173,7 +170,9 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
             *human(),
         )
         .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
-    )
+    ).all()
+    # Read by their numbers: joined to the subquery, SQLite tries every decision for every answer.
+    decided = _decisions(session, project_id, sorted({row.seq for row in rows} - {None}))
     return [
         AnsweredTask(
             annotation_id=row.annotation_id,
@@ -185,7 +184,7 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
             mirrored=row.mirrored,
             delivered=row.delivered,
             delivered_at=row.delivered_at,
-            in_force=_in_force(row),
+            in_force=decided.get(row.seq),
         )
         for row in rows
     ]
@@ -214,9 +213,18 @@ _DECISION = (
 )
 
 
-def _in_force(row: Any) -> InForce | None:
-    if row.seq is None:
-        return None
+def _decisions(session: Session, project_id: int, seqs: list[int]) -> dict[int, InForce]:
+    found: dict[int, InForce] = {}
+    for start in range(0, len(seqs), _SEQS_PER_STATEMENT):
+        chosen = DecisionRow.seq.in_(seqs[start : start + _SEQS_PER_STATEMENT])
+        rows = session.execute(
+            select(*_DECISION).where(DecisionRow.project_id == project_id, chosen)
+        )
+        found.update((row.seq, _in_force(row)) for row in rows)
+    return found
+
+
+def _in_force(row: Any) -> InForce:
     return InForce(
         label=row.predicted,
         score=row.score,
