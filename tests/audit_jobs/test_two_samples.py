@@ -87,7 +87,7 @@ def test_psi_without_drift_is_as_large_as_is_said() -> None:
 
 
 def test_few_values_are_not_tested() -> None:
-    few = Numbers(name="x", reference=np.linspace(0, 1, 10), current=np.linspace(0, 1, 500))
+    few = Numbers(name="x", reference=np.ones(10), current=np.zeros(500))
     assert findings_of(few, 0)[0].test is Method.TOO_FEW
     assert classifier_finding(np.ones((50, 2)), np.ones((500, 2)), 0).test is Method.TOO_FEW
     nothing = Categories(name="y", reference=as_column([]), current=as_column([]))
