@@ -355,6 +355,8 @@ def test_the_mirror_asks_what_its_project_asks(worked: WorkedProject) -> None:
     less = more.replace('"C"', '"D"')
     worked.tool.set_label_config(worked.project_id, less)
     synchronise(worked.runtime, worked.project)
+    refusal = AnnotationToolRefusedError("there are annotations with tag 'label'")
+    worked.tool.fail_next("set_label_config", refusal)
     with pytest.raises(MirrorError, match=r"delete or change the answers there"):
         run(worked)
 

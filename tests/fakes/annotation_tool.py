@@ -18,8 +18,6 @@ from connectors.annotation_tool import (
     Task,
     User,
 )
-from connectors.label_studio.convert import label_of
-from connectors.label_studio.labeling import parse_labeling
 from tests.fakes.label_studio_server import ROBOT_ID, FakePrediction, FakeServer, FakeTask
 
 
@@ -73,16 +71,6 @@ class FakeAnnotationTool:
 
     def set_label_config(self, project_id: int, label_config: str) -> None:
         with self._call("set_label_config"):
-            offered = parse_labeling(label_config).labels
-            labeling = parse_labeling(self.server.projects[project_id].label_config)
-            given = {
-                label_of(labeling, annotation.result)
-                for task in self.server.of_project(project_id)
-                for annotation in task.annotations
-                if annotation.result
-            }
-            if given - set(offered):
-                raise AnnotationToolRefusedError("These labels still exist in annotations")
             self.server.projects[project_id] = replace(
                 self.server.projects[project_id], label_config=label_config
             )
