@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import binom
 
 from policies.audits import Audit
-from policies.claims import sample_size
+from policies.claims import further_audits, judge_claim
 from policies.domain import BoolArray, Candidates, FloatArray, IntArray, ObjectArray
 from policies.drift import RaisedSlice, raised_shares
 from policies.promises import AutoAccept
@@ -105,20 +104,22 @@ def lacking_audits(rule: AutoAccept, *, drawn: int, answered: int, errors: int) 
     """How many audits the promise's claim still lacks, beside those that were drawn.
 
     With each error found it takes more. 0 once the claim is decided: proved, or refuted by errors
-    that would hardly come up if it held.
+    that would hardly come up if it held, however often one looks.
 
     >>> rule = AutoAccept(max_error_rate=0.02, confidence=0.95)
     >>> lacking_audits(rule, drawn=100, answered=90, errors=0)
-    49
+    65
     >>> lacking_audits(rule, drawn=100, answered=90, errors=1)
-    136
+    279
     >>> lacking_audits(rule, drawn=100, answered=90, errors=9)
     0
     """
-    limit, doubt = rule.max_error_rate, 1 - rule.confidence
-    if errors and binom.sf(errors - 1, max(answered, errors), limit) <= doubt:
+    answered = max(answered, errors)
+    wrong = np.arange(answered) < errors
+    if judge_claim(wrong, rule.max_error_rate, rule.confidence).decided is not None:
         return 0
-    return max(0, sample_size(limit, rule.confidence, errors) - drawn)
+    needed = answered + further_audits(rule.max_error_rate, rule.confidence, answered, errors)
+    return max(0, needed - drawn)
 
 
 def widest(most: float) -> AuditPlan:

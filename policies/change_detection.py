@@ -25,13 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.domain import BoolArray, FloatArray, IntArray
+from policies.betting import log_factors
+from policies.domain import BoolArray, FloatArray
 
 THRESHOLD = 2000.0
 # The odds of an error that are bet on, as multiples of the promised rate's.
 ODDS_RATIOS = (2.0, 3.0, 5.0)
-# What a right label of the largest weight may take away at most, of what spoke for a rise.
-_MOST_AT_STAKE = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,8 @@ def detect(
     if largest_weight is None:
         largest_weight = float(weights.max()) if len(weights) else 1.0
     _check(wrong, weights, max_error_rate, threshold, largest_weight)
-    gains = _log_factors(wrong, max_error_rate, weights, largest_weight)
+    rates = higher_rates(max_error_rate)
+    gains = log_factors(wrong, max_error_rate, rates, weights, largest_weight)
     log_path = _log_statistic(gains)
     over = np.flatnonzero(log_path >= np.log(threshold))
     tripped = int(over[0]) if len(over) else None
@@ -91,21 +91,11 @@ def detect(
     return Detection(path=path, tripped_at=tripped, change_at=change)
 
 
-def _log_factors(
-    wrong: BoolArray, max_error_rate: float, weights: FloatArray, largest_weight: float
-) -> FloatArray:
-    """The logarithm of each audit's factor, one row for each of the rises that are bet on."""
+def higher_rates(max_error_rate: float) -> FloatArray:
+    """The rises that are bet on: each of ``ODDS_RATIOS`` times the odds of the promised rate."""
     odds = max_error_rate / (1 - max_error_rate) * np.array(ODDS_RATIOS)
-    rates = odds / (1 + odds)
-    bets = (rates - max_error_rate) / (max_error_rate * (1 - max_error_rate))
-    # The bet on an audit must not know that audit's weight: the mean of those before it.
-    before = np.cumsum(weights) - weights
-    counts: IntArray = np.arange(len(weights), dtype=np.int64)
-    scales = np.where(counts > 0, before / np.maximum(counts, 1), largest_weight)
-    most = _MOST_AT_STAKE / (max_error_rate * largest_weight)
-    stakes = np.minimum(bets[:, None] / scales, most)
-    factors: FloatArray = np.log1p(stakes * (weights * (wrong - max_error_rate)))
-    return factors
+    rates: FloatArray = odds / (1 + odds)
+    return rates
 
 
 def _log_statistic(gains: FloatArray) -> FloatArray:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from audit_jobs.audits.claim import BROKEN
 from backend.store.alerts import Alert
+from policies.claims import BROKEN
 
 AUDITED = "audit_pass_rate"
 ABOUT = "accepted labels"
@@ -18,7 +18,7 @@ def alerts_due(
 ) -> list[Alert]:
     """The alert to store now, once for each event.
 
-    It opens when a bound says that the promise is broken. It is over when nothing is promised any
+    It opens when audits say that the promise is broken. It is over when nothing is promised any
     more, when another version serves whose audits do not say so, and when the share of errors is
     back at what is promised: a bound that only just gives way is no news.
     """
@@ -43,9 +43,9 @@ def alerts_due(
 def _says(claim: Mapping[str, Any]) -> str:
     return (
         f"audits break the promise of {claim['model_version']}: {claim['errors']:,} of "
-        f"{claim['audits']:,} audited labels are wrong, so at least {claim['low']:.1%} of the "
-        f"accepts are with {claim['confidence']:.0%} certainty; promised are at most "
-        f"{claim['max_error_rate']:.1%}"
+        f"{claim['audits']:,} audited labels are wrong; promised are at most "
+        f"{claim['max_error_rate']:.1%}, and if that held, audits would ever say so with a chance "
+        f"of at most {1 - claim['confidence']:.1%}"
     )
 
 

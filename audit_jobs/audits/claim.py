@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.claims import sample_size
+from policies.claims import further_audits, judge_claim
 from policies.domain import BoolArray, FloatArray
-from policies.error_bounds import ErrorBounds, error_bounds
-
-HOLDS, BROKEN = "holds", "broken"
+from policies.error_bounds import error_bounds
 
 
 def claim_of(
@@ -16,10 +14,13 @@ def claim_of(
 ) -> dict[str, Any]:
     """The claim that at most ``max_error_rate`` of the accepts is wrong, by these audits.
 
-    ``low`` and ``high`` bound the error rate, each at ``confidence``; ``needed`` is how many audits
-    prove the claim with the errors that were found.
+    ``low`` and ``high`` bound the error rate, each at ``confidence`` for somebody who looks once;
+    ``decided`` holds for somebody who looks after every audit. ``needed`` is how many audits it
+    takes in all, with the errors that were found and no other.
     """
     found = error_bounds(wrong, chances, confidence)
+    claim = judge_claim(wrong, max_error_rate, confidence, 1 / chances)
+    more = further_audits(max_error_rate, confidence, found.audits, found.errors)
     return {
         "max_error_rate": max_error_rate,
         "confidence": confidence,
@@ -27,13 +28,8 @@ def claim_of(
         "errors": found.errors,
         "low": found.low,
         "high": found.high,
-        "needed": sample_size(max_error_rate, confidence, found.errors),
-        "decided": _decided(found, max_error_rate),
+        "needed": found.audits + more,
+        "evidence_for": claim.evidence_for,
+        "evidence_against": claim.evidence_against,
+        "decided": claim.decided,
     }
-
-
-def _decided(found: ErrorBounds, max_error_rate: float) -> str | None:
-    """What a bound says, None while audits leave it open."""
-    if found.high is not None and found.high <= max_error_rate:
-        return HOLDS
-    return BROKEN if found.low is not None and found.low > max_error_rate else None

@@ -167,7 +167,7 @@ def test_the_job_draws_what_no_new_accept_will_bring(worked: WorkedProject) -> N
     assert draw_due(worked.runtime, worked.project) == {"drawn": 0}
     worked.clock.forward(2 * DAY)
     due = claim_due(worked.runtime, worked.project)
-    assert due == -(-len(standing(worked)) // 20)  # 59 are lacking, the policy's most is 5 %
+    assert due == -(-len(standing(worked)) // 20)  # 65 are lacking, the policy's most is 5 %
     assert draw_due(worked.runtime, worked.project)["drawn"] == due
     worked.connect(worked_policy(auto_accept="never"))
     assert claim_due(worked.runtime, worked.project) == 0

@@ -81,12 +81,12 @@ def test_as_many_are_drawn_as_the_claim_needs_and_not_again(tmp_path: Path) -> N
     worked = accepting(tmp_path)
     first = accepted(worked)
     audits = {k for k, e in first.items() if e.decision.purpose is Purpose.AUDIT}
-    # 59 clean audits prove at most 5 % at 95 %; at most half of a batch is drawn.
+    # 65 clean audits prove at most 5 % at 95 %; at most half of a batch is drawn.
     assert 0.25 < len(audits) / len(first) < 0.75
     shares = {e.decision.inclusion_probability for e in first.values()}
     assert shares == {0.5}
     one = next(iter(sorted(audits)))
-    assert first[one].decision.reason.endswith(": the claim lacks 59)")
+    assert first[one].decision.reason.endswith(": the claim lacks 65)")
     worked.certify("v1", 0.71)
     route(worked.runtime, worked.project)
     again = accepted(worked)
@@ -103,7 +103,7 @@ def test_as_many_are_drawn_as_the_claim_needs_and_not_again(tmp_path: Path) -> N
         known = exposures(session, worked.project_id, sorted(first))
         rule = parse_policy(worked.project.policy_text).auto_accept
         assert isinstance(rule, AutoAccept)
-        assert lacking(session, worked.project_id, rule, "v1") == 59 - len(audits)
+        assert lacking(session, worked.project_id, rule, "v1") == 65 - len(audits)
     assert sum(each.drawn for each in counts) == len(audits)
     assert len(known) == 2 * len(first)
     assert set(known.shares.tolist()) == {0.5}
@@ -120,8 +120,8 @@ def test_errors_ask_for_more_and_a_settled_audit_is_counted(tmp_path: Path) -> N
         counts = audit_counts(session, worked.project_id)
         rule = parse_policy(worked.project.policy_text).auto_accept
         assert isinstance(rule, AutoAccept)
-        # 93 audits with one error prove what 59 without any do.
-        assert lacking(session, worked.project_id, rule, "v1") == 93 - len(audits)
+        # 149 audits with one error prove what 65 without any do.
+        assert lacking(session, worked.project_id, rule, "v1") == 149 - len(audits)
     assert sum(each.wrong for each in counts) == 1
     assert sum(each.answered for each in counts) == 2
 
@@ -132,7 +132,7 @@ def test_audits_of_a_version_that_tripped_prove_nothing_of_the_next(tmp_path: Pa
     with worked.runtime.reads() as session:
         rule = parse_policy(worked.project.policy_text).auto_accept
         assert isinstance(rule, AutoAccept)
-        assert lacking(session, worked.project_id, rule, "v2") == 59
+        assert lacking(session, worked.project_id, rule, "v2") == 65
 
 
 def test_a_suspension_holds_accepts_and_stops_new_ones(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_bands_take_every_score() -> None:
 
 @pytest.mark.parametrize(
     ("drawn", "answered", "errors", "lacking"),
-    [(0, 0, 0, 149), (149, 10, 0, 0), (500, 500, 0, 0), (149, 149, 1, 87), (40, 40, 20, 0)],
+    [(0, 0, 0, 165), (165, 10, 0, 0), (500, 500, 0, 0), (165, 165, 1, 214), (40, 40, 20, 0)],
 )
 def test_what_the_claim_lacks(drawn: int, answered: int, errors: int, lacking: int) -> None:
     assert lacking_audits(RULE, drawn=drawn, answered=answered, errors=errors) == lacking
