@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,18 @@ from typing import Any, TypeVar
 import httpx
 
 from backend.bootstrap import build_runtime
+from backend.predictors import artifacts, sklearn_models
 from backend.runtime import Runtime
 from backend.settings import Settings
+from backend.store.certificates import store_certification
+from backend.store.decisions import current_decisions
+from backend.store.figures import accepted_labels, project_figures
+from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.projects import ConnectedProject, active_project
+from backend.store.tables import ModelRow
+from connectors.label_studio.labeling import InputKind
+from policies.domain import Decision
+from tests.fakes.policy_documents import make_certification
 from tests.running_label_studio import RunningLabelStudio
 
 CONFIG = (
@@ -31,7 +40,7 @@ WORDS = {
     "login": "password account reset email locked code access session",
     "shipping": "parcel delivery late courier address tracking box customs",
 }
-PATIENCE_S = 240.0
+PATIENCE_S = 60.0
 
 Found = TypeVar("Found")
 
@@ -57,7 +66,10 @@ def until(look: Callable[[], Found | None], what: str, patience_s: float = PATIE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """The project, its people, and the servers that play."""
+    """The project, its people, and the servers that play.
+
+    ``submitted`` are the annotations that people made, as Label Studio numbered them.
+    """
 
     label_studio: RunningLabelStudio
     settings: Settings
@@ -66,6 +78,7 @@ class Stage:
     truth: dict[int, str]
     tokens: dict[str, str] = field(repr=False)
     client: httpx.Client = field(repr=False)
+    submitted: list[int] = field(default_factory=list, repr=False)
 
     @property
     def project(self) -> ConnectedProject:
@@ -89,6 +102,7 @@ class Stage:
             json={"result": result_of(topic or self.truth[task_id]), "lead_time": 1.5},
         )
         assert response.status_code == 201, response.text
+        self.submitted.append(response.json()["id"])
 
     def skip(self, person: str, task_id: int) -> None:
         """Skip a task as that person."""
@@ -98,6 +112,83 @@ class Stage:
             json={"result": [], "was_cancelled": True},
         )
         assert response.status_code == 201, response.text
+
+    def add_tasks(self, places: Sequence[int], ending: str = "") -> list[int]:
+        """Import the texts of these places, which no task has yet; the ids of the new tasks."""
+        texts = {place: text_of(place) for place in places}
+        rows = [{"text": text + ending, "place": place} for place, (text, _) in texts.items()]
+        response = self.client.post(f"/api/projects/{self.project_id}/import", json=rows)
+        assert response.status_code == 201, response.text
+        new = {
+            task["id"]: texts[task["data"]["place"]][1]
+            for task in self.tasks()
+            if task["data"]["place"] in texts
+        }
+        assert len(new) == len(places)
+        self.truth.update(new)
+        return sorted(new)
+
+    def serve_model(self, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
+        """Let a model that was fitted on these texts and topics serve; nothing certifies it."""
+        texts, topics = zip(*examples, strict=True)
+        fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
+        now = self.runtime.now()
+        artifact = artifacts.save(self.settings.models_dir, self.project_id, version, fitted)
+        with self.runtime.sessions.begin() as session:
+            model = ModelVersion(
+                version=version,
+                number=next_number(session, self.project_id),
+                path=artifact.path,
+                sha256=artifact.sha256,
+                labels=fitted.labels,
+                state=CHAMPION,
+                verdict={"reason": "the first model", "holdout_accuracy": None},
+                lineage={},
+                trained_at=now,
+                promoted_at=now,
+            )
+            store_version(session, self.project_id, model, now)
+
+    def exchange_model(self, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
+        """Put another model behind a version's name, as nobody is meant to."""
+        texts, topics = zip(*examples, strict=True)
+        fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
+        artifact = artifacts.save(self.settings.models_dir, self.project_id, version, fitted)
+        with self.runtime.sessions.begin() as session:
+            row = session.get_one(ModelRow, (self.project_id, version))
+            assert row.labels == list(fitted.labels)
+            row.path, row.sha256 = artifact.path, artifact.sha256
+
+    def decisions(self) -> dict[int, Decision]:
+        """The current decision of every task."""
+        with self.runtime.reads() as session:
+            found = current_decisions(session, self.project_id)
+            return {each.decision.task_id: each.decision for each in found}
+
+    def certify(self, threshold: float, *, max_error_rate: float, confidence: float) -> None:
+        """Certify ``v1`` as control answers would, if there were as many as that takes."""
+        proved = make_certification(
+            threshold, model_version="v1", max_error_rate=max_error_rate, confidence=confidence
+        )
+        with self.runtime.sessions.begin() as session:
+            digest = self.project.policy_hash
+            store_certification(session, self.project_id, proved, digest, self.runtime.now())
+
+    def robots_answers(self) -> dict[int, str] | None:
+        """What the robot says in Label Studio, once that is what the ledger wishes; else None."""
+        with self.runtime.reads() as session:
+            figures = project_figures(session, self.project, self.runtime.now())
+            wished = accepted_labels(session, self.project_id)
+        if figures.deliveries.get("pending"):
+            return None
+        robot = self.project.robot_id
+        seen = {
+            task["id"]: each["result"][0]["value"]["choices"][0]
+            for task in self.tasks()
+            for each in task["annotations"]
+            if each["completed_by"] == robot
+        }
+        return seen if seen == wished else None
 
     def task(self, task_id: int) -> dict[str, Any]:
         """A task as Label Studio shows it to its admin, opened as a person would."""
@@ -109,6 +200,11 @@ class Stage:
         response = self.client.get(path, params=params)
         assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:200]}"
         return response.json()
+
+    def post(self, path: str) -> None:
+        """A POST without content to Label Studio as its admin."""
+        response = self.client.post(path, json={})
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:200]}"
 
     def tasks(self) -> list[dict[str, Any]]:
         """Every task with all annotations and predictions."""
@@ -122,6 +218,10 @@ class Stage:
             total = rows["total"]
             found.extend(rows["tasks"])
         return found
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        return httpx.get(f"{self.settings.own_url}/metrics", timeout=30).text
 
     def command(self, *arguments: str, succeeds: bool = True) -> str:
         """Run a ``labelgate`` command as a user would; its standard output."""
