@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from audit_jobs.agreement.slices import MOST_WEEKS
 from audit_jobs.audits.alerts import alerts_due
 from audit_jobs.audits.claim import claim_of
 from audit_jobs.audits.second_looks import auditors_err, second_looks
@@ -99,6 +100,7 @@ def rates(found: Audits, accepts: int) -> dict[str, Any]:
         "by_predictor": by(found.predictors),
         "by_policy": by(found.policies),
         "by_score": by(bands[score_bands(found.scores)]),
+        "by_week": dict(sorted(by(found.weeks).items())[-MOST_WEEKS:]),
         "by_slice": {field: _largest(by(_named(values))) for field, values in found.slices.items()},
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from audit_jobs.agreement.slices import MOST_WEEKS
 from audit_jobs.measures.loop_times import mean_times
 from audit_jobs.measures.strategy_gains import as_json, compared, pooled_gains
 from audit_jobs.strategies import trials_of
@@ -19,7 +20,7 @@ from policies.loops import ClosedLoop
 GAIN, CORRECTION, AUDIT = "gain_per_label", "correction_rate", "audit_pass_rate"
 LOOP, AGREEMENT, DRIFT = "loop_seconds", "agreement", "drift"
 SIX = (GAIN, CORRECTION, AUDIT, LOOP, AGREEMENT, DRIFT)
-MOST_WEEKS = 26
+
 _ALPHA = "krippendorff_alpha"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import ColumnElement, func, select
@@ -24,7 +25,8 @@ class Audits:
     ``first`` and ``second`` are what the first two auditors said (None: nobody yet), ``found`` is
     what the audit came to: None while nobody has answered who counts, or while it is contested.
     ``answered`` says that somebody labelled the task, an auditor or not, ``waiting`` that a second
-    auditor is asked. ``slices`` has a column for each task field that was asked for.
+    auditor is asked. ``weeks`` is the ISO week (UTC) of the first answer, None without one;
+    ``slices`` has a column for each task field that was asked for.
     """
 
     seqs: IntArray
@@ -41,6 +43,7 @@ class Audits:
     answered: BoolArray
     contested: BoolArray
     waiting: BoolArray
+    weeks: ObjectArray
     slices: dict[str, ObjectArray]
 
     def __len__(self) -> int:
@@ -89,7 +92,7 @@ def audits(
         .where(*_audits_of(project_id))
         .order_by(DecisionRow.seq)
     ).all()
-    said = _said(session, project_id, auditors)
+    said, since = _said(session, project_id, auditors)
     told = [said.get(row[1], ()) for row in rows]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 14
     seqs, ids, labels, scores, predictors, versions, policies, chances = columns[:8]
@@ -109,6 +112,7 @@ def audits(
         answered=np.array(people, dtype=np.int64) > 0,
         contested=np.array([tier is not None for tier in escalated], dtype=np.bool_),
         waiting=np.array(wanting, dtype=np.bool_),
+        weeks=_column(_week(since.get(task_id)) for task_id in ids),
         slices={field: _column(_text(data.get(field)) for data in columns[13]) for field in fields},
     )
 
@@ -141,10 +145,15 @@ def _audits_of(project_id: int) -> tuple[ColumnElement[bool], ...]:
 
 def _said(
     session: Session, project_id: int, auditors: Collection[int]
-) -> dict[int, tuple[str, ...]]:
-    """What these people said of audited tasks, one label each, oldest answers first."""
+) -> tuple[dict[int, tuple[str, ...]], dict[int, datetime]]:
+    """What these people said of audited tasks, one label each, oldest first; and when it began."""
     rows = session.execute(
-        select(AnnotationRow.task_id, AnnotationRow.user_id, AnnotationRow.label)
+        select(
+            AnnotationRow.task_id,
+            AnnotationRow.user_id,
+            AnnotationRow.label,
+            AnnotationRow.created_at,
+        )
         .join(
             TaskRow,
             (TaskRow.project_id == AnnotationRow.project_id)
@@ -160,10 +169,19 @@ def _said(
         .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
     )
     found: dict[int, dict[int, str]] = {}
-    for task_id, user_id, label in rows:
+    since: dict[int, datetime] = {}
+    for task_id, user_id, label, at in rows:
         if label is not None:  # a person's newest word, where the first one stood
             found.setdefault(task_id, {})[user_id] = label
-    return {task_id: tuple(labels.values()) for task_id, labels in found.items()}
+            since.setdefault(task_id, at)
+    return {task_id: tuple(labels.values()) for task_id, labels in found.items()}, since
+
+
+def _week(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    year, week, _ = moment.isocalendar()
+    return f"{year}-W{week:02d}"
 
 
 def _found(

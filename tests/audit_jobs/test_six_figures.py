@@ -153,7 +153,9 @@ def test_they_are_kept_once_for_what_was_measured(worked: WorkedProject) -> None
     with worked.runtime.reads() as session:
         [stored] = reports(session, worked.project_id, FIGURES)
     assert stored.body["cost"]["cost"] > 0
-    assert stored.body["now"]["audit_pass_rate"] is not None
+    assert stored.body["now"]["audit_pass_rate"]["n"] > 0
+    [week] = stored.body["weeks"].values()
+    assert week["audit_pass_rate"] == stored.body["versions"]["v1"]["audit_pass_rate"]
     assert stored.body["cost"]["labelled"] > 0
 
 
