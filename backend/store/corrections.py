@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from policies.domain import Outcome, Purpose
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
-_SEQS_PER_STATEMENT = 5_000
+_IDS_PER_STATEMENT = 5_000
 
 
 def corrections(
@@ -139,20 +140,8 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
     Of a person's answers to one task all are there: the first was given to what was shown.
     """
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
-    then = aliased(DecisionRow)
-    # The ledger only grows: of the decisions before an answer the last one was in force.
-    last = (
-        select(func.max(then.seq))
-        .where(
-            then.project_id == AnnotationRow.project_id,
-            then.task_id == AnnotationRow.task_id,
-            then.decided_at <= AnnotationRow.created_at,
-        )
-        .correlate(AnnotationRow)
-        .scalar_subquery()
-    )
     rows = session.execute(
-        select(*_ANSWER, last.label("seq"))
+        select(*_ANSWER)
         .select_from(AnnotationRow)
         .join(TaskRow, _same_task())
         .outerjoin(
@@ -171,8 +160,8 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
         )
         .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
     ).all()
-    # Read by their numbers: joined to the subquery, SQLite tries every decision for every answer.
-    decided = _decisions(session, project_id, sorted({row.seq for row in rows} - {None}))
+    seqs = _seqs_in_force(session, project_id, rows)
+    decided = _decisions(session, project_id, sorted({*seqs.values()}))
     return [
         AnsweredTask(
             annotation_id=row.annotation_id,
@@ -184,7 +173,7 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
             mirrored=row.mirrored,
             delivered=row.delivered,
             delivered_at=row.delivered_at,
-            in_force=decided.get(row.seq),
+            in_force=decided[seqs[row.annotation_id]] if row.annotation_id in seqs else None,
         )
         for row in rows
     ]
@@ -213,10 +202,35 @@ _DECISION = (
 )
 
 
+def _seqs_in_force(session: Session, project_id: int, answers: Sequence[Any]) -> dict[int, int]:
+    """Annotation id -> the last decision before it, where there was one: the ledger only grows.
+
+    Told here and not by a subquery for each answer: SQLite looks for the highest number from the
+    end of the whole ledger, which takes the square of its length.
+    """
+    tasks = sorted({row.task_id for row in answers})
+    ledger: dict[int, list[tuple[int, datetime]]] = {}
+    for start in range(0, len(tasks), _IDS_PER_STATEMENT):
+        chosen = DecisionRow.task_id.in_(tasks[start : start + _IDS_PER_STATEMENT])
+        rows = session.execute(
+            select(DecisionRow.task_id, DecisionRow.seq, DecisionRow.decided_at).where(
+                DecisionRow.project_id == project_id, chosen
+            )
+        )
+        for task_id, seq, decided_at in rows:
+            ledger.setdefault(task_id, []).append((seq, decided_at))
+    found: dict[int, int] = {}
+    for row in answers:
+        before = [seq for seq, at in ledger.get(row.task_id, ()) if at <= row.created_at]
+        if before:
+            found[row.annotation_id] = max(before)
+    return found
+
+
 def _decisions(session: Session, project_id: int, seqs: list[int]) -> dict[int, InForce]:
     found: dict[int, InForce] = {}
-    for start in range(0, len(seqs), _SEQS_PER_STATEMENT):
-        chosen = DecisionRow.seq.in_(seqs[start : start + _SEQS_PER_STATEMENT])
+    for start in range(0, len(seqs), _IDS_PER_STATEMENT):
+        chosen = DecisionRow.seq.in_(seqs[start : start + _IDS_PER_STATEMENT])
         rows = session.execute(
             select(*_DECISION).where(DecisionRow.project_id == project_id, chosen)
         )
