@@ -144,10 +144,21 @@ def _drift(looks: Sequence[Report]) -> dict[str, Any] | None:
         "looks": len(looks),
         "found": sum(bool(each.body["drifted"]) for each in looks),
         "drifted": body["drifted"],
-        "features": [each["name"] for each in body["features"] if each.get("drifted")],
+        "features": _changed(body),
         "estimated_accuracy": body.get("estimated_accuracy"),
         "measured_accuracy": body.get("measured_accuracy"),
     }
+
+
+def _changed(body: Mapping[str, Any]) -> list[str]:
+    """The features that differ, at the chance of a false alarm that the look had; surest first."""
+    level = body["false_alarm"]["this_look"] if body["drifted"] else -1.0
+    found = [
+        (each["p_adjusted"], each["name"])
+        for each in body["features"]
+        if each["p_adjusted"] is not None and each["p_adjusted"] <= level
+    ]
+    return [name for _, name in sorted(found)]
 
 
 def _alpha(control: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -68,7 +68,9 @@ def test_each_figure_goes_to_its_weeks_and_versions() -> None:
         "slices": {"routed": {"krippendorff_alpha": RATE}},
         "weeks": {"2026-W46": {"krippendorff_alpha": RATE}},
     }
-    drift = {"drifted": True, "features": [{"name": "length", "drifted": True}]}
+    features = [{"name": "words", "p_adjusted": 0.3}, {"name": "length", "p_adjusted": 0.001}]
+    features.append({"name": "age", "p_adjusted": None})
+    drift = {"drifted": True, "features": features, "false_alarm": {"this_look": 0.005}}
     loop = ClosedLoop(
         version="v1",
         closed_by="v2",
