@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as RichTable
 
 from audit_jobs.corrections.figures import figures, unclear_of
 from audit_jobs.corrections.files import UNKNOWN_REVIEWER, read_answers
-from audit_jobs.corrections.report import Table, markdown, page, tables
+from audit_jobs.corrections.report import tables
 from audit_jobs.corrections.views import NoSuchConfusionError, show_confusion
+from audit_jobs.documents.tables import FORMATS, print_report
 from audit_jobs.measures.corrections import Answers
 from audit_jobs.measures.model_confusions import Background
 from audit_jobs.measures.ratings import ratings_of
@@ -33,9 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.argument("file", metavar="[FILE]", type=_FILE, required=False)
 @click.option("--project", help="Number or title of a connected project, instead of FILE.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option(
-    "--format", "kind", type=click.Choice(["md", "json", "html"]), help="Instead of tables."
-)
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Instead of tables.")
 @click.option("--out", type=_FILE, help="Write to this file instead of the screen.")
 @click.option(
     "--view",
@@ -78,7 +72,8 @@ def corrections(  # noqa: PLR0913 - one parameter for each option
         report, title = _of_file(file), file.name
     else:
         report, title = _stored_report(str(project))
-    _print(report, title, "json" if as_json else kind, out)
+    kind = "json" if as_json else kind
+    print_report(report, tables(report), f"Corrections: {title}", kind=kind, out=out)
 
 
 def _of_file(file: Path) -> dict[str, Any]:
@@ -120,35 +115,3 @@ def _show_view(name: str, labels: tuple[str, str]) -> None:
         raise click.ClickException(str(error)) from error
     page_of_it = f"/projects/{project.id}/data?tab={made.id}"
     click.echo(f"{made.tasks:,} tasks in the view {made.title!r}: {page_of_it}")
-
-
-def _print(report: Mapping[str, Any], title: str, kind: str | None, out: Path | None) -> None:
-    kind = kind or (_kind_of(out) if out is not None else None)
-    if kind is None:
-        Console().print(*map(_rich, tables(report)), sep="\n")
-        return
-    if kind == "json":
-        text = orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n"
-    else:
-        text = (markdown if kind == "md" else page)(report, title)
-    if out is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{out}  cannot be written: {error.strerror}") from error
-
-
-def _kind_of(out: Path) -> str:
-    """What a file's name asks for; Markdown where it does not say."""
-    return {".json": "json", ".html": "html", ".htm": "html"}.get(out.suffix.lower(), "md")
-
-
-def _rich(table: Table) -> RichTable:
-    drawn = RichTable(title=table.heading, title_justify="left", caption=escape(table.says))
-    for name in table.columns:
-        drawn.add_column(name, overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*map(escape, row))
-    return drawn

@@ -1,1 +1,0 @@
-"""Corrections as one HTML page that stands on its own."""
