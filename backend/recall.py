@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from backend.runtime import Runtime
@@ -23,6 +24,7 @@ from backend.store.recalls import (
     Accept,
     accepted_since,
     data_of,
+    entries_of,
     lock_project,
     open_recall,
     recalled_by_label,
@@ -104,9 +106,11 @@ def recall(
 
     policy = parse_policy(project.policy_text)
     for start in range(0, len(found), CHUNK):
-        part = [accept.entry for _, accept in found[start : start + CHUNK]]
-        with runtime.sessions.begin() as session:
+        seqs = [accept.seq for _, accept in found[start : start + CHUNK]]
+        with runtime.reads() as session:
+            part = entries_of(session, project.id, seqs)
             data = data_of(session, project.id, [each.decision.task_id for each in part])
+        with runtime.sessions.begin() as session:
             taken = [
                 (entry, recalled(policy, entry.decision, data[entry.decision.task_id], reason))
                 for entry in part
@@ -159,25 +163,22 @@ def _gather(
     """
     policy = parse_policy(project.policy_text)
     times = [time for time in (scope.since, cause.decided_after) if time is not None]
+
+    @cache  # many accepts are of few sorts
+    def wanted(predictor: str | None, label: str | None, version: str | None) -> bool:
+        return scope.takes((predictor, label), version, policy)
+
     with runtime.reads() as session:
         accepts = [
             each
             for each in standing_accepts(
-                session,
-                project.id,
-                model_version=scope.model_version,
-                decided_after=max(times, default=None),
+                session, project.id, decided_after=max(times, default=None)
             )
-            if scope.takes(each.entry.decision, each.entry.grounds.model_version, policy)
+            if wanted(each.predictor, each.label, each.model_version)
         ]
-        since = accepted_since(
-            session, project.id, [each.entry.decision.task_id for each in accepts]
-        )
-    dated = [(since[each.entry.decision.task_id], each) for each in accepts]
-    return sorted(
-        ((time, each) for time, each in dated if scope.spans(time)),
-        key=lambda pair: (pair[0], pair[1].entry.decision.task_id),
-    )
+        since = accepted_since(session, project.id, [each.task_id for each in accepts])
+    found = [(since[each.task_id], each) for each in accepts if scope.spans(since[each.task_id])]
+    return sorted(found, key=lambda pair: (pair[0], pair[1].task_id))
 
 
 def _begin(
@@ -227,7 +228,7 @@ def _end(
 
 
 def _summary(found: Sequence[tuple[datetime, Accept]]) -> Recalled:
-    labels = Counter(each.entry.decision.label or "" for _, each in found)
+    labels = Counter(each.label or "" for _, each in found)
     freezes = Counter(str(each.freeze) for _, each in found if each.freeze is not None)
     return Recalled(
         tasks=len(found),

@@ -32,13 +32,14 @@ class Scope:
         after = self.since is None or accepted_at > self.since
         return after and (self.until is None or accepted_at <= self.until)
 
-    def takes(self, decision: Decision, model_version: str | None, policy: Policy) -> bool:
-        """Whether a version's accept is one of these, whenever it was made."""
+    def takes(
+        self, answer: tuple[str | None, str | None], model_version: str | None, policy: Policy
+    ) -> bool:
+        """Whether a version's accepts of an answer (predictor, label) are of these, at any time."""
         if self.model_version is not None and model_version != self.model_version:
             return False
-        if self.label is not None and decision.label != self.label:
+        if self.label is not None and answer[1] != self.label:
             return False
-        answer = (decision.predictor, decision.label)
         return self.group is None or covers(self.group, answer, policy)
 
     @property

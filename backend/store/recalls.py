@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current, kept_for_people
@@ -26,7 +26,11 @@ BEGUN, DONE = "begun", "done"
 class Accept:
     """An accept that stands; ``freeze`` is the number of the freeze that made it final."""
 
-    entry: LedgerEntry
+    seq: int
+    task_id: int
+    label: str | None
+    predictor: str | None
+    model_version: str | None
     freeze: int | None
 
 
@@ -36,28 +40,46 @@ def lock_project(session: Session, project_id: int) -> None:
 
 
 def standing_accepts(
-    session: Session,
-    project_id: int,
-    *,
-    model_version: str | None = None,
-    decided_after: datetime | None = None,
+    session: Session, project_id: int, *, decided_after: datetime | None = None
 ) -> list[Accept]:
     """Accepts that no person has labelled, delivered or under way, frozen ones too, by task.
 
-    Drawn audits are none: they wait for a person already.
+    Drawn audits are none: they wait for a person already. Those of one version are not asked for
+    here: led by the index of versions, SQLite looks through all tasks for each decision.
     """
     query = (
-        select(DecisionRow, FreezeRow.number)
+        select(
+            DecisionRow.seq,
+            TaskRow.task_id,
+            DecisionRow.label,
+            DecisionRow.predictor,
+            DecisionRow.model_version,
+            FreezeRow.number,
+        )
         .join(TaskRow, is_current())
         .outerjoin(FreezeRow, FreezeRow.id == TaskRow.freeze_id)
-        .where(DecisionRow.project_id == project_id, *_stands())
-        .order_by(DecisionRow.task_id)
+        .where(
+            TaskRow.project_id == project_id,
+            TaskRow.deleted_at.is_(None),
+            TaskRow.human_labels == 0,
+            DecisionRow.outcome == Outcome.ACCEPT.value,
+            DecisionRow.purpose == Purpose.ROUTED.value,
+        )
+        .order_by(TaskRow.task_id)
     )
-    if model_version is not None:
-        query = query.where(DecisionRow.model_version == model_version)
     if decided_after is not None:
         query = query.where(DecisionRow.decided_at > decided_after)
-    return [Accept(entry=entry_of(row), freeze=number) for row, number in session.execute(query)]
+    return [
+        Accept(
+            seq=seq,
+            task_id=task_id,
+            label=label,
+            predictor=predictor,
+            model_version=version,
+            freeze=freeze,
+        )
+        for seq, task_id, label, predictor, version, freeze in session.execute(query)
+    ]
 
 
 def accepted_since(
@@ -71,28 +93,49 @@ def accepted_since(
     """
     began: dict[int, datetime] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
-        rows = session.execute(
-            select(
-                DecisionRow.task_id,
-                DecisionRow.outcome,
-                DecisionRow.label,
-                DecisionRow.model_version,
-                DecisionRow.decided_at,
-            )
-            .where(
-                DecisionRow.project_id == project_id,
-                DecisionRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
-            )
-            .order_by(DecisionRow.task_id, DecisionRow.seq)
-        )
-        before: tuple[Any, ...] | None = None
-        for task_id, outcome, label, version, decided_at in rows:
-            accepts = outcome == Outcome.ACCEPT.value
-            this = (task_id, label, version) if accepts else None
-            if this is not None and this != before:
-                began[task_id] = decided_at
-            before = this
+        rows = session.execute(_starts(project_id, task_ids[start : start + _IDS_PER_STATEMENT]))
+        began.update(rows.all())  # in the ledger's order: a task's newest run is its last
     return began
+
+
+def _starts(project_id: int, task_ids: Sequence[int]) -> Select[tuple[int, datetime]]:
+    """The accepts that a run begins with, each task's oldest first."""
+
+    def changed(column: Any) -> ColumnElement[bool]:
+        before = func.lag(column).over(partition_by=DecisionRow.task_id, order_by=DecisionRow.seq)
+        return column.is_distinct_from(before)
+
+    decided = (
+        select(
+            DecisionRow.task_id,
+            DecisionRow.seq,
+            DecisionRow.outcome,
+            DecisionRow.decided_at,
+            or_(
+                changed(DecisionRow.outcome),
+                changed(DecisionRow.label),
+                changed(DecisionRow.model_version),
+            ).label("changes"),
+        )
+        .where(DecisionRow.project_id == project_id, DecisionRow.task_id.in_(task_ids))
+        .subquery()
+    )
+    return (
+        select(decided.c.task_id, decided.c.decided_at)
+        .where(decided.c.outcome == Outcome.ACCEPT.value, decided.c.changes)
+        .order_by(decided.c.task_id, decided.c.seq)
+    )
+
+
+def entries_of(session: Session, project_id: int, seqs: Sequence[int]) -> list[LedgerEntry]:
+    """The entries of the ledger with these numbers, in this order."""
+    rows = session.execute(
+        select(*DecisionRow.__table__.columns).where(
+            DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs)
+        )
+    )
+    found = {row.seq: entry_of(row) for row in rows}
+    return [found[seq] for seq in seqs]
 
 
 def take_back(
@@ -108,7 +151,7 @@ def take_back(
     recalls at once take nothing back twice. A freeze lets go of what it had taken along.
     """
     lock_project(session, project_id)
-    there = _unchanged(session, project_id, [entry.seq for entry, _ in taken])
+    there = _unchanged(session, project_id, taken)
     left = [(entry, decision) for entry, decision in taken if entry.seq in there]
 
     def grounds(pair: tuple[LedgerEntry, Decision]) -> tuple[str | None, int | None]:
@@ -129,6 +172,7 @@ def take_back(
             .where(
                 TaskRow.project_id == project_id,
                 TaskRow.task_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
+                TaskRow.freeze_id.is_not(None),
             )
             .values(freeze_id=None)
             .execution_options(synchronize_session=False)
@@ -207,28 +251,22 @@ def recalled_by_label(
     return {label: count for label, count in rows if label is not None}
 
 
-def _stands() -> tuple[Any, ...]:
-    return (
-        DecisionRow.outcome == Outcome.ACCEPT.value,
-        DecisionRow.purpose == Purpose.ROUTED.value,
-        TaskRow.deleted_at.is_(None),
-        TaskRow.human_labels == 0,
-    )
-
-
-def _unchanged(session: Session, project_id: int, seqs: Sequence[int]) -> set[int]:
+def _unchanged(
+    session: Session, project_id: int, taken: Sequence[tuple[LedgerEntry, Decision]]
+) -> set[int]:
+    """The numbers of the entries that still hold for a task that nobody has labelled."""
+    ids = [entry.decision.task_id for entry, _ in taken]
     found: set[int] = set()
-    for start in range(0, len(seqs), _IDS_PER_STATEMENT):
-        found.update(
-            session.scalars(
-                select(DecisionRow.seq)
-                .join(TaskRow, is_current())
-                .where(
-                    DecisionRow.project_id == project_id,
-                    DecisionRow.seq.in_(seqs[start : start + _IDS_PER_STATEMENT]),
-                    TaskRow.deleted_at.is_(None),
-                    TaskRow.human_labels == 0,
-                )
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        # By task alone: joined to the ledger, SQLite looks through all tasks for each entry.
+        rows = session.scalars(
+            select(TaskRow.decision_seq).where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
+                TaskRow.decision_seq.is_not(None),
+                TaskRow.deleted_at.is_(None),
+                TaskRow.human_labels == 0,
             )
         )
+        found.update(seq for seq in rows if seq is not None)
     return found
