@@ -6,16 +6,16 @@ them changes, every task that no person has labelled is decided again, earlier a
 
 from __future__ import annotations
 
-import numpy as np
-
 from backend.candidates import with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.ledger import Grounds, append_decisions
+from backend.store.decisions import still_undecided
+from backend.store.ledger import Grounds, append_decisions, newest_seq
 from backend.store.projects import ConnectedProject
+from backend.store.recalls import lock_project
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Candidates, Outcome
 from policies.engine import decide
@@ -29,7 +29,8 @@ CHUNK = 500
 def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     """Predict, certify what has had no look yet, decide, append to the ledger.
 
-    Returns how many tasks were decided and how many of those accepted. What it means for Label
+    Returns how many tasks were decided and how many of those accepted. A task that was answered,
+    recalled or frozen while the model predicted is left as it is. What it means for Label
     Studio is worked out from the ledger by ``backend.queueing``, so a crash between the two loses
     nothing.
     """
@@ -45,6 +46,7 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     )
     labels = parse_labeling(project.label_config).labels
     with runtime.reads() as session:
+        until_seq = newest_seq(session, project.id)  # before the tasks: none is taken for older
         ids = undecided(session, project, policy, grounds, labels)
     if not ids:
         return {"decided": 0, "accepted": 0}
@@ -53,7 +55,7 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         predict_tasks(runtime, project, policy, predictor, ids),
         None if serving is None else serving.model,
     )
-    return _decide(runtime, project, policy, candidates, (grounds, certified))
+    return _decide(runtime, project, policy, candidates, (grounds, certified, until_seq))
 
 
 def _certified(
@@ -70,10 +72,10 @@ def _decide(
     project: ConnectedProject,
     policy: Policy,
     candidates: Candidates,
-    rests_on: tuple[Grounds, StoredCertification | None],
+    rests_on: tuple[Grounds, StoredCertification | None, int],
 ) -> dict[str, int]:
     """Decide all at once, because shares depend on how much is accepted; append in chunks."""
-    grounds, stored = rests_on
+    grounds, stored, until_seq = rests_on
     with runtime.reads() as session:
         safeguards = gather_safeguards(
             session, project, policy, (grounds.model_version, candidates), runtime.now()
@@ -85,9 +87,15 @@ def _decide(
         model_version=grounds.model_version,
         safeguards=safeguards,
     )
+    decided = accepted = 0
     for start in range(0, len(decisions), CHUNK):
         rows = list(decisions.rows(slice(start, start + CHUNK)))
         with runtime.sessions.begin() as session:
+            lock_project(session, project.id)
+            ids = [each.task_id for each in rows]
+            left = still_undecided(session, project.id, ids, until_seq)
+            rows = [each for each in rows if each.task_id in left]
             append_decisions(session, project.id, rows, grounds, runtime.now())
-    accepted = int(np.count_nonzero(decisions.outcomes == Outcome.ACCEPT))
-    return {"decided": len(decisions), "accepted": accepted}
+        decided += len(rows)
+        accepted += sum(each.outcome is Outcome.ACCEPT for each in rows)
+    return {"decided": decided, "accepted": accepted}

@@ -69,6 +69,32 @@ def undecided_task_ids(
     return list(rows)
 
 
+def still_undecided(
+    session: Session, project_id: int, task_ids: Sequence[int], until_seq: int
+) -> set[int]:
+    """Those of the tasks that nothing has happened to since the ledger ended with this number.
+
+    Neither was one decided, recalled or drawn since, nor labelled, nor frozen. To be asked while
+    nobody else can append.
+    """
+    found: set[int] = set()
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        found.update(
+            session.scalars(
+                select(TaskRow.task_id).where(
+                    TaskRow.project_id == project_id,
+                    TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                    TaskRow.deleted_at.is_(None),
+                    TaskRow.human_labels == 0,
+                    TaskRow.escalated_to.is_(None),
+                    TaskRow.freeze_id.is_(None),
+                    func.coalesce(TaskRow.decision_seq, 0) <= until_seq,
+                )
+            )
+        )
+    return found
+
+
 def kept_for_people(project_id: int) -> ColumnElement[bool]:
     """Whether a decision took an accept back since the serving version was promoted.
 
