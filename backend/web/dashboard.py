@@ -109,8 +109,13 @@ def promise(page: ProjectPage) -> str:
         return "nothing: there is no model yet"
     if page.figures.certified is None:
         return f"nothing: a threshold needs at least {least_answers(rule)} control answers"
-    certificates = page.figures.certified.certification.certificates
-    return " · ".join(told(certificate, rule.floor) for certificate in certificates)
+    suspended = {each.group: each for each in page.breakers if each.state != "armed"}
+    return " · ".join(
+        f"{suspended[each.group].about}: nothing, it is suspended"
+        if each.group in suspended
+        else told(each, rule.floor)
+        for each in page.figures.certified.certification.certificates
+    )
 
 
 @blueprint.app_template_filter("alpha")

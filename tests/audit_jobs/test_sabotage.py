@@ -175,6 +175,8 @@ def test_the_breaker_stops_it_and_the_page_says_so(stream: Stream, data_folder: 
     page = create_app(worked.runtime).test_client().get("/").get_data(as_text=True)
     assert "suspended: nothing is accepted" in page
     assert "accepts taken back" in page
+    assert "nothing, it is suspended" in page
+    assert "going on" not in page
 
 
 def suspended(worked: WorkedProject) -> bool:
