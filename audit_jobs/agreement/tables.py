@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from policies.domain import Estimate
+from audit_jobs.documents.tables import FIGURE, figure_cells
 
 MOST_SHOWN = 10
 _ALPHA = "krippendorff_alpha"
@@ -27,17 +27,10 @@ def table(title: str, heading: str, rows: Iterable[tuple[str, Mapping[str, Any]]
     """A figure a row, with its interval and what it rests on."""
     made = Table(title=escape(title), title_justify="left")
     made.add_column(heading)
-    for column in ("value", "95 % interval", "n"):
+    for column in FIGURE:
         made.add_column(column, justify="right")
     for name, each in rows:
-        figure = Estimate(**each)
-        value = "-" if figure.value is None else f"{figure.value:.4f}"
-        interval = (
-            "-"
-            if figure.low is None or figure.high is None
-            else f"{figure.low:.4f} to {figure.high:.4f}"
-        )
-        made.add_row(escape(name), value, interval, f"{figure.n:,}")
+        made.add_row(*map(escape, figure_cells(name, each, "{:.4f}")))
     return made
 
 
