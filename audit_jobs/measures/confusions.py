@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
+from audit_jobs.measures.multiple_tests import adjusted
 from audit_jobs.measures.ratings import Ratings
 from audit_jobs.measures.tally import Tally, tally_of
 from policies.domain import BoolArray, FloatArray, IntArray
@@ -175,12 +176,3 @@ def _sums(keys: IntArray, figures: IntArray) -> FloatArray:
     _, place = np.unique(keys, return_inverse=True)
     sums = np.bincount(place, figures)
     return sums[place].astype(np.float64, copy=False)
-
-
-def adjusted(chances: FloatArray, tests: int) -> FloatArray:
-    """Benjamini-Hochberg over ``tests`` tests, of which those not listed have a chance of 1."""
-    order = np.argsort(chances)
-    ranked = chances[order] * tests / np.arange(1, len(chances) + 1)
-    adjusted = np.empty(len(chances))
-    adjusted[order] = np.minimum(1, np.minimum.accumulate(ranked[::-1])[::-1])
-    return adjusted

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.measures.multiple_tests import adjusted
+from audit_jobs.measures.multiple_tests import adjusted_known
 from audit_jobs.measures.two_samples import (
     binned,
     counts_differ,
@@ -97,7 +97,7 @@ class Finding:
 
 def verdict(findings: Sequence[Finding], false_alarm: float) -> tuple[bool, list[Finding]]:
     """Whether anything changed, at this chance of a false alarm, and the adjusted findings."""
-    p_values = adjusted([found.p_value for found in findings])
+    p_values = adjusted_known([found.p_value for found in findings])
     told = [replace(found, p_adjusted=p) for found, p in zip(findings, p_values, strict=True)]
     return any(p is not None and p <= false_alarm for p in p_values), told
 

@@ -51,7 +51,7 @@ def label_shares(
         drawn = (m + n, before + after, n)
         fewer, more = hypergeom.cdf(after, *drawn), hypergeom.sf(after - 1, *drawn)
         twice = np.minimum(2 * np.minimum(fewer, more), 1.0)
-        p_values = list(adjusted(twice.tolist()))
+        p_values = list(adjusted(twice).tolist())
     return [
         LabelShare(
             label=label,

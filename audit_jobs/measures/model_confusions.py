@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta, binom
 
-from audit_jobs.measures.confusions import FALSE_DISCOVERIES, LabelConfusions, adjusted
+from audit_jobs.measures.confusions import FALSE_DISCOVERIES, LabelConfusions
 from audit_jobs.measures.corrections import Answers
+from audit_jobs.measures.multiple_tests import adjusted
 from policies.domain import Estimate, FloatArray, IntArray
 from policies.intervals import wilson
 

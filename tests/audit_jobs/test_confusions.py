@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from audit_jobs.measures.confusions import (
-    _adjusted,
     examples,
     label_confusions,
     rater_confusions,
 )
 from audit_jobs.measures.consensus import majority
+from audit_jobs.measures.multiple_tests import adjusted
 from audit_jobs.measures.ratings import Ratings, ratings_of
 
 ROWS = st.lists(
@@ -64,7 +64,7 @@ def test_without_unlisted_tests_the_adjustment_is_benjamini_and_hochbergs(
     chances: list[float],
 ) -> None:
     expected = false_discovery_control(chances)
-    assert _adjusted(np.array(chances), len(chances)) == pytest.approx(expected)
+    assert adjusted(np.array(chances), len(chances)) == pytest.approx(expected)
 
 
 def test_examples_are_the_units_that_split_people_most_evenly() -> None:
