@@ -98,8 +98,11 @@ def _gather(runtime: Runtime, project: ConnectedProject, policy: Policy) -> _Gat
         accepted = accepted_since(session, project.id, ids)
         promises = version_promises(rule, policy, model.labels)
         lacking = _lacking(session, project, policy, (model.version, promises))
+    wrong = ~every.passed  # of all at once: a look at each costs as much
     judged = [
-        _audited(rule, every, place, (accepted[task_id], answered[task_id]))
+        _audited(
+            rule, every, place, (accepted[task_id], answered[task_id]), wrong=bool(wrong[place])
+        )
         for place, task_id in zip(places, ids, strict=True)
     ]
     promised = [(each.predictor, each.label) for each in promises]
@@ -113,7 +116,12 @@ def _gather(runtime: Runtime, project: ConnectedProject, policy: Policy) -> _Gat
 
 
 def _audited(
-    rule: AutoAccept, every: Audits, place: int, times: tuple[datetime, datetime]
+    rule: AutoAccept,
+    every: Audits,
+    place: int,
+    times: tuple[datetime, datetime],
+    *,
+    wrong: bool,
 ) -> AuditedAccept:
     label = every.labels[place]
     accepted_at, answered_at = times
@@ -121,7 +129,7 @@ def _audited(
         task_id=int(every.task_ids[place]),
         group=(every.predictors[place] or MODEL, rule.group_label(label)),
         label=label,
-        wrong=not bool(every.passed[place]),
+        wrong=wrong,
         inclusion_probability=float(every.chances[place]),
         accepted_at=accepted_at,
         answered_at=answered_at,
