@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from backend.runtime import Runtime
-from backend.store.ledger import newest_seq
+from backend.store.ledger import LedgerEntry, newest_seq
 from backend.store.projects import ConnectedProject
 from backend.store.recalls import (
     BEGUN,
@@ -35,11 +37,12 @@ from backend.store.recalls import (
 )
 from policies.loading import parse_policy
 from policies.recalls import Scope, recall_reason, recalled
+from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
 
 # Small, so that a webhook that comes meanwhile waits for one short transaction only.
-CHUNK = 500
+CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,12 @@ def recall(
         seqs = [accept.seq for _, accept in found[start : start + CHUNK]]
         with runtime.reads() as session:
             part = entries_of(session, project.id, seqs)
-            data = data_of(session, project.id, [each.decision.task_id for each in part])
+            data = _types(session, project.id, policy, part)
+        taken = [
+            (entry, recalled(policy, entry.decision, data[entry.decision.task_id], reason))
+            for entry in part
+        ]
         with runtime.sessions.begin() as session:
-            taken = [
-                (entry, recalled(policy, entry.decision, data[entry.decision.task_id], reason))
-                for entry in part
-            ]
             take_back(session, project.id, taken, project.policy_hash, runtime.now())
 
     done = _end(runtime, project, reason, begun)
@@ -144,7 +147,7 @@ def hand_over(runtime: Runtime, project: ConnectedProject) -> int:
     for start in range(0, len(waiting), CHUNK):
         part = waiting[start : start + CHUNK]
         with runtime.sessions.begin() as session:
-            data = data_of(session, project.id, [each.decision.task_id for each in part])
+            data = _types(session, project.id, policy, part)
             taken = [
                 (entry, recalled(policy, decision, data[decision.task_id], decision.reason))
                 for entry in part
@@ -179,6 +182,16 @@ def _gather(
         since = accepted_since(session, project.id, [each.task_id for each in accepts])
     found = [(since[each.task_id], each) for each in accepts if scope.spans(since[each.task_id])]
     return sorted(found, key=lambda pair: (pair[0], pair[1].task_id))
+
+
+def _types(
+    session: Session, project_id: int, policy: Policy, entries: Sequence[LedgerEntry]
+) -> Mapping[int, dict[str, Any]]:
+    """The data of the entries' tasks, empty where no tier of the policy looks at their types."""
+    ids = [each.decision.task_id for each in entries]
+    if all(tier.task_types is None for tier in policy.tiers):
+        return {task_id: {} for task_id in ids}
+    return data_of(session, project_id, ids)
 
 
 def _begin(
