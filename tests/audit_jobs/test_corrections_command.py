@@ -61,6 +61,22 @@ def test_json_has_the_rate_the_blind_error_and_the_confusions(file: Path) -> Non
     assert set(found["rate"]) == {"value", "low", "high", "n"}
 
 
+def test_json_has_the_keys_that_programs_read(tmp_path: Path) -> None:
+    made = tmp_path / "answers.csv"
+    figure = {"value", "low", "high", "n"}
+    keys = {"from", "to", "count", "lift"}
+    for shown in ("1", "0"):
+        made.write_text(f"id,predicted,label,shown\n1,a,b,{shown}\n2,c,c,{shown}\n", "utf-8")
+        found = report(made)
+        assert {"rate", "blind_error", "confusions"} <= set(found)
+        assert set(found["rate"]) == figure
+        assert keys <= set(found["confusions"][0])
+        assert found["blind_error"] is None or set(found["blind_error"]) == figure
+        assert (found["blind_error"] is None) is (shown == "1")
+        assert (found["rate"]["value"] is None) is (shown == "0")
+        assert "NaN" not in run(made, "--json").stdout
+
+
 def test_without_blind_rows_there_is_no_blind_error(tmp_path: Path) -> None:
     made = tmp_path / "shown.csv"
     made.write_text("id,predicted,label,shown\n1,a,b,1\n", "utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audit_jobs.corrections.figures import blind_error_of
 from audit_jobs.corrections.shown import columns_of, seen_by_people
 from backend.store.corrections import AnsweredTask, InForce
 from policies.adjudication import ESCALATION
@@ -72,6 +73,30 @@ def test_an_audit_is_blind_and_no_sample_of_all_tasks() -> None:
         (seen,), _ = seen_by_people([answer(delivered=known, in_force=audited)])
         assert not seen.shown
         assert math.isnan(seen.probability)
+
+
+def test_the_blind_error_rests_on_control_and_holdout_alone() -> None:
+    holdout = replace(CONTROL, purpose=Purpose.HOLDOUT, rule="holdout", inclusion_probability=0.2)
+    audited = replace(CONTROL, outcome=Outcome.ACCEPT, purpose=Purpose.AUDIT)
+    random = [
+        answer(task_id=1, delivered=BLIND, in_force=CONTROL),
+        answer(task_id=2, delivered=BLIND, in_force=holdout, label="A"),
+    ]
+    others = [
+        answer(task_id=3, delivered=BLIND, in_force=audited),
+        answer(task_id=4, delivered=BLIND, in_force=replace(DECIDED, rule=ESCALATION)),
+        answer(task_id=5, delivered=BLIND, in_force=replace(DECIDED, purpose=Purpose.RECALL)),
+        answer(task_id=6, mirrored=True, in_force=audited),
+        answer(task_id=1, user_id=4, delivered=BLIND, in_force=CONTROL),  # not the first
+        answer(task_id=7),  # shown
+    ]
+    error = blind_error_of(columns_of(seen_by_people([*random, *others])[0], {}))
+    assert error is not None
+    # One of a tenth was wrong, one of a fifth right: ten labels of fifteen.
+    assert (error["value"], error["n"]) == (pytest.approx(10 / 15), 2)
+    seen, _ = seen_by_people(others)
+    seen = [each for each in seen if each.task_id != 1]
+    assert blind_error_of(columns_of(seen, {})) is None
 
 
 @pytest.mark.parametrize(

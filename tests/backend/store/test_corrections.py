@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from backend.store.corrections import corrections
+from backend.store.corrections import AnsweredTask, answered_tasks, corrections
+from backend.store.tables import AnnotationRow, DecisionRow
 from backend.store.tasks import mark_annotations_deleted
 from policies.domain import Outcome
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -76,3 +79,40 @@ def test_only_the_newest_answers_count(worked: WorkedProject) -> None:
     assert counted(worked) == {"A": (4, 2)}
     assert counted(worked, 2) == {"A": (2, 0)}
     assert counted(worked, 3) == {"A": (3, 1)}
+
+
+def answered(worked: WorkedProject) -> list[AnsweredTask]:
+    with worked.runtime.reads() as session:
+        return answered_tasks(session, worked.project_id)
+
+
+def test_an_answer_stands_beside_the_decision_that_was_in_force_when_it_was_given(
+    worked: WorkedProject,
+) -> None:
+    task_id, before = next(iter(worked.decisions().items()))
+    between = worked.clock()
+    worked.promote("music", "fruit", certified=False)
+    worked.settle()
+    after = worked.decisions()[task_id]
+    assert (before.model_version, after.model_version) == ("v1", "v2")
+    assert before.label != after.label
+    early = worked.server.submit(worked.people["ann"], task_id, "A")
+    late = worked.server.submit(worked.people["bob"], task_id, "B")
+    worked.settle()
+    with worked.runtime.sessions.begin() as session:
+        given_early = AnnotationRow.annotation_id == early
+        session.execute(update(AnnotationRow).where(given_early).values(created_at=between))
+    found = {each.annotation_id: each.in_force for each in answered(worked)}
+    assert {
+        annotation: (each.label, each.model_version)
+        for annotation, each in found.items()
+        if each is not None
+    } == {early: (before.label, "v1"), late: (after.label, "v2")}
+
+
+def test_an_answer_older_than_every_decision_has_none_in_force(worked: WorkedProject) -> None:
+    worked.server.submit(worked.people["ann"], next(iter(worked.decisions())), "A")
+    worked.settle()
+    with worked.runtime.sessions.begin() as session:
+        session.execute(update(DecisionRow).values(decided_at=worked.clock() + timedelta(days=1)))
+    assert [each.in_force for each in answered(worked)] == [None]
