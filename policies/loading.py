@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path as FilePath
 
 import yaml
@@ -36,6 +37,7 @@ def load_policy(path: FilePath) -> Policy:
         raise _whole_file(source, message, line=line, hint="save it as UTF-8") from error
 
 
+@lru_cache(maxsize=16)  # every job of a round reads the same text, and nothing changes a policy
 def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
     """The policy that a YAML text describes; ``source`` is the name that messages give the file.
 
