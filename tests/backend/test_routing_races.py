@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import backend.routing
+from backend.champion import predict_tasks
 from backend.recall import Cause, recall
 from backend.routing import route
 from backend.store.freezes import EXPORT
@@ -25,14 +25,12 @@ def worked(tmp_path: Path) -> WorkedProject:
 
 
 def while_predicting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    predict = backend.routing.predict_tasks
-
     def slowly(*given: Any) -> Any:
-        found = predict(*given)
+        found = predict_tasks(*given)
         happens()
         return found
 
-    monkeypatch.setattr(backend.routing, "predict_tasks", slowly)
+    monkeypatch.setattr("backend.routing.predict_tasks", slowly)
 
 
 def another_policy(worked: WorkedProject) -> None:
