@@ -40,11 +40,13 @@ from policies.certifying import answers_wanted
 from policies.domain import MODEL, Purpose
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, Group, Promise
-from policies.recalls import Scope, group_of
+from policies.recalls import Scope, covers, group_of
 from policies.schema import Policy
 from policies.trips import AuditedAccept, Watched, scope_named, watched, why_tripped
 
 logger = logging.getLogger(__name__)
+
+Answer = tuple[str, str]  # a predictor and the label that it gave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,20 +172,32 @@ def _lacking(
 
 def _looked(policy: Policy, found: _Gathered) -> list[Watched]:
     """Each group's audits since it was last armed, against what is promised of it."""
-    armed = {
-        each.group: each.rearmed_at for each in found.suspensions if each.rearmed_at is not None
-    }
+    armed: dict[Answer, datetime | None] = {}
+    for each in found.audits:
+        answer = (each.group[0], each.label)
+        if answer not in armed:
+            armed[answer] = _armed_at(policy, found.suspensions, answer)
     looked = []
     for group in found.groups:
-        since = armed.get(group)
         counted = [
             each
             for each in found.audits
-            if each.group == group and (since is None or each.answered_at > since)
+            if each.group == group
+            and ((since := armed[each.group[0], each.label]) is None or each.answered_at > since)
         ]
         limit = promised_error_rate(policy, group)
         looked.append(watched(group, counted, limit, policy.breaker.average_run))
     return looked
+
+
+def _armed_at(policy: Policy, trips: Iterable[Suspension], answer: Answer) -> datetime | None:
+    """When answers like this were last armed again, whatever group they were in; None: never."""
+    times = [
+        each.rearmed_at
+        for each in trips
+        if each.rearmed_at is not None and covers(each.group, answer, policy)
+    ]
+    return max(times, default=None)
 
 
 def _tripped(found: _Gathered, looked: Iterable[Watched]) -> list[Watched]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -40,6 +41,12 @@ def opened(suspension: Suspension, failing: Mapping[str, int]) -> Alert:
         },
         made_at=suspension.since,
     )
+
+
+def moved(alert: Alert, now: datetime) -> Alert:
+    """Tells that a group is none any more, while its answers are suspended in others."""
+    says = f"{alert.about}: the policy cuts its answers otherwise now; they stay suspended"
+    return replace(alert, opened=False, says=says, made_at=now)
 
 
 def resolve(runtime: Runtime, project: ConnectedProject) -> None:

@@ -83,7 +83,8 @@ def certify_version(
     looked = None if standing is None else standing.certification
     with runtime.reads() as session:
         doubts = doubts_of(session, project.id, version, looked)
-        promises = doubts.due(version_promises(rule, policy, serving.predictor.labels), looked)
+        promised = version_promises(rule, policy, serving.predictor.labels)
+        promises = doubts.due(promised, looked)
         control = control_answers(session, project, policy, version)
         pool = unlabelled_task_ids(session, project.id)
         waiting = pool + contested_task_ids(session, project.id)
@@ -109,7 +110,8 @@ def certify_version(
         stored = store_certification(
             session, project.id, certification, project.policy_hash, runtime.now()
         )
-        settle_resets(session, project.id, doubts, found, stored.certified_at)
+        groups = [(each.predictor, each.label) for each in promised]
+        settle_resets(session, project.id, doubts, (found, groups), stored.certified_at)
     _log(project, found)
     return stored
 

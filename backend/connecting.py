@@ -8,6 +8,7 @@ from pathlib import Path
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
 from backend.mirror_projects import find_mirror, leave_mirror, set_up_mirror
 from backend.predictors.language import known_languages
+from backend.rearming import regroup
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import (
@@ -219,6 +220,7 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
 def _store(runtime: Runtime, project: ConnectedProject) -> None:
     with runtime.sessions.begin() as session:
         store_policy(session, project.policy_hash, project.policy_text, runtime.now())
+        regroup(session, project, runtime.now())
         store_project(session, project, runtime.now())
 
 

@@ -43,8 +43,10 @@ class Doubts:
 
         What is suspended and was not reset gets none, whatever the answers say.
         """
+        promised = {(each.predictor, each.label) for each in promises}
         fresh = {(each.predictor, each.label) for each in missing(promises, certification)}
-        wanted = (fresh - self.suspended.keys()) | self.reset.keys()
+        reset = {proved_with(group, promised) for group in self.reset}
+        wanted = (fresh - self.suspended.keys()) | reset
         return [each for each in promises if (each.predictor, each.label) in wanted]
 
     def counting(self, rule: AutoAccept, answered: Candidates) -> BoolArray:
@@ -55,6 +57,37 @@ class Doubts:
         for place, tasks in enumerate(self.telling.values()):
             counts |= (groups == place) & np.isin(answered.task_ids, sorted(tasks))
         return counts
+
+
+def proved_with(group: Group, promised: Collection[Group]) -> Group:
+    """The promise that speaks for a suspended group: its own, or else that of all other labels.
+
+    >>> proved_with(("model", "spam"), [("model", None)])
+    ('model', None)
+    """
+    others = (group[0], None)
+    return others if group not in promised and others in promised else group
+
+
+def regrouped(
+    group: Group, labels: Sequence[str], before: AutoAccept | None, now: AutoAccept
+) -> list[Group]:
+    """The groups that a suspended group's answers are in under another policy; all others first.
+
+    ``labels`` are all that its predictor gives. Where nothing was promised before, nothing says
+    which of them were apart: all are taken for suspended.
+
+    >>> rule = AutoAccept(max_error_rate=0.02, confidence=0.95)
+    >>> apart = AutoAccept(max_error_rate=0.02, confidence=0.95, labels={"spam": {}})
+    >>> regrouped(("model", None), ["ham", "spam"], rule, apart)
+    [('model', None), ('model', 'spam')]
+    """
+    predictor, label = group
+    if label is not None:
+        return [group]
+    together = [each for each in labels if before is None or before.group_label(each) is None]
+    found = {(predictor, now.group_label(each)) for each in together}
+    return sorted(found, key=lambda each: each[1] or "") or [group]
 
 
 def doubted_since(

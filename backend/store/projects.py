@@ -38,6 +38,12 @@ def active_project(session: Session, project_id: int) -> ConnectedProject | None
     return _project(row, session.get_one(PolicyRow, row.policy_hash))
 
 
+def policy_text_of(session: Session, project_id: int) -> str | None:
+    """The policy that was last in force, of a disconnected project too; None: never connected."""
+    row = session.get(ProjectRow, project_id)
+    return None if row is None else session.get_one(PolicyRow, row.policy_hash).text
+
+
 def all_projects(session: Session) -> list[ConnectedProject]:
     """Every connected project, by id."""
     rows = session.execute(

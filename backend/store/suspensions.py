@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.tables import SuspensionRow
 from policies.breaker import Suspension
+from policies.promises import Group
 
 
 def store_suspension(session: Session, project_id: int, suspension: Suspension) -> None:
@@ -26,7 +27,20 @@ def store_suspension(session: Session, project_id: int, suspension: Suspension) 
             errors=suspension.errors,
             good_until=suspension.good_until,
             why=suspension.why,
+            reset_at=suspension.reset_at,
+            reset_why=suspension.reset_why,
+            rearmed_at=suspension.rearmed_at,
         )
+    )
+
+
+def store_group(session: Session, suspension_id: int, group: Group) -> None:
+    """The same answers make up another group now."""
+    predictor, label = group
+    session.execute(
+        update(SuspensionRow)
+        .where(SuspensionRow.id == suspension_id)
+        .values(predictor=predictor, label=label)
     )
 
 

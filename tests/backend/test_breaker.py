@@ -415,6 +415,64 @@ def test_a_crash_anywhere_is_made_good_by_the_next_round(
     assert len(kept(worked, BREAKER)) == 1
 
 
+APART = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7}
+
+
+def test_a_label_that_gets_a_promise_of_its_own_stays_suspended(worked: WorkedProject) -> None:
+    trip(worked)
+    assert trips(worked)[0].group == ("model", None)
+    worked.connect(audited_policy(auto_accept=APART | {"labels": {"A": {"max_error_rate": 0.2}}}))
+    worked.add(["fruit", "motor"] * 100)
+    worked.settle()
+    answer(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    assert not accepts(worked)
+    assert {each.group for each in trips(worked)} == {("model", None), ("model", "A")}
+    watch(worked.runtime, worked.project)
+    assert not accepts(worked)
+    assert {each.about for each in alerts(worked) if each.opened} == {"v1", "v1: 'A'"}
+
+
+def test_a_group_that_is_none_any_more_is_armed_again_by_its_labels(
+    worked: WorkedProject,
+) -> None:
+    trip(worked)
+    worked.connect(audited_policy(auto_accept=APART | {"each_label": True}))
+    worked.settle()
+    assert {each.group for each in trips(worked)} == {("model", "A"), ("model", "B")}
+    assert {each.about for each in alerts(worked) if each.opened} == {"v1: 'A'", "v1: 'B'"}
+    reset_breakers(worked.runtime, worked.project, "A", "a look")
+    worked.clock.forward(60)
+    worked.add(["fruit", "motor"] * 100)
+    worked.settle()
+    answer(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    watch(worked.runtime, worked.project)
+    armed = {each.group[1]: each.rearmed_at is not None for each in trips(worked)}
+    assert armed == {"A": True, "B": False}
+    assert {worked.decisions()[each].label for each in accepts(worked)} == {"A"}
+
+
+def test_a_label_that_loses_its_own_promise_is_armed_again_with_the_others(
+    tmp_path: Path,
+) -> None:
+    worked = breaker_project(tmp_path, auto_accept=APART | {"each_label": True})
+    decisions = worked.decisions()
+    of_a = [each for each in audits(worked) if decisions[each].label == "A"]
+    answer_audits(worked, of_a, wrong=True)
+    assert watch(worked.runtime, worked.project)["tripped"] == 1
+    worked.connect(audited_policy(auto_accept=APART))
+    reset_breakers(worked.runtime, worked.project, "A", "a look")
+    worked.clock.forward(60)
+    worked.add(["fruit", "motor"] * 100)
+    worked.settle()
+    answer(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    assert watch(worked.runtime, worked.project)["tripped"] == 0  # nor on audits of before
+    assert [each.rearmed_at is not None for each in trips(worked)] == [True]
+    assert {worked.decisions()[each].label for each in accepts(worked)} == {"A", "B"}
+
+
 def test_what_slips_through_after_a_trip_is_taken_back(worked: WorkedProject) -> None:
     """Somebody was deciding when it tripped, on what was known before."""
     answer_audits(worked, audits(worked)[:12], wrong=True)

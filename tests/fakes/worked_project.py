@@ -14,6 +14,7 @@ from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.predictors import artifacts, sklearn_models
 from backend.queueing import place
+from backend.rearming import regroup
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.settings import Settings
@@ -125,24 +126,22 @@ class WorkedProject:
         views = [*policy.tier_names, "Control", "Audit"]
         with self.runtime.sessions.begin() as session:
             store_policy(session, digest, text, self.clock())
-            store_project(
-                session,
-                ConnectedProject(
-                    id=self.project_id,
-                    title="worked",
-                    label_config=self.server.projects[self.project_id].label_config,
-                    policy_text=text,
-                    policy_hash=digest,
-                    robot_id=ROBOT_ID,
-                    views={name: self.server.add_view(self.project_id, name) for name in views},
-                    ml_backend_id=None,
-                    webhook_id=None,
-                    previous_settings={},
-                    last_task_id=before.last_task_id if before else 0,
-                    synced_until=before.synced_until if before else None,
-                ),
-                self.clock(),
+            project = ConnectedProject(
+                id=self.project_id,
+                title="worked",
+                label_config=self.server.projects[self.project_id].label_config,
+                policy_text=text,
+                policy_hash=digest,
+                robot_id=ROBOT_ID,
+                views={name: self.server.add_view(self.project_id, name) for name in views},
+                ml_backend_id=None,
+                webhook_id=None,
+                previous_settings={},
+                last_task_id=before.last_task_id if before else 0,
+                synced_until=before.synced_until if before else None,
             )
+            regroup(session, project, self.clock())
+            store_project(session, project, self.clock())
 
     def add(self, kinds: Sequence[str]) -> list[int]:
         data = [{"text": text_of(kind, number)} for number, kind in enumerate(kinds)]
