@@ -21,7 +21,7 @@ from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.store.corrections import corrections
 from backend.store.decisions import OpenDecision, open_decisions
-from backend.store.deliveries import Wish, store_wishes
+from backend.store.deliveries import Wish, looking_otherwise, store_wishes
 from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import askable_gold, placed_gold
 from backend.store.ledger import newest_seq
@@ -90,10 +90,12 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     )
     left = {tier: capacity[tier] - taken for tier, taken in zip(capacity, looks, strict=True)}
     wishes += wishes_of(policy, decisions, left, corrected, had)
+    with runtime.reads() as session:
+        due = looking_otherwise(session, project.id, wishes)
     changed = 0
-    for start in range(0, len(wishes), CHUNK):
+    for start in range(0, len(due), CHUNK):
         with runtime.sessions.begin() as session:
-            changed += store_wishes(session, project.id, wishes[start : start + CHUNK], now)
+            changed += store_wishes(session, project.id, due[start : start + CHUNK], now)
     with runtime.sessions.begin() as session:  # last: after a crash all is placed once more
         store_placed_for(session, project.id, placed_by)
     waiting = sum(1 for wish in wishes if wish.marker is None and not wish.accepts)

@@ -111,6 +111,20 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
     return len(rows)
 
 
+def looking_otherwise(session: Session, project_id: int, wishes: Sequence[Wish]) -> list[Wish]:
+    """Those of a project's wishes that may change something, read in one pass over its tasks.
+
+    One answer moves few of them: the others need no transaction, for which webhooks would wait.
+    """
+    rows = session.execute(
+        select(DeliveryRow.task_id, DeliveryRow.delivered).where(
+            DeliveryRow.project_id == project_id, DeliveryRow.state == DELIVERED
+        )
+    )
+    standing = {task_id: look or NOTHING for task_id, look in rows}
+    return [wish for wish in wishes if standing.get(wish.task_id) != wish.look]
+
+
 def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:
     """Pending deliveries of existing tasks whose time has come, by task."""
     again = or_(
