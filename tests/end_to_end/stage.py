@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from sqlalchemy import select
 
 from backend.bootstrap import build_runtime
 from backend.predictors import artifacts, sklearn_models
@@ -25,7 +26,7 @@ from backend.store.decisions import current_decisions
 from backend.store.figures import accepted_labels, project_figures
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.projects import ConnectedProject, active_project
-from backend.store.tables import ModelRow
+from backend.store.tables import ModelRow, TrainingRequestRow
 from connectors.label_studio.labeling import InputKind
 from policies.domain import Decision
 from tests.fakes.policy_documents import make_certification
@@ -40,7 +41,7 @@ WORDS = {
     "login": "password account reset email locked code access session",
     "shipping": "parcel delivery late courier address tracking box customs",
 }
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 Found = TypeVar("Found")
 
@@ -173,6 +174,12 @@ class Stage:
         with self.runtime.sessions.begin() as session:
             digest = self.project.policy_hash
             store_certification(session, self.project_id, proved, digest, self.runtime.now())
+
+    def trainings_asked_for(self) -> list[str]:
+        """Why trainings were asked for so far."""
+        here = TrainingRequestRow.project_id == self.project_id
+        with self.runtime.reads() as session:
+            return list(session.scalars(select(TrainingRequestRow.reason).where(here)))
 
     def robots_answers(self) -> dict[int, str] | None:
         """What the robot says in Label Studio, once that is what the ledger wishes; else None."""

@@ -14,12 +14,13 @@ import httpx
 import orjson
 
 from audit_jobs.measures.strategy_gains import LEAST_TESTS
+from audit_jobs.strategies import LEAST_LABELS
 from backend.store.ledger import verify_ledger
 from backend.store.models import ModelVersion, champion
 from backend.store.recalls import DONE, accepted_since
 from backend.store.reports import AUDIT, RECALL, newest_report
 from backend.store.suspensions import standing_suspensions
-from backend.store.votes import human_votes
+from backend.store.votes import Vote, human_votes
 from policies.breaker import RECALL as RECALLED
 from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
@@ -27,10 +28,18 @@ from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
 from tests.fakes.alert_receivers import HttpReceiver, receiving
 from tests.running_label_studio import RunningLabelStudio
 
-TASKS, LATER, LAST = 150, 75, 12
+TASKS, LATER, LAST = 150, 75, 18
 ANSWERED = 36  # of the first audits: each answer costs the server up to a second
 EXAMPLES = [text_of(place) for place in range(1_000, 1_180)]
 SWAPPED = {"billing": "login", "login": "billing", "shipping": "shipping"}
+FIGURES = {
+    "gain_per_label",
+    "correction_rate",
+    "audit_pass_rate",
+    "loop_seconds",
+    "agreement",
+    "drift",
+}
 SECRET = "what only the receiver knows"
 
 
@@ -124,8 +133,7 @@ def people_work_on_the_queue(stage: Stage) -> None:
 
 def audits_of(stage: Stage) -> list[int]:
     """The audits that wait for their answer, the least certain first."""
-    with stage.runtime.reads() as session:
-        answered = {each.task_id for each in human_votes(session, stage.project_id)}
+    answered = {each.task_id for each in votes(stage)}
     found = [
         each
         for each in stage.decisions().values()
@@ -248,8 +256,7 @@ def exactly_the_doubtful_are_taken_back(
     doubtful = {task_id for task_id, time in since.items() if time > trip.good_until}
     wrong = {task_id for task_id, said in accepted.items() if said != stage.truth[task_id]}
     assert wrong <= doubtful < accepted.keys()
-    until(lambda: recall_report(stage), "the recall is done")
-    report = recall_report(stage)
+    report = until(lambda: recall_report(stage), "the recall is done")
     assert report["tasks"] == len(doubtful)
 
     kept = {task_id: said for task_id, said in accepted.items() if task_id not in doubtful}
@@ -270,9 +277,13 @@ def people_keep_what_they_said(stage: Stage, tasks: dict[int, dict[str, Any]]) -
     standing = sum(
         each["completed_by"] != robot for task in tasks.values() for each in task["annotations"]
     )
+    assert standing == len(stage.submitted)
+    until(lambda: len(votes(stage)) == len(stage.submitted), "all of it counts")
+
+
+def votes(stage: Stage) -> list[Vote]:
     with stage.runtime.reads() as session:
-        votes = human_votes(session, stage.project_id)
-    assert standing == len(votes) == len(stage.submitted)
+        return human_votes(session, stage.project_id)
 
 
 def recall_report(stage: Stage) -> dict[str, Any]:
@@ -287,6 +298,7 @@ def nothing_is_accepted_any_more(stage: Stage) -> None:
     decisions = [stage.decisions()[task_id] for task_id in new]
     assert {each.outcome for each in decisions} == {Outcome.REVIEW}
     assert SUSPENDED in {each.rule for each in decisions}
+    assert "the breaker tripped for v1" in stage.trainings_asked_for()
 
 
 def it_is_told(stage: Stage, receiver: HttpReceiver, state: str) -> None:
@@ -344,14 +356,17 @@ def status(stage: Stage) -> list[dict[str, Any]]:
 def another_version_ends_it(stage: Stage, receiver: HttpReceiver) -> None:
     """People answer what was taken back; a model that learned from it serves instead."""
     decisions = stage.decisions()
-    recalled = [each for each in stage.view("general") if decisions[each].rule == RECALLED]
+    waiting = [decisions[task_id] for task_id in stage.view("general")]
+    recalled = [each.task_id for each in waiting if each.rule == RECALLED]
+    routed = [each.task_id for each in waiting if each.purpose is Purpose.ROUTED]
     assert recalled
-    for task_id in recalled[:4]:
+    for task_id in [*recalled[:3], *routed[: LEAST_LABELS + 1]]:
         stage.label("ann", task_id)
     blind = [decisions[task_id] for task_id in stage.view("Control")]
     for purpose, count in ((Purpose.HOLDOUT, 10), (Purpose.CONTROL, LEAST_TESTS)):
         for each in [each for each in blind if each.purpose is purpose][:count]:
             stage.label("sen", each.task_id)
+    until(lambda: len(votes(stage)) == len(stage.submitted), "all answers are known")
     stage.post(f"/api/ml/{stage.project.ml_backend_id}/train")
 
     def promoted() -> ModelVersion | None:
@@ -392,13 +407,3 @@ def six_figures_stand_everywhere(stage: Stage) -> None:
     assert "Traceback" not in page
     for heading in ("Six figures", "Audits by label", "Recalls and moved thresholds"):
         assert f"<h3>{heading}</h3>" in page
-
-
-FIGURES = {
-    "gain_per_label",
-    "correction_rate",
-    "audit_pass_rate",
-    "loop_seconds",
-    "agreement",
-    "drift",
-}

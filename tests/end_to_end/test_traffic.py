@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 
 from backend.store.alerts import open_alerts
 from backend.store.certificates import valid_certification
 from backend.store.models import all_versions, champion
 from backend.store.reports import DRIFT, newest_report
-from backend.store.tables import TrainingRequestRow
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
 from tests.running_label_studio import RunningLabelStudio
@@ -131,16 +129,9 @@ def nothing_stands_on_the_old_certificate(stage: Stage) -> None:
 
 def a_training_is_asked_for(stage: Stage) -> None:
     """Somebody's label came since the last one."""
-    until(lambda: "the traffic drifted" in asked(stage), "a training is asked for")
+    until(lambda: "the traffic drifted" in stage.trainings_asked_for(), "a training is asked for")
     until(lambda: len(versions(stage)) == 3, "the training has come to its end")
     assert serving(stage) == "v1"
-
-
-def asked(stage: Stage) -> list[str]:
-    """Why trainings were asked for so far."""
-    here = TrainingRequestRow.project_id == stage.project_id
-    with stage.runtime.reads() as session:
-        return list(session.scalars(select(TrainingRequestRow.reason).where(here)))
 
 
 def newer_control_answers_prove_it_again(stage: Stage) -> None:
