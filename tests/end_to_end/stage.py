@@ -18,18 +18,13 @@ import httpx
 from sqlalchemy import select
 
 from backend.bootstrap import build_runtime
-from backend.predictors import artifacts, sklearn_models
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.certificates import store_certification
 from backend.store.decisions import current_decisions
 from backend.store.figures import accepted_labels, project_figures
-from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.projects import ConnectedProject, active_project
-from backend.store.tables import ModelRow, TrainingRequestRow
-from connectors.label_studio.labeling import InputKind
+from backend.store.tables import TrainingRequestRow
 from policies.domain import Decision
-from tests.fakes.policy_documents import make_certification
 from tests.running_label_studio import RunningLabelStudio
 
 CONFIG = (
@@ -129,51 +124,11 @@ class Stage:
         self.truth.update(new)
         return sorted(new)
 
-    def serve_model(self, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
-        """Let a model that was fitted on these texts and topics serve; nothing certifies it."""
-        texts, topics = zip(*examples, strict=True)
-        fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
-        now = self.runtime.now()
-        artifact = artifacts.save(self.settings.models_dir, self.project_id, version, fitted)
-        with self.runtime.sessions.begin() as session:
-            model = ModelVersion(
-                version=version,
-                number=next_number(session, self.project_id),
-                path=artifact.path,
-                sha256=artifact.sha256,
-                labels=fitted.labels,
-                state=CHAMPION,
-                verdict={"reason": "the first model", "holdout_accuracy": None},
-                lineage={},
-                trained_at=now,
-                promoted_at=now,
-            )
-            store_version(session, self.project_id, model, now)
-
-    def exchange_model(self, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
-        """Put another model behind a version's name, as nobody is meant to."""
-        texts, topics = zip(*examples, strict=True)
-        fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
-        artifact = artifacts.save(self.settings.models_dir, self.project_id, version, fitted)
-        with self.runtime.sessions.begin() as session:
-            row = session.get_one(ModelRow, (self.project_id, version))
-            assert row.labels == list(fitted.labels)
-            row.path, row.sha256 = artifact.path, artifact.sha256
-
     def decisions(self) -> dict[int, Decision]:
         """The current decision of every task."""
         with self.runtime.reads() as session:
             found = current_decisions(session, self.project_id)
             return {each.decision.task_id: each.decision for each in found}
-
-    def certify(self, threshold: float, *, max_error_rate: float, confidence: float) -> None:
-        """Certify ``v1`` as control answers would, if there were as many as that takes."""
-        proved = make_certification(
-            threshold, model_version="v1", max_error_rate=max_error_rate, confidence=confidence
-        )
-        with self.runtime.sessions.begin() as session:
-            digest = self.project.policy_hash
-            store_certification(session, self.project_id, proved, digest, self.runtime.now())
 
     def trainings_asked_for(self) -> list[str]:
         """Why trainings were asked for so far."""

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
-import re
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 
 from audit_jobs.measures.strategy_gains import LEAST_TESTS
@@ -24,7 +19,15 @@ from backend.store.votes import Vote, human_votes
 from policies.breaker import RECALL as RECALLED
 from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
+from tests.end_to_end.models_on_stage import certify, exchange_model, serve_model
 from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
+from tests.end_to_end.told import (
+    SECRET,
+    it_is_told,
+    six_figures_stand_everywhere,
+    status,
+    the_commands_tell_it,
+)
 from tests.fakes.alert_receivers import HttpReceiver, receiving
 from tests.running_label_studio import RunningLabelStudio
 
@@ -32,15 +35,6 @@ TASKS, LATER, LAST = 150, 75, 18
 ANSWERED = 36  # of the first audits: each answer costs the server up to a second
 EXAMPLES = [text_of(place) for place in range(1_000, 1_180)]
 SWAPPED = {"billing": "login", "login": "billing", "shipping": "shipping"}
-FIGURES = {
-    "gain_per_label",
-    "correction_rate",
-    "audit_pass_rate",
-    "loop_seconds",
-    "agreement",
-    "drift",
-}
-SECRET = "what only the receiver knows"
 
 
 def test_audits_stop_an_exchanged_model(label_studio: RunningLabelStudio, tmp_path: Path) -> None:
@@ -60,8 +54,8 @@ def test_audits_stop_an_exchanged_model(label_studio: RunningLabelStudio, tmp_pa
             until(stage.healthy, "labelgate serve answers")
             stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
             until(lambda: len(stage.decisions()) == TASKS, "all tasks are known")
-            stage.serve_model(EXAMPLES)
-            stage.certify(0.99, max_error_rate=0.2, confidence=0.8)
+            serve_model(stage, EXAMPLES)
+            certify(stage, 0.99, max_error_rate=0.2, confidence=0.8)
             until(stage.robots_answers, "labels are accepted")
             people_work_on_the_queue(stage)
 
@@ -70,7 +64,7 @@ def test_audits_stop_an_exchanged_model(label_studio: RunningLabelStudio, tmp_pa
             a_night_raises_the_threshold(stage)
 
             newest = max(stage.truth)
-            stage.exchange_model([(text, SWAPPED[topic]) for text, topic in EXAMPLES])
+            exchange_model(stage, [(text, SWAPPED[topic]) for text, topic in EXAMPLES])
             accepted = wrong_labels_are_accepted(stage)
             trip = auditors_trip_the_breaker(stage, newest)
             exactly_the_doubtful_are_taken_back(stage, accepted, trip)
@@ -209,12 +203,6 @@ def a_night_raises_the_threshold(stage: Stage) -> None:
     decisions = stage.decisions()
     assert {decisions[each].outcome for each in back} == {Outcome.REVIEW}
     assert all((decisions[each].score or 0.0) < moved["to"] for each in back)
-    assert (
-        orjson.loads(
-            stage.command("jobs", "run", "thresholds", "--project", str(stage.project_id))
-        )["moved"]
-        == []
-    )
 
 
 def wrong_labels_are_accepted(stage: Stage) -> dict[int, str]:
@@ -301,58 +289,6 @@ def nothing_is_accepted_any_more(stage: Stage) -> None:
     assert "the breaker tripped for v1" in stage.trainings_asked_for()
 
 
-def it_is_told(stage: Stage, receiver: HttpReceiver, state: str) -> None:
-    """The alert of the breaker has arrived, signed with the secret."""
-
-    def told() -> dict[str, Any] | None:
-        for request in list(receiver.got):
-            match = re.fullmatch(r"t=(\d+),v1=(\w+)", request.headers["X-Labelgate-Signature"])
-            assert match is not None
-            signed = f"{match[1]}.".encode() + request.body
-            assert hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest() == match[2]
-            body = orjson.loads(request.body)
-            for each in body["detail"].get("alerts", [body]):
-                if (each["alert"], each["state"]) == ("breaker", state):
-                    alert: dict[str, Any] = each
-                    return alert
-        return None
-
-    alert = until(told, f"the receiver hears that the breaker's alert is {state}")
-    assert alert["project_id"] == stage.project_id
-    assert alert["about"] == "v1"
-
-
-def the_commands_tell_it(stage: Stage) -> None:
-    number = str(stage.project_id)
-    (breaker,) = status(stage)
-    assert (breaker["version"], breaker["state"]) == ("v1", "suspended")
-    assert breaker["statistic"] >= breaker["limit"]
-
-    standing = until(stage.robots_answers, "the robot's answers stand")
-    every = ("--since", "2020-01-01T00:00Z", "--why", "asked", "--dry-run", "--json")
-    would = orjson.loads(stage.command("recall", "--project", number, *every))
-    assert (would["dry_run"], would["tasks"]) == (True, len(standing))
-    assert until(stage.robots_answers, "a dry run changes nothing") == standing
-
-    page = httpx.get(f"{stage.settings.own_url}/", timeout=30).text
-    assert "suspended: nothing is accepted" in page
-    assert "accepts taken back" in page
-    gauge = rf'labelgate_breaker_suspended{{[^}}]*project="{number}"[^}}]*}} 1'
-    assert re.search(gauge, stage.metrics())
-
-    stage.command("breaker", "reset", "--project", number, "--why", "the file was exchanged")
-    (breaker,) = status(stage)
-    assert (breaker["state"], breaker["reset_why"]) == ("reset", "the file was exchanged")
-    assert datetime.fromisoformat(breaker["reset_at"]) >= datetime.fromisoformat(breaker["since"])
-
-
-def status(stage: Stage) -> list[dict[str, Any]]:
-    said = stage.command("breaker", "status", "--project", str(stage.project_id), "--json")
-    (project,) = orjson.loads(said)["projects"]
-    found: list[dict[str, Any]] = project["breakers"]
-    return found
-
-
 def another_version_ends_it(stage: Stage, receiver: HttpReceiver) -> None:
     """People answer what was taken back; a model that learned from it serves instead."""
     decisions = stage.decisions()
@@ -379,31 +315,3 @@ def another_version_ends_it(stage: Stage, receiver: HttpReceiver) -> None:
     it_is_told(stage, receiver, "resolved")
     assert suspended(stage) != []  # of v1, which nobody armed again
     until(lambda: any(each["state"] == "armed" for each in status(stage)), "the new one is armed")
-
-
-def six_figures_stand_everywhere(stage: Stage) -> None:
-    number = str(stage.project_id)
-    gains = orjson.loads(stage.command("jobs", "run", "strategies", "--project", number))
-    assert gains["gains"]
-
-    def reported() -> dict[str, Any] | None:
-        now = orjson.loads(stage.command("report", "--project", number, "--json"))["now"]
-        return now if all(now[figure] for figure in FIGURES) else None
-
-    now = until(reported, "all six figures are measured")
-    assert now["loop_seconds"]["total"]["n"] == 1
-    assert now["correction_rate"]["n"] > 0
-    assert now["audit_pass_rate"]["n"] > 30
-    assert now["agreement"]["n"] > 0
-    assert now["drift"]["drifted"] is False
-    assert sum(each["per_label"]["n"] for each in now["gain_per_label"]["strategies"].values()) > 0
-
-    said = stage.metrics()
-    for figure in FIGURES - {"drift"}:
-        gauge = rf'^labelgate_figure{{[^}}]*bound="n"[^}}]*figure="{figure}"[^}}]*}} [1-9]'
-        assert re.search(gauge, said, re.MULTILINE), figure
-    assert re.search(rf'^labelgate_drifted{{project="{number}"}} 0', said, re.MULTILINE)
-    page = httpx.get(f"{stage.settings.own_url}/", timeout=30).text
-    assert "Traceback" not in page
-    for heading in ("Six figures", "Audits by label", "Recalls and moved thresholds"):
-        assert f"<h3>{heading}</h3>" in page

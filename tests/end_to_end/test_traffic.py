@@ -12,6 +12,7 @@ from backend.store.certificates import valid_certification
 from backend.store.models import all_versions, champion
 from backend.store.reports import DRIFT, newest_report
 from policies.domain import Decision, Outcome, Purpose
+from tests.end_to_end.models_on_stage import certify, serve_model
 from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
 from tests.running_label_studio import RunningLabelStudio
 
@@ -27,8 +28,8 @@ def test_drift_raises_the_sample(label_studio: RunningLabelStudio, tmp_path: Pat
             until(stage.healthy, "labelgate serve answers")
             stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
             until(lambda: len(stage.decisions()) == TASKS, "all tasks are known")
-            stage.serve_model([text_of(place) for place in range(1_000, 1_180)])
-            stage.certify(0.9, max_error_rate=0.3, confidence=0.7)
+            serve_model(stage, [text_of(place) for place in range(1_000, 1_180)])
+            certify(stage, 0.9, max_error_rate=0.3, confidence=0.7)
             until(stage.robots_answers, "labels are accepted")
             a_first_training_has_seen_all_labels(stage)
             before = audits(stage, range(TASKS))
