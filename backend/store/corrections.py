@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.store.annotators import counting_users
@@ -32,14 +32,17 @@ def corrections(
     counts alone: errors get a second auditor, passes seldom. What was predicted is what the task's
     decision says: it is the last one before people answered.
     """
-    before = aliased(AnnotationRow)
-    looked_at_before = exists().where(
-        before.project_id == AnnotationRow.project_id,
-        before.task_id == AnnotationRow.task_id,
-        before.annotation_id < AnnotationRow.annotation_id,
-        before.by_robot.is_(False),
-        before.was_cancelled.is_(False),
-        before.deleted_at.is_(None),
+    # All at once: SQLite would look for each answer through every older one of the project.
+    looked = aliased(AnnotationRow)
+    first_looks = (
+        select(func.min(looked.annotation_id))
+        .where(
+            looked.project_id == project_id,
+            looked.by_robot.is_(False),
+            looked.was_cancelled.is_(False),
+            looked.deleted_at.is_(None),
+        )
+        .group_by(looked.task_id)
     )
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     recent = (
@@ -61,7 +64,10 @@ def corrections(
             TaskRow.deleted_at.is_(None),
             TaskRow.task_id.not_in(gold),
             counting_users(),
-            or_(DecisionRow.purpose != Purpose.AUDIT.value, ~looked_at_before),
+            or_(
+                DecisionRow.purpose != Purpose.AUDIT.value,
+                AnnotationRow.annotation_id.in_(first_looks),
+            ),
         )
         .order_by(AnnotationRow.created_at.desc(), AnnotationRow.annotation_id.desc())
         .limit(newest)

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from backend.store.corrections import AnsweredTask, answered_tasks, corrections
 from backend.store.tables import AnnotationRow, DecisionRow
 from backend.store.tasks import mark_annotations_deleted
-from policies.domain import Outcome
+from policies.domain import Outcome, Purpose
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 
@@ -116,3 +116,18 @@ def test_an_answer_older_than_every_decision_has_none_in_force(worked: WorkedPro
     with worked.runtime.sessions.begin() as session:
         session.execute(update(DecisionRow).values(decided_at=worked.clock() + timedelta(days=1)))
     assert [each.in_force for each in answered(worked)] == [None]
+
+
+def test_of_an_audit_the_first_answer_counts_alone(worked: WorkedProject) -> None:
+    predicted_a = [task for task, each in worked.decisions().items() if each.label == "A"]
+    audited, skipped, routed = predicted_a[:3]
+    with worked.runtime.sessions.begin() as session:
+        audits = DecisionRow.task_id.in_([audited, skipped])
+        session.execute(update(DecisionRow).where(audits).values(purpose=Purpose.AUDIT.value))
+    worked.server.skip(worked.people["ann"], skipped)
+    for task_id in (audited, routed, skipped):
+        worked.server.submit(worked.people["bob"], task_id, "B")
+        worked.server.submit(worked.people["sue"], task_id, "A")
+    worked.settle()
+    # Both answers to the routed task, one to each audit: a skip is no answer.
+    assert counted(worked) == {"A": (4, 3)}
