@@ -12,8 +12,10 @@ from backend.connecting import connect_project
 from backend.histories import project_history
 from backend.reviewers import seconds_by_tier, tier_members
 from backend.runtime import Runtime
+from backend.safeguards import gather_safeguards
 from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.figures import lead_times
+from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.decisions import Decisions
@@ -60,8 +62,18 @@ def apply_policy(
 
 def _planned(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Plan:
     history = project_history(runtime, project, policy)
+    with runtime.reads() as session:
+        serving = champion(session, project.id)
+        version = None if serving is None else serving.version
+        safeguards = gather_safeguards(
+            session, project, policy, (version, history.open.candidates), runtime.now()
+        )
     return plan(
-        policy, history.open, history.evidence, seconds=_measured_seconds(runtime, project, policy)
+        policy,
+        history.open,
+        history.evidence,
+        seconds=_measured_seconds(runtime, project, policy),
+        safeguards=safeguards,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from policies.audit_plan import AuditPlan, lacking_audits
 from policies.certifying import Evidence, certify_promises, reaching_auto_accept, unsliced
 from policies.decisions import Decisions
 from policies.domain import (
@@ -28,6 +29,7 @@ from policies.domain import (
 from policies.engine import decide
 from policies.intervals import wilson
 from policies.promises import AutoAccept, promises_of
+from policies.safeguards import NONE, Safeguards
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 from policies.spending import Cost, Work, cost_all_manual, cost_of, expected_trainings
@@ -111,6 +113,7 @@ def plan(
     evidence: History | None = None,
     *,
     seconds: Mapping[str, float] | None = None,
+    safeguards: Safeguards | None = None,
 ) -> Plan:
     """Replay ``history`` under the policy.
 
@@ -120,14 +123,22 @@ def plan(
     control slice; else on the history's own accepts whose label is known. Either way no answer
     both chose the threshold and measures the error.
 
-    ``seconds`` is how long a label took each tier, where that was measured outside the history.
+    ``seconds`` is how long a label took each tier, where that was measured outside the history;
+    ``safeguards`` what audits and breakers have found so far. Without them the project is a new
+    one: nothing is audited yet, and the claim and every label lack their audits.
 
     Raises
         ValueError: a field or signal that the policy's routes look at is not in the candidates.
     """
     known = history if evidence is None else evidence
     certification = _certification(policy, history.candidates, known)
-    decisions = decide(policy, history.candidates, certification, model_version=HISTORY)
+    decisions = decide(
+        policy,
+        history.candidates,
+        certification,
+        model_version=HISTORY,
+        safeguards=_of_new_project(policy) if safeguards is None else safeguards,
+    )
     accepts = decisions.outcomes == Outcome.ACCEPT
     standing: BoolArray = accepts & (decisions.purposes != Purpose.AUDIT)
     if evidence is None:
@@ -155,6 +166,13 @@ def changes(decisions: Decisions, others: Decisions) -> int:
     """How many tasks another outcome or tier would get; both decide the same tasks in order."""
     outcome = decisions.outcomes != others.outcomes
     return int(np.count_nonzero(outcome | (decisions.tiers != others.tiers)))
+
+
+def _of_new_project(policy: Policy) -> Safeguards:
+    rule = policy.auto_accept
+    if not isinstance(rule, AutoAccept):
+        return NONE
+    return Safeguards(audits=AuditPlan(lacking=lacking_audits(rule, drawn=0, answered=0, errors=0)))
 
 
 def _certification(policy: Policy, pool: Candidates, known: History) -> Certification | None:

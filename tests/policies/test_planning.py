@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from policies.audit_plan import AuditPlan, lacking_audits
 from policies.certifying import reaching_auto_accept
 from policies.domain import Candidates, ObjectArray, Outcome, Purpose
 from policies.planning import History, changes, plan
+from policies.safeguards import Safeguards
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy, policy_document
@@ -187,6 +189,24 @@ def test_hours_from_lead_times() -> None:
     found = plan(told, replace(known, lead_times=times, tiers=tiers))
     assert found.hours["general"] == pytest.approx(found.looks["general"] * 20 / 3600)
     assert found.hours["senior"] == pytest.approx(found.looks["senior"] / 60)
+
+
+def test_a_small_project_pays_for_the_audits_that_its_claim_lacks() -> None:
+    chosen = policy(audit={"share": 0.05, "per_label": 5, "most": 0.5})
+    known = history()
+    waiting = without_labels(history(600, first_id=100_000), np.ones(600, bool))
+    found = plan(chosen, waiting, known)
+    accepts = int(np.count_nonzero(found.decisions.outcomes == Outcome.ACCEPT))
+    audited = int(np.count_nonzero(found.decisions.purposes == Purpose.AUDIT))
+    lacking = lacking_audits(chosen.auto_accept, drawn=0, answered=0, errors=0)
+    assert lacking > 0.05 * accepts  # the policy's share alone would bill too few
+    assert audited == pytest.approx(lacking, rel=0.35)
+    enough = Safeguards(audits=AuditPlan(audited={"a": 9, "b": 9}))
+    proved = plan(chosen, waiting, known, safeguards=enough)
+    assert np.count_nonzero(proved.decisions.purposes == Purpose.AUDIT) < audited
+    assert proved.accepted > found.accepted
+    tripped = Safeguards(suspended={("model", None): "tripped"})
+    assert plan(chosen, waiting, known, safeguards=tripped).accepted == 0
 
 
 def test_what_changes_against_another_policy() -> None:
