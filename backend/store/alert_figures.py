@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.store.decisions import is_current
 from backend.store.reports import AGREEMENT, AUDIT, CORRECTIONS, newest_report
 from backend.store.tables import DecisionRow, JobRunRow, TaskRow
-from policies.domain import Estimate, Outcome
+from policies.domain import Estimate, Outcome, Purpose
 from policies.low_agreement import LEAST_TASKS
 
 _ALPHA = "krippendorff_alpha"
@@ -53,7 +53,10 @@ def waiting_by_tier(session: Session, project_id: int) -> dict[str, int]:
         .join(TaskRow, is_current())
         .where(
             DecisionRow.project_id == project_id,
-            DecisionRow.outcome == Outcome.REVIEW,
+            or_(
+                DecisionRow.outcome == Outcome.REVIEW,
+                DecisionRow.purpose == Purpose.AUDIT,  # an accept that waits for an auditor
+            ),
             TaskRow.deleted_at.is_(None),
             or_(
                 TaskRow.human_labels == 0,

@@ -322,6 +322,18 @@ def test_a_queue_of_too_many_days_is_told(tmp_path: Path) -> None:
     assert "days of work waiting, more than 5" in told.text
 
 
+def test_audits_that_wait_are_work_too(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    rules = [{"when": "queue_days", "above": 5}]
+    audit = {"share": 1.0, "most": 1.0, "tier": "general"}
+    stage.worked.connect(worked_policy(4, alerts=rules, audit=audit))
+    stage.worked.promote()
+    stage.worked.add(["fruit"] * 30)
+    stage.worked.settle()
+    stage.tell()
+    assert stage.standing() == {("queue_days", "general above 5")}
+
+
 def test_messages_are_counted_by_state(stage: Stage) -> None:
     stage.raise_alert()
     stage.tell()
