@@ -130,7 +130,7 @@ def _blind(purpose: Purpose, label: str, known: StandingDecision | None) -> bool
     """Whether the task shows nothing; an accept of this label was before the draw already."""
     if known is None:
         return purpose is not Purpose.ROUTED
-    if known.purpose is not Purpose.ROUTED:
+    if known.purpose is not Purpose.ROUTED or known.in_doubt:
         return True
     if purpose is Purpose.AUDIT:
         return known.outcome is not Outcome.ACCEPT or known.label != label

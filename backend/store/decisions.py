@@ -158,11 +158,15 @@ class OpenDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingDecision:
-    """What a task may show, as its current decision says."""
+    """What a task may show, as its current decision says.
+
+    ``in_doubt`` says that somebody settles what others answered, as blind as they were.
+    """
 
     outcome: Outcome
     purpose: Purpose
     label: str | None
+    in_doubt: bool = False
 
 
 def decisions_of(
@@ -172,16 +176,25 @@ def decisions_of(
     found: dict[int, StandingDecision] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         rows = session.execute(
-            select(TaskRow.task_id, DecisionRow.outcome, DecisionRow.purpose, DecisionRow.label)
+            select(
+                TaskRow.task_id,
+                DecisionRow.outcome,
+                DecisionRow.purpose,
+                DecisionRow.label,
+                or_(TaskRow.escalated_to.is_not(None), TaskRow.wants_reader.is_(True)),
+            )
             .join(DecisionRow, is_current())
             .where(
                 TaskRow.project_id == project_id,
                 TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
             )
         )
-        for task_id, outcome, purpose, label in rows:
+        for task_id, outcome, purpose, label, in_doubt in rows:
             found[task_id] = StandingDecision(
-                outcome=Outcome(outcome), purpose=Purpose(purpose), label=label
+                outcome=Outcome(outcome),
+                purpose=Purpose(purpose),
+                label=label,
+                in_doubt=bool(in_doubt),
             )
     return found
 

@@ -20,6 +20,7 @@ from backend.store.suspensions import (
     standing_suspensions,
     store_suspension,
 )
+from backend.store.tables import TaskRow
 from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
@@ -292,6 +293,12 @@ def test_predict_shows_no_accept_that_may_yet_be_drawn_and_nothing_blind(tmp_pat
     assert shown(known=True) == routed
     # Without the ledger whatever could be drawn is hidden: here just those that were.
     assert shown(known=False) <= routed
+    # Who settles what others answered is as blind as they were; so is one more reader.
+    contested, read_again = sorted(routed)[:2]
+    with worked.runtime.sessions.begin() as session:
+        session.get_one(TaskRow, (worked.project_id, contested)).escalated_to = "senior"
+        session.get_one(TaskRow, (worked.project_id, read_again)).wants_reader = True
+    assert shown(known=True) == routed - {contested, read_again}
     recall(
         worked.runtime, worked.project, Scope(model_version="v1", since=None), Cause(why="a test")
     )
