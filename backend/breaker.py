@@ -19,6 +19,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.breaker_alerts import opened, resolve
+from backend.breaker_looks import found_before, keep_look, marks_of
 from backend.breaker_states import keep, promised_error_rate
 from backend.certification import version_promises
 from backend.rearming import doubts_of
@@ -64,9 +65,21 @@ def watch(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     """Trip, take back and tell; what each group's audits have come to.
 
     Nothing happens twice: a group that is suspended does not trip again, and a second process that
-    looks at the same audits finds the suspension there.
+    looks at the same audits finds the suspension there. Where nothing was answered or decided since
+    the last look that changed nothing, its answer is given again.
     """
     policy = parse_policy(project.policy_text)
+    marks = marks_of(runtime, project, policy)
+    before = found_before(runtime, project, marks)
+    if before is not None:
+        return before
+    done = _look(runtime, project, policy)
+    if not any(done[change] for change in ("tripped", "recalled", "handed_over")):
+        keep_look(runtime, project, marks, done)
+    return done
+
+
+def _look(runtime: Runtime, project: ConnectedProject, policy: Policy) -> dict[str, Any]:
     found = _gather(runtime, project, policy)
 
     looked = [] if found is None else _looked(policy, found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -94,7 +94,8 @@ def accepted_since(
     began: dict[int, datetime] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         rows = session.execute(_starts(project_id, task_ids[start : start + _IDS_PER_STATEMENT]))
-        began.update(rows.all())  # in the ledger's order: a task's newest run is its last
+        # Oldest first: a task's newest run is its last.
+        began |= {row.task_id: row.decided_at for row in rows}
     return began
 
 
@@ -103,7 +104,8 @@ def _starts(project_id: int, task_ids: Sequence[int]) -> Select[tuple[int, datet
 
     def changed(column: Any) -> ColumnElement[bool]:
         before = func.lag(column).over(partition_by=DecisionRow.task_id, order_by=DecisionRow.seq)
-        return column.is_distinct_from(before)
+        differs: ColumnElement[bool] = column.is_distinct_from(before)
+        return differs
 
     decided = (
         select(
@@ -134,7 +136,8 @@ def entries_of(session: Session, project_id: int, seqs: Sequence[int]) -> list[L
             DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs)
         )
     )
-    found = {row.seq: entry_of(row) for row in rows}
+    # Columns under the names of the row's attributes, which is all that is looked at.
+    found = {row.seq: entry_of(cast("DecisionRow", row)) for row in rows}
     return [found[seq] for seq in seqs]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.orm import sessionmaker
 
+from backend import breaker
 from backend.breaker import watch
 from backend.breaker_states import BreakerState, breaker_states
 from backend.exporting import export_labels
@@ -502,3 +506,42 @@ def test_what_slips_through_after_a_trip_is_taken_back(worked: WorkedProject) ->
 )
 def test_groups_are_named(group: tuple[str, str | None], said: str) -> None:
     assert scope_named("v3", group) == said
+
+
+def test_a_look_is_given_again_until_something_changes(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def counted(*given: Any) -> Any:
+        looks.append(given)
+        return gather(*given)
+
+    gather = breaker._gather
+    monkeypatch.setattr(breaker, "_gather", counted)
+
+    def looked() -> bool:
+        looks.clear()
+        watch(worked.runtime, worked.project)
+        return bool(looks)
+
+    assert looked()
+    assert not looked()
+    answer_audits(worked, audits(worked)[:1])
+    assert looked()
+    assert not looked()
+    worked.clock.forward(3_601)  # whatever counts and moments cannot tell
+    assert looked()
+    worked.add(["fruit"])
+    synchronise(worked.runtime, worked.project)
+    assert looked()
+    worked.connect(audited_policy(breaker={"average_run": 200}))
+    assert looked()
+    worked.certify("v1", threshold=0.71)
+    assert looked()
+    other = worked.runtime.reads  # another process knows nothing of this one's looks
+    assert watch(replace(worked.runtime, reads=sessionmaker(**other.kw)), worked.project)
+    assert len(looks) == 2
+    trip(worked)  # what changed something is looked at again
+    assert looked()
+    assert not looked()
