@@ -88,6 +88,6 @@ ROUND = (
     "figures",
     "alerts",  # last, and after a failure too: it is what tells of it
 )
-# A mirror project is in people's hands: what is wrong with it must not keep the breaker from its
-# work.
-STOPS_NOTHING = frozenset({"mirror"})
+# What is wrong with a mirror project, which is in people's hands, or with what only measures, must
+# not keep the breaker from its work.
+STOPS_NOTHING = frozenset({"mirror", "agreement", "corrections", "audit"})

@@ -161,6 +161,20 @@ def test_a_round_runs_its_jobs_in_order_up_to_the_first_that_fails(worked: Worke
     assert [run.job for run in runs(worked)][len(ROUND) :] == until_it_failed
 
 
+@pytest.mark.parametrize("job", ["mirror", "agreement", "corrections", "audit"])
+def test_the_breaker_looks_whatever_measuring_came_to(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    def broken(_runtime: object, _project: object) -> dict[str, Any]:
+        raise ValueError("of this test")
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {**JOBS, job: broken})
+    assert not run_round(worked.runtime, worked.project)
+    assert {each.job: each.outcome for each in runs(worked)} == {
+        each: "failed" if each == job else "done" for each in ROUND
+    }
+
+
 def test_rounds_come_with_webhooks_and_after_a_while(worked: WorkedProject) -> None:
     pauses: list[float] = []
     watch = Watch(worked.runtime, pauses.append)
