@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.annotators import counting_users
@@ -88,7 +88,7 @@ def first_answered(
     found: dict[int, datetime] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         rows = session.execute(
-            select(AnnotationRow.task_id, func.min(AnnotationRow.created_at))
+            select(AnnotationRow.task_id, func.min(_given_at()))
             .where(
                 AnnotationRow.project_id == project_id,
                 AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
@@ -109,9 +109,18 @@ def answered_after(session: Session, project_id: int, since: datetime) -> set[in
             select(AnnotationRow.task_id)
             .where(AnnotationRow.project_id == project_id, *human())
             .group_by(AnnotationRow.task_id)
-            .having(func.min(AnnotationRow.created_at) > since)
+            .having(func.min(_given_at()) > since)
         )
     )
+
+
+def _given_at() -> ColumnElement[datetime]:
+    """When an answer was given, at the latest: not after we saw it, whatever Label Studio's clock.
+
+    It is held against times of our own: a trip, a new certificate, drift.
+    """
+    seen, dated = AnnotationRow.first_seen_at, AnnotationRow.created_at
+    return case((seen < dated, seen), else_=dated)
 
 
 def count_human_labels(session: Session, project_id: int) -> int:

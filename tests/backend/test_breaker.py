@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,14 @@ from tests.fakes.breaker_project import (
     answer_audits,
     audited_policy,
     audits,
+    begun,
     breaker_project,
     trip,
     trips,
 )
 from tests.fakes.interrupted_sessions import interrupted
 from tests.fakes.label_studio_server import ROBOT_ID
-from tests.fakes.worked_project import WorkedProject, looks_as_wished, worked_policy
+from tests.fakes.worked_project import WorkedProject, looks_as_wished, worked_policy, worked_project
 
 HELD: dict[str, object] = {"breaker": {"average_run": RUN, "recall": False}}
 
@@ -417,6 +419,25 @@ def test_a_crash_anywhere_is_made_good_by_the_next_round(
     assert begun.body["tasks"] == done.body["tasks"] == len(before)
     assert len(alerts(worked)) == 1
     assert len(kept(worked, BREAKER)) == 1
+
+
+def test_a_clock_of_label_studio_that_is_ahead_makes_no_old_answer_a_new_one(
+    tmp_path: Path,
+) -> None:
+    worked = worked_project(tmp_path, audited_policy())
+    worked.server.clock = lambda: worked.clock() + timedelta(days=1)
+    begun(worked)
+    trip(worked)
+    reset_breakers(worked.runtime, worked.project, None, "a look")
+    worked.settle()
+    assert trips(worked)[0].rearmed_at is None  # what was answered before proves nothing
+    worked.clock.forward(60)
+    worked.add(["fruit", "motor"] * 100)
+    worked.settle()
+    answer(worked, worked.with_purpose(Purpose.CONTROL))
+    worked.settle()
+    assert trips(worked)[0].rearmed_at is not None
+    assert watch(worked.runtime, worked.project)["tripped"] == 0  # nor trips it once more
 
 
 APART = {"max_error_rate": 0.2, "confidence": 0.8, "floor": 0.7}

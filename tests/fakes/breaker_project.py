@@ -30,7 +30,11 @@ def audited_policy(**changes: object) -> Policy:
 
 def breaker_project(folder: Path, **changes: object) -> WorkedProject:
     """Control answered, a version that accepts, and audits that nobody has answered."""
-    made = worked_project(folder, audited_policy(**changes))
+    return begun(worked_project(folder, audited_policy(**changes)))
+
+
+def begun(made: WorkedProject) -> WorkedProject:
+    """The same of a project that has nothing yet."""
     made.promote(certified=False)
     made.add(["fruit", "motor"] * 60)
     made.settle()
