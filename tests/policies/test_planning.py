@@ -12,6 +12,7 @@ from policies.audit_plan import AuditPlan, lacking_audits
 from policies.certifying import reaching_auto_accept
 from policies.domain import Candidates, ObjectArray, Outcome, Purpose
 from policies.planning import History, changes, plan
+from policies.promises import AutoAccept
 from policies.safeguards import Safeguards
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -198,6 +199,7 @@ def test_a_small_project_pays_for_the_audits_that_its_claim_lacks() -> None:
     found = plan(chosen, waiting, known)
     accepts = int(np.count_nonzero(found.decisions.outcomes == Outcome.ACCEPT))
     audited = int(np.count_nonzero(found.decisions.purposes == Purpose.AUDIT))
+    assert isinstance(chosen.auto_accept, AutoAccept)
     lacking = lacking_audits(chosen.auto_accept, drawn=0, answered=0, errors=0)
     assert lacking > 0.05 * accepts  # the policy's share alone would bill too few
     assert audited == pytest.approx(lacking, rel=0.35)
