@@ -15,7 +15,15 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
-from backend.store.reports import AGREEMENT, AUDIT, BREAKER, forget_before, thin_reports
+from backend.store.reports import (
+    AGREEMENT,
+    AUDIT,
+    BREAKER,
+    CORRECTIONS,
+    FIGURES,
+    forget_before,
+    thin_reports,
+)
 from backend.store.training import open_requests
 
 logger = logging.getLogger(__name__)
@@ -23,7 +31,7 @@ logger = logging.getLogger(__name__)
 WATCH_S = 1.0
 FAILED_ROUND_PAUSE_S = 5.0
 RETENTION = timedelta(days=30)
-EVERY_REPORT_FOR = timedelta(days=2)  # then one a day is kept, of agreement and of audits
+EVERY_REPORT_FOR = timedelta(days=2)  # then one a day is kept of what answers change
 
 
 def build_scheduler(runtime: Runtime) -> BlockingScheduler:
@@ -128,5 +136,5 @@ def forget(runtime: Runtime) -> None:
     """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
-        for kind in (AGREEMENT, AUDIT, BREAKER):
+        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)

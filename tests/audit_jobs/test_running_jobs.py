@@ -18,7 +18,19 @@ from backend.leasing import LeaseLostError, holding
 from backend.store.events import add_event, count_open
 from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
-from backend.store.reports import AGREEMENT, AUDIT, CYCLE, JobRun, recent_runs, reports
+from backend.store.reports import (
+    AGREEMENT,
+    AUDIT,
+    BREAKER,
+    CORRECTIONS,
+    CYCLE,
+    FIGURES,
+    JobRun,
+    Report,
+    recent_runs,
+    reports,
+    store_report,
+)
 from backend.store.training import open_requests, request_training
 from backend.store.votes import count_human_labels
 from connectors.annotation_tool import AnnotationToolUnavailableError
@@ -258,6 +270,20 @@ def test_old_runs_and_handled_events_are_forgotten(worked: WorkedProject) -> Non
     assert [run.job for run in runs(worked)] == ["route"]
     with worked.runtime.reads() as session:
         assert count_open(session) == 1  # nobody has looked at it yet
+
+
+def test_of_figures_that_answers_change_one_a_day_is_kept(worked: WorkedProject) -> None:
+    for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
+        for number in range(3):
+            with worked.runtime.sessions.begin() as session:
+                made_at = worked.clock()
+                body = {"number": number}
+                report = Report(kind=kind, model_version=None, made_at=made_at, body=body)
+                store_report(session, worked.project_id, report)
+    worked.clock.forward(3 * 86_400)
+    forget(worked.runtime)
+    for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
+        assert bodies(worked, kind) == [{"number": 2}], kind
 
 
 def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProject) -> None:
