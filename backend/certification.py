@@ -21,7 +21,11 @@ from backend.champion import Champion, predict_tasks
 from backend.rearming import doubts_of, settle_resets
 from backend.runtime import Runtime
 from backend.slices import control_answers
-from backend.store.certificates import StoredCertification, store_certification
+from backend.store.certificates import (
+    StoredCertification,
+    last_certification,
+    store_certification,
+)
 from backend.store.escalations import contested_task_ids
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
@@ -30,6 +34,7 @@ from policies.certifying import (
     Evidence,
     certify_promises,
     extended,
+    raised_as_before,
     reaching_auto_accept,
     ready,
 )
@@ -104,7 +109,10 @@ def certify_version(
     )
     found = certify_promises(rule, due, evidence, model_version=version)
     with runtime.reads() as session:
-        certification = extended(looked, _dated(session, project, found, (rule, answered)), version)
+        dated = _dated(session, project, found, (rule, answered))
+        if looked is None:  # another policy than that under which audits moved thresholds
+            dated = raised_as_before(dated, last_certification(session, project.id, version))
+        certification = extended(looked, dated, version)
 
     with runtime.sessions.begin() as session:
         stored = store_certification(

@@ -159,6 +159,28 @@ def extended(
     return Certification(model_version=model_version, certificates=(*kept, *certificates))
 
 
+def raised_as_before(
+    certificates: Sequence[Certificate], before: Certification | None
+) -> tuple[Certificate, ...]:
+    """New certificates that heed what audits have moved, for a promise no laxer than before.
+
+    Audits that prove too many errors under a threshold say so under another policy too; nightly
+    steps take the threshold back down where the promise holds.
+    """
+    raised = {} if before is None else {each.group: each for each in before.certificates}
+
+    def heeded(certificate: Certificate) -> Certificate:
+        old = raised.get(certificate.group)
+        if old is None or old.raised_to is None or certificate.threshold is None:
+            return certificate
+        laxer = certificate.max_error_rate > old.max_error_rate
+        if laxer or old.raised_to <= certificate.threshold:
+            return certificate
+        return replace(certificate, raised_to=old.raised_to)
+
+    return tuple(map(heeded, certificates))
+
+
 def missing(promises: Sequence[Promise], certification: Certification | None) -> list[Promise]:
     """The promises that had no look yet."""
     looked = set() if certification is None else {e.group for e in certification.certificates}

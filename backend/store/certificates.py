@@ -41,6 +41,21 @@ def valid_certification(
     return None if row is None else _stored(row)
 
 
+def last_certification(
+    session: Session, project_id: int, model_version: str
+) -> Certification | None:
+    """The newest of this version under whichever policy; None where its promise was withdrawn."""
+    row = session.scalar(
+        select(CertificateRow)
+        .where(
+            CertificateRow.project_id == project_id, CertificateRow.model_version == model_version
+        )
+        .order_by(CertificateRow.id.desc())
+        .limit(1)
+    )
+    return None if row is None or row.withdrawn else _certification(row)
+
+
 def valid_certifications(session: Session, project_id: int) -> list[StoredCertification]:
     """What nothing has voided, newest first; the version need not be the one that serves."""
     rows = session.scalars(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,11 @@ import pytest
 from backend.certification import sample, slice_is_open, version_promises
 from backend.routing import route
 from backend.slices import labelled_slices
-from backend.store.certificates import StoredCertification, valid_certification
+from backend.store.certificates import (
+    StoredCertification,
+    store_certification,
+    valid_certification,
+)
 from backend.synchronisation import synchronise
 from policies.certifying import ready
 from policies.domain import Certificate, Outcome, Purpose
@@ -18,6 +23,7 @@ from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
 from policies.sampling import SLICE, draws
 from policies.thresholds import certify
+from tests.fakes.accepting_project import accepting_project
 from tests.fakes.policy_documents import make_candidates
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -54,6 +60,30 @@ def certificate(worked: WorkedProject) -> StoredCertification | None:
 def only(stored: StoredCertification) -> Certificate:
     (found,) = stored.certification.certificates
     return found
+
+
+@pytest.mark.parametrize(("rate", "heeded"), [(0.2, "raised"), (0.1, "raised"), (0.3, "proved")])
+def test_what_audits_raised_stays_raised_under_another_policy(
+    tmp_path: Path, rate: float, heeded: str
+) -> None:
+    worked = accepting_project(tmp_path)
+    with worked.runtime.sessions.begin() as session:
+        found = valid_certification(session, worked.project_id, "v1", worked.project.policy_hash)
+        assert found is not None
+        (proved,) = found.certification.certificates
+        assert proved.threshold is not None
+        moved = replace(found.certification, certificates=(replace(proved, raised_to=0.995),))
+        digest = worked.project.policy_hash
+        store_certification(session, worked.project_id, moved, digest, worked.clock())
+    accept = ACCEPT | {"max_error_rate": rate, "floor": 0.71}
+    worked.connect(worked_policy(auto_accept=accept, control={"share": 0.3}))
+    worked.settle()
+    with worked.runtime.reads() as session:
+        found = valid_certification(session, worked.project_id, "v1", worked.project.policy_hash)
+    assert found is not None
+    (made,) = found.certification.certificates
+    assert made.threshold is not None
+    assert (made.in_force == 0.995) is (heeded == "raised")
 
 
 def test_the_one_look_waits_for_twice_the_least_answers(worked: WorkedProject) -> None:
