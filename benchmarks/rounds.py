@@ -3,7 +3,7 @@
 The scheduler runs all of them whenever a webhook came. There is no peer that does the same work:
 the ratio is to what nobody can do without, to read the rows of the project once out of the store,
 JSON and long texts left aside. Beside them ``/`` and ``/metrics``.
-Run: ``python -m benchmarks.rounds``, with another number of tasks if you like.
+Run: ``python -m benchmarks.rounds``.
 """
 
 from __future__ import annotations
@@ -34,13 +34,11 @@ MOST_WITH_AN_ANSWER = 3.0  # of a job
 
 def main() -> None:
     """Print CPU times as ratios; fail past the limits."""
-    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else TASKS
-    share = tasks / TASKS
     with tempfile.TemporaryDirectory() as folder:
-        worked = large_project(Path(folder), tasks, round(ANSWERS * share), round(AUDITS * share))
-        _print_size(worked)
+        worked = large_project(Path(folder), TASKS, ANSWERS, AUDITS)
         for _ in range(3):  # what the last answers lead to is done, once and for all
             _round(worked)
+        _print_size(worked)
         reading = min(_seconds(lambda: _read_rows(worked)) for _ in range(LOOKS))
         print(f"reading the rows once: {reading:.2f} s")
         nothing = _best([_round(worked) for _ in range(LOOKS)])
