@@ -21,10 +21,9 @@ from backend.bootstrap import build_runtime
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.decisions import current_decisions
-from backend.store.figures import accepted_labels, project_figures
 from backend.store.projects import ConnectedProject, active_project
 from backend.store.tables import TrainingRequestRow
-from policies.domain import Decision
+from policies.domain import Decision, Outcome, Purpose
 from tests.running_label_studio import RunningLabelStudio
 
 CONFIG = (
@@ -139,10 +138,12 @@ class Stage:
     def robots_answers(self) -> dict[int, str] | None:
         """What the robot says in Label Studio, once that is what the ledger wishes; else None."""
         with self.runtime.reads() as session:
-            figures = project_figures(session, self.project, self.runtime.now())
-            wished = accepted_labels(session, self.project_id)
-        if figures.deliveries.get("pending"):
-            return None
+            wished = {
+                each.decision.task_id: each.decision.label
+                for each in current_decisions(session, self.project_id, labelled=False)
+                if each.decision.outcome is Outcome.ACCEPT
+                and each.decision.purpose is Purpose.ROUTED
+            }
         robot = self.project.robot_id
         seen = {
             task["id"]: each["result"][0]["value"]["choices"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from tests.end_to_end.told import (
     SECRET,
     it_is_told,
     six_figures_stand_everywhere,
-    status,
     the_commands_tell_it,
 )
 from tests.fakes.alert_receivers import HttpReceiver, receiving
@@ -314,4 +314,5 @@ def another_version_ends_it(stage: Stage, receiver: HttpReceiver) -> None:
     assert newer.verdict["wins"] > newer.verdict["losses"]
     it_is_told(stage, receiver, "resolved")
     assert suspended(stage) != []  # of v1, which nobody armed again
-    until(lambda: any(each["state"] == "armed" for each in status(stage)), "the new one is armed")
+    armed = rf'^labelgate_breaker_suspended{{.*version="{newer.version}"}} 0'
+    until(lambda: re.search(armed, stage.metrics(), re.MULTILINE), "the new one is armed")
