@@ -31,6 +31,13 @@ ID_CHUNK = 500  # ids in one address: under 6 kB, below the 8 kB that web server
 ANSWERED = (
     (queries.any_of("total_annotations"),),
     (queries.none_of("total_annotations"), queries.any_of("cancelled_annotations")),
+    # An import recounts the whole project and writes its counts without a lock: an answer that
+    # came meanwhile is counted as none, and only the mark of the task is right.
+    (
+        queries.none_of("total_annotations"),
+        queries.none_of("cancelled_annotations"),
+        queries.labelled(),
+    ),
 )
 
 
@@ -88,9 +95,12 @@ class LabelStudioTool:
         """Tasks that have annotations and changed after ``since``, with annotations."""
         changed = () if since is None else (queries.updated_after(since.astimezone(UTC)),)
         for answered in ANSWERED:
-            yield from pages_by_id(
+            for page in pages_by_id(
                 self._admin, project_id, (*changed, *answered), with_annotations=True
-            )
+            ):
+                found = [task for task in page if task.annotations]
+                if found:
+                    yield found
 
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         """Those of ``task_ids`` that have at least one annotation, with their annotations."""
@@ -102,6 +112,7 @@ class LabelStudioTool:
                 self._admin, project_id, (queries.id_among(chunk), *answered), with_annotations=True
             )
             for task in page
+            if task.annotations
         ]
 
     def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:

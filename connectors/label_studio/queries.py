@@ -62,6 +62,11 @@ def unlabelled() -> Filter:
     return _filter("is_labeled", "equal", "Boolean", value=False)
 
 
+def labelled() -> Filter:
+    """Tasks that want no more answers."""
+    return _filter("is_labeled", "equal", "Boolean", value=True)
+
+
 def without_draft() -> Filter:
     """Tasks that nobody has begun to answer."""
     return _filter("draft_exists", "equal", "Boolean", value=False)
