@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from backend.extra_audits import draw_extra
 from backend.slices import LabelledSlices, labelled_slices
-from backend.store.tables import TaskRow
+from backend.store.freezes import EXPORT
+from backend.store.tables import FreezeRow, TaskRow
 from policies.domain import Purpose
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -163,3 +166,31 @@ def test_a_skip_and_an_edit_end_in_a_label(tmp_path: Path, second: str | None) -
         worked.server.edit(worked.people["sue"], first, label)
         worked.settle()
         assert stands(worked, task_id)[1:] == (label, False)
+
+
+def test_an_audit_of_what_was_frozen_is_looked_at_again_too(tmp_path: Path) -> None:
+    few = {"share": 0.01, "most": 0.01, "per_label": 0, "second_share": 0.0}
+    worked = project(tmp_path, policy("sue", "kim", **few))
+    with worked.runtime.sessions.begin() as session:
+        freeze = FreezeRow(
+            project_id=worked.project_id,
+            number=1,
+            model_version="v1",
+            policy_hash=worked.project.policy_hash,
+            evidence={},
+            answers=0,
+            left_control=[],
+            tasks=20,
+            why=EXPORT,
+            frozen_at=worked.clock(),
+        )
+        session.add(freeze)
+        session.flush()
+        session.execute(update(TaskRow).values(freeze_id=freeze.id))
+    assert draw_extra(worked.runtime, worked.project, 5).frozen == 5
+    worked.settle()
+    chosen = worked.with_purpose(Purpose.AUDIT)[0]
+    say(worked, chosen, sue="B")  # an error
+    assert stands(worked, chosen) == (None, "B", True)
+    say(worked, chosen, kim="B")
+    assert stands(worked, chosen) == (None, "B", False)
