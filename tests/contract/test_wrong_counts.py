@@ -1,0 +1,26 @@
+"""Answers that Label Studio counts wrongly, as a recount during an answer leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.end_to_end.stage import make_stage
+from tests.running_label_studio import RunningLabelStudio
+
+
+def test_an_answer_that_is_counted_as_none_is_read(
+    label_studio: RunningLabelStudio, tmp_path: Path
+) -> None:
+    with make_stage(label_studio, tmp_path, 3) as stage:
+        answered, *_ = sorted(stage.truth)
+        stage.label("ann", answered)
+        wrong = stage.client.patch(f"/api/tasks/{answered}/", json={"total_annotations": 0})
+        assert wrong.status_code == 200, wrong.text
+        task = stage.task(answered)
+        assert (task["is_labeled"], task["total_annotations"]) == (True, 0)
+
+        tool = stage.runtime.tool()
+        (page,) = tool.annotated_since(stage.project_id, None)
+        assert [(each.id, len(each.annotations)) for each in page] == [(answered, 1)]
+        (found,) = tool.annotated_among(stage.project_id, sorted(stage.truth))
+        assert found.id == answered
