@@ -117,12 +117,14 @@ def looking_otherwise(session: Session, project_id: int, wishes: Sequence[Wish])
     One answer moves few of them: the others need no transaction, for which webhooks would wait.
     """
     rows = session.execute(
-        select(DeliveryRow.task_id, DeliveryRow.delivered).where(
-            DeliveryRow.project_id == project_id, DeliveryRow.state == DELIVERED
+        select(DeliveryRow.task_id, DeliveryRow.delivered, DeliveryRow.state).where(
+            DeliveryRow.project_id == project_id
         )
     )
-    standing = {task_id: look or NOTHING for task_id, look in rows}
-    return [wish for wish in wishes if standing.get(wish.task_id) != wish.look]
+    standing = {
+        task_id: (look or NOTHING) if state == DELIVERED else None for task_id, look, state in rows
+    }
+    return [wish for wish in wishes if standing.get(wish.task_id, NOTHING) != wish.look]
 
 
 def due_deliveries(session: Session, project_id: int, now: datetime, limit: int) -> list[Delivery]:

@@ -11,6 +11,7 @@ from backend.store.deliveries import (
     Wish,
     count_by_state,
     due_deliveries,
+    looking_otherwise,
     mark_delivered,
     mark_failed,
     mark_left_to_people,
@@ -91,6 +92,18 @@ def test_equal_looks_need_no_new_delivery(tasks: Database) -> None:
     assert wish(tasks, *again) == 0
     assert wish(tasks, replace(WAITING, task_id=3)) == 0  # looks like a task nobody touched
     assert wish(tasks, replace(REVIEW, model_version="v2")) == 1  # shows another version
+
+
+def test_wishes_that_change_nothing_are_known_without_a_transaction(tasks: Database) -> None:
+    wish(tasks, REVIEW, replace(ACCEPT, task_id=2))
+    deliver(tasks)
+    wish(tasks, replace(REVIEW, task_id=3))
+    nothing = [replace(REVIEW, score=0.6), replace(ACCEPT, task_id=2, model_version="v2")]
+    nothing.append(replace(WAITING, task_id=4))  # looks like a task nobody touched
+    some = [replace(BLIND, task_id=1), replace(REVIEW, task_id=3), replace(REVIEW, task_id=5)]
+    with tasks.reads() as session:
+        assert looking_otherwise(session, PROJECT_ID, [*nothing, *some]) == some
+        assert looking_otherwise(session, PROJECT_ID, []) == []
 
 
 @pytest.mark.parametrize("other", [ACCEPT, BLIND, WAITING, replace(REVIEW, marker="senior")])
