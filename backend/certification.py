@@ -20,11 +20,12 @@ from backend.candidates import column, with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.rearming import doubts_of, settle_resets
 from backend.runtime import Runtime
-from backend.slices import control_answers
+from backend.slices import control_answers, proving_since
 from backend.store.certificates import (
     StoredCertification,
     last_certification,
     store_certification,
+    valid_certification,
 )
 from backend.store.escalations import contested_task_ids
 from backend.store.projects import ConnectedProject
@@ -90,6 +91,7 @@ def certify_version(
         doubts = doubts_of(session, project.id, version, looked)
         promised = version_promises(rule, policy, serving.predictor.labels)
         promises = doubts.due(promised, looked)
+        since = proving_since(session, project.id, version)
         control = control_answers(session, project, policy, version)
         pool = unlabelled_task_ids(session, project.id)
         waiting = pool + contested_task_ids(session, project.id)
@@ -115,6 +117,9 @@ def certify_version(
         certification = extended(looked, dated, version)
 
     with runtime.sessions.begin() as session:
+        if proving_since(session, project.id, version) != since:
+            # Withdrawn meanwhile: these answers prove nothing any more.
+            return valid_certification(session, project.id, version, project.policy_hash)
         stored = store_certification(
             session, project.id, certification, project.policy_hash, runtime.now()
         )

@@ -7,6 +7,7 @@ person labelled before Labelgate knew it is in its slice all the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -49,6 +50,12 @@ def labelled_slices(session: Session, project: ConnectedProject, policy: Policy)
     )
 
 
+def proving_since(session: Session, project_id: int, model_version: str) -> datetime | None:
+    """From when on control answers prove something of a version; None: from the first one on."""
+    times = (withdrawn_at(session, project_id, model_version), drifted_at(session, project_id))
+    return max((time for time in times if time is not None), default=None)
+
+
 def control_answers(
     session: Session, project: ConnectedProject, policy: Policy, model_version: str
 ) -> dict[int, str]:
@@ -59,11 +66,7 @@ def control_answers(
     they are about traffic that does not come any more.
     """
     control = labelled_slices(session, project, policy).control
-    times = (
-        withdrawn_at(session, project.id, model_version),
-        drifted_at(session, project.id),
-    )
-    since = max((time for time in times if time is not None), default=None)
+    since = proving_since(session, project.id, model_version)
     if since is None:
         return control
     later = answered_after(session, project.id, since)

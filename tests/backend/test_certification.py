@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,15 +16,16 @@ from backend.store.certificates import (
     StoredCertification,
     store_certification,
     valid_certification,
+    void_certifications,
 )
 from backend.synchronisation import synchronise
-from policies.certifying import ready
+from policies.certifying import certify_promises, ready
 from policies.domain import Certificate, Outcome, Purpose
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
 from policies.sampling import SLICE, draws
 from policies.thresholds import certify
-from tests.fakes.accepting_project import accepting_project
+from tests.fakes.accepting_project import accepting_project, accepts
 from tests.fakes.policy_documents import make_candidates
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -60,6 +62,26 @@ def certificate(worked: WorkedProject) -> StoredCertification | None:
 def only(stored: StoredCertification) -> Certificate:
     (found,) = stored.certification.certificates
     return found
+
+
+def test_what_is_withdrawn_while_it_is_proved_anew_stays_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = accepting_project(tmp_path)
+
+    def withdrawn_meanwhile(*given: Any, **named: Any) -> Any:
+        found = certify_promises(*given, **named)
+        with worked.runtime.sessions.begin() as session:
+            void_certifications(session, worked.project_id, "drift", worked.clock())
+        return found
+
+    worked.connect(worked_policy(auto_accept=ACCEPT | {"floor": 0.71}, control={"share": 0.3}))
+    monkeypatch.setattr("backend.certification.certify_promises", withdrawn_meanwhile)
+    route(worked.runtime, worked.project)
+    with worked.runtime.reads() as session:
+        digest = worked.project.policy_hash
+        assert valid_certification(session, worked.project_id, "v1", digest) is None
+    assert not accepts(worked)
 
 
 @pytest.mark.parametrize(("rate", "heeded"), [(0.2, "raised"), (0.1, "raised"), (0.3, "proved")])
