@@ -169,7 +169,7 @@ def test_a_skip_and_an_edit_end_in_a_label(tmp_path: Path, second: str | None) -
 
 
 def test_an_audit_of_what_was_frozen_is_looked_at_again_too(tmp_path: Path) -> None:
-    few = {"share": 0.01, "most": 0.01, "per_label": 0, "second_share": 0.0}
+    few: dict[str, Any] = {"share": 0.01, "most": 0.01, "per_label": 0, "second_share": 0.0}
     worked = project(tmp_path, policy("sue", "kim", **few))
     with worked.runtime.sessions.begin() as session:
         freeze = FreezeRow(
