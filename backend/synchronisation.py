@@ -28,6 +28,7 @@ from backend.store.tasks import (
     store_annotations,
     store_tasks,
     task_ids,
+    unknown_annotations,
 )
 from backend.store.training import request_training
 from backend.store.votes import count_new_labels
@@ -50,7 +51,7 @@ def synchronise(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     project = _refresh_config(runtime, project)
     totals = {
         "tasks": _read_new_tasks(runtime, project),
-        "answers": _read_answers(runtime, project),
+        "answers": _read_answers(runtime, project) + _read_told(runtime, project, events),
     }
     with runtime.sessions.begin() as session:
         _apply_deletions(session, project, events, runtime.now())
@@ -79,6 +80,10 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     for page in runtime.tool().annotated_since(project.id, None):
         _store_answers(runtime, project, labeling, page)
         answered.update(task.id for task in page)
+    missing = sorted(set(annotations.values()) - answered)
+    there = runtime.tool().answers_to(project.id, missing)  # a list may have left them out
+    _store_answers(runtime, project, labeling, there)
+    answered.update(task.id for task in there)
     emptied = [each for each, task_id in annotations.items() if task_id not in answered]
     with runtime.sessions.begin() as session:
         mark_tasks_deleted(session, project.id, sorted(tasks - seen), runtime.now())
@@ -121,6 +126,28 @@ def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
         store_sync_state(session, project.id, 0, until)
     return count
+
+
+def _read_told(
+    runtime: Runtime, project: ConnectedProject, events: Iterable[tuple[str, dict[str, Any]]]
+) -> int:
+    """Answers that webhooks told of and that no list has named: Label Studio lost count of them."""
+    told = [
+        detail
+        for action, detail in events
+        if action.startswith("ANNOTATION") and action != "ANNOTATIONS_DELETED"
+    ]
+    ids = {each for detail in told for each in detail.get("annotation_ids", [])}
+    with runtime.reads() as session:
+        unread = unknown_annotations(session, project.id, ids)
+    tasks = {
+        task_id
+        for detail in told
+        if unread.intersection(detail.get("annotation_ids", []))
+        for task_id in detail.get("task_ids", [])
+    }
+    found = runtime.tool().answers_to(project.id, sorted(tasks)) if tasks else []
+    return _store_answers(runtime, project, parse_labeling(project.label_config), found)
 
 
 def _store_answers(

@@ -121,6 +121,13 @@ class AnnotationTool(Protocol):
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         """Those of ``task_ids`` that have at least one annotation, with their annotations."""
 
+    def answers_to(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
+        """The same for a few tasks, even where the tool has lost count of their annotations.
+
+        Label Studio's lists go by its counters, and a bulk action that counts while somebody
+        answers writes the older number.
+        """
+
     def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
         """Those of ``task_ids`` that have at least one prediction (a marker counts)."""
 

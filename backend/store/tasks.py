@@ -121,6 +121,24 @@ def standing_annotations(session: Session, project_id: int) -> dict[int, int]:
     return {row.annotation_id: row.task_id for row in rows}
 
 
+def unknown_annotations(
+    session: Session, project_id: int, annotation_ids: Collection[int]
+) -> set[int]:
+    """Those of these annotations that were never read."""
+    ids = sorted(annotation_ids)
+    known: set[int] = set()
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        known.update(
+            session.scalars(
+                select(AnnotationRow.annotation_id).where(
+                    AnnotationRow.project_id == project_id,
+                    AnnotationRow.annotation_id.in_(ids[start : start + _IDS_PER_STATEMENT]),
+                )
+            )
+        )
+    return set(ids) - known
+
+
 def unlabelled_task_ids(session: Session, project_id: int) -> list[int]:
     """Tasks that no person has labelled and no freeze made final, ascending."""
     return list(

@@ -150,6 +150,21 @@ def test_an_answer_that_is_gone_while_others_stand_needs_no_event(worked: Worked
     assert labels(worked) == 1
 
 
+def test_an_answer_that_label_studio_lost_count_of_is_read_by_its_webhook_and_stays(
+    worked: WorkedProject,
+) -> None:
+    lost, other, *_ = [task.id for task in worked.tasks]
+    answer = worked.server.submit(worked.people["ann"], lost, "A")
+    worked.server.submit(worked.people["ann"], other, "B")
+    worked.server.miscounted.add(lost)
+    assert sync(worked)["answers"] == 1
+    event(worked, "ANNOTATION_CREATED", task_ids=[lost], annotation_ids=[answer])
+    assert sync(worked)["answers"] == 1
+    assert votes(worked) == {lost: "A", other: "B"}
+    assert reconcile(worked.runtime, worked.project)["annotations_gone"] == 0
+    assert votes(worked) == {lost: "A", other: "B"}
+
+
 def test_a_training_asked_for_in_label_studio_is_queued_once(worked: WorkedProject) -> None:
     for _ in range(3):
         event(worked, "START_TRAINING")

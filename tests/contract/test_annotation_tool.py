@@ -128,6 +128,8 @@ def test_answers_and_skips_are_read_with_who_said_what(world: World) -> None:
     assert labels(world.tool.annotated_among(world.project_id, ids)) == labels(found)
     assert world.tool.annotated_among(world.project_id, [ids[1]]) == []
     assert world.tool.annotated_among(world.project_id, []) == []
+    assert labels(world.tool.answers_to(world.project_id, ids)) == labels(found)
+    assert world.tool.answers_to(world.project_id, []) == []
 
 
 def test_only_what_changed_since_is_read_again(world: World) -> None:

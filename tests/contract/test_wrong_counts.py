@@ -24,3 +24,9 @@ def test_an_answer_that_is_counted_as_none_is_read(
         assert [(each.id, len(each.annotations)) for each in page] == [(answered, 1)]
         (found,) = tool.annotated_among(stage.project_id, sorted(stage.truth))
         assert found.id == answered
+
+        wrong = stage.client.patch(f"/api/tasks/{answered}/", json={"is_labeled": False})
+        assert wrong.status_code == 200, wrong.text
+        assert list(tool.annotated_since(stage.project_id, None)) == []
+        (found,) = tool.answers_to(stage.project_id, sorted(stage.truth))
+        assert (found.id, len(found.annotations)) == (answered, 1)

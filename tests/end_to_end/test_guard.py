@@ -139,9 +139,9 @@ def audits_of(stage: Stage) -> list[int]:
 
 def audits_are_handed_out_blind(stage: Stage) -> list[int]:
     """They get the marker alone: neither the accepted label nor the robot's annotation."""
+    until(lambda: handed_out(stage, set(audits_of(stage))), "the audits are handed out")
     audits = audits_of(stage)
     assert len(audits) >= 30
-    until(lambda: set(stage.view("Audit")) == set(audits), "the audits are handed out")
     for task_id in audits[::6]:
         seen = stage.task(task_id)  # opening it must not bring a prediction either
         assert [each["result"] for each in seen["predictions"]] == [[], []]
@@ -149,6 +149,12 @@ def audits_are_handed_out_blind(stage: Stage) -> list[int]:
         assert versions[1] == "labelgate: Audit"
         assert seen["annotations"] == []
     return audits[:ANSWERED]
+
+
+def handed_out(stage: Stage, audits: set[int]) -> list[int]:
+    """These audits in the order of their view, once all of them stand there; else none."""
+    shown = [task_id for task_id in stage.view("Audit") if task_id in audits]
+    return shown if len(shown) == len(audits) else []
 
 
 def auditors_find_some_wrong(stage: Stage, audits: list[int]) -> None:
@@ -218,9 +224,10 @@ def wrong_labels_are_accepted(stage: Stage) -> dict[int, str]:
 
 def auditors_trip_the_breaker(stage: Stage, before: int) -> Suspension:
     """Of the tasks that came after ``before``, which the exchanged model has decided."""
-    audits = audits_of(stage)
-    until(lambda: set(stage.view("Audit")) == set(audits), "the new audits are handed out")
-    new = [task_id for task_id in stage.view("Audit") if task_id > before]
+    new = until(
+        lambda: handed_out(stage, {each for each in audits_of(stage) if each > before}),
+        "the new audits are handed out",
+    )
     for task_id in new[:12]:
         stage.label("sen", task_id)
     trips = until(lambda: suspended(stage), "the breaker trips")

@@ -96,11 +96,19 @@ class FakeAnnotationTool:
                 for each in self.server.of_project(project_id)
                 if since is None or each.updated_at > since
             ]
-            return self._pages(_annotated(changed))
+            return self._pages(_annotated(self._counted(changed)))
 
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         with self._call("annotated_among"):
+            return _annotated(self._counted(self._selected(project_id, task_ids)))
+
+    def answers_to(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
+        with self._call("answers_to"):
             return _annotated(self._selected(project_id, task_ids))
+
+    def _counted(self, tasks: Sequence[FakeTask]) -> list[FakeTask]:
+        """Those of which the server knows that they have answers."""
+        return [each for each in tasks if each.id not in self.server.miscounted]
 
     def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
         with self._call("predicted_among"):

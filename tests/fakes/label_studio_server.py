@@ -41,7 +41,8 @@ class FakeTask:
 class FakeServer:
     """``clock`` gives the times that rows are stamped with; ids rise over all kinds of rows.
 
-    ``drafts`` are the tasks that somebody has begun to answer.
+    ``drafts`` are the tasks that somebody has begun to answer, ``miscounted`` those whose answers
+    no list names, because the server has lost count of them.
     """
 
     clock: Callable[[], datetime]
@@ -53,6 +54,7 @@ class FakeServer:
     views: dict[int, tuple[int, str]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
+    miscounted: set[int] = field(default_factory=set)
     _last_id: int = 0
 
     def add_project(self, title: str, label_config: str) -> int:
