@@ -13,13 +13,13 @@ from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
-from backend import mirror
-from backend.alerting import tell
-from backend.breaker import watch
+from backend.alerts.telling import tell
+from backend.breakers.watch import watch
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.extra_audits import draw_due
 from backend.freezing import freeze_aged
+from backend.mirrors import copies as mirror
 from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime

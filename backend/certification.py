@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.breakers.rearming import doubts_of, settle_resets
 from backend.candidates import column, with_class_support
 from backend.champion import Champion, predict_tasks
-from backend.rearming import doubts_of, settle_resets
 from backend.runtime import Runtime
 from backend.slices import control_answers, proving_since
 from backend.store.certificates import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
-from backend.mirror_projects import find_mirror, leave_mirror, set_up_mirror
+from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.predictors.language import known_languages
-from backend.rearming import regroup
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import (

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.breakers.rearming import doubts_of, without_suspended
 from backend.candidates import column
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
-from backend.rearming import doubts_of, without_suspended
 from backend.runtime import Runtime
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification

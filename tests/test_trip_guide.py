@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from audit_jobs.corrections import job as corrections
-from backend.breaker import watch
+from backend.breakers.watch import watch
 from labelgate import main
 from policies.domain import Purpose
 from tests.fakes.accepting_project import accepts

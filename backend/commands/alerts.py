@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from backend.alert_channels import CHANNELS, WAYS, configured_channels
+from backend.alerts.channels import CHANNELS, WAYS, configured_channels
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project

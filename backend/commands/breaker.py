@@ -6,10 +6,10 @@ import click
 import orjson
 
 from backend.bootstrap import build_runtime, read_settings
-from backend.breaker_states import BreakerState, breaker_states
+from backend.breakers.rearming import reset_breakers
+from backend.breakers.states import BreakerState, breaker_states
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.rearming import reset_breakers
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, all_projects
 from policies.loading import parse_policy

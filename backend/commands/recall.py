@@ -8,9 +8,9 @@ import click
 import orjson
 
 from backend.bootstrap import build_runtime, read_settings
+from backend.breakers.recall import Cause, Recalled, recall
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.recall import Cause, Recalled, recall
 from backend.runtime import Runtime
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
-from backend.breaker_states import BreakerState, breaker_states
+from backend.breakers.states import BreakerState, breaker_states
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject, all_projects

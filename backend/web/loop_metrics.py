@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 
-from backend.breaker_states import BreakerState
+from backend.breakers.states import BreakerState
 from backend.store.figures import ProjectFigures
 
 _BOUNDS = ("value", "low", "high", "n")

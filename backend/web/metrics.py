@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.answers import Answers
-from backend.breaker_states import breaker_states
+from backend.breakers.states import breaker_states
 from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open

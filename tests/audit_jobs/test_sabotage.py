@@ -14,7 +14,7 @@ import pytest
 
 from audit_jobs.audits import job as audit
 from backend.app import create_app
-from backend.breaker import watch
+from backend.breakers.watch import watch
 from backend.predictors import artifacts, sklearn_models
 from backend.store.alerts import open_alerts
 from backend.store.decisions import current_decisions

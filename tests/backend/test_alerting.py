@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from backend.alert_channels import Channels, configured_channels
-from backend.alerting import tell
+from backend.alerts.channels import Channels, configured_channels
+from backend.alerts.telling import tell
 from backend.settings import Settings
 from backend.store.alert_messages import StoredMessage, count_messages, messages
 from backend.store.alerts import Alert, open_alerts, store_alert

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import sessionmaker
 
-from backend import breaker
-from backend.breaker import watch
-from backend.breaker_states import BreakerState, breaker_states
+from backend.breakers import watch as breaker
+from backend.breakers.rearming import reset_breakers
+from backend.breakers.states import BreakerState, breaker_states
+from backend.breakers.watch import watch
 from backend.exporting import export_labels
 from backend.freezing import freeze_accepts
-from backend.rearming import reset_breakers
 from backend.routing import route
 from backend.store.alerts import Alert, newest_alerts, open_alerts
 from backend.store.certificates import valid_certification
@@ -397,7 +397,7 @@ class KilledError(Exception):
 def test_a_crash_anywhere_is_made_good_by_the_next_round(
     worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.recall.CHUNK", 10)
+    monkeypatch.setattr("backend.breakers.recall.CHUNK", 10)
     answer_audits(worked, audits(worked)[:12], wrong=True)
     before = accepts(worked)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from audit_jobs.audits import job as audit
-from backend import mirror
 from backend.delivery import deliver
-from backend.mirror import MirrorError
-from backend.mirror_keys import KEY, key_of
-from backend.mirror_projects import find_mirror
+from backend.mirrors import copies as mirror
+from backend.mirrors.copies import MirrorError
+from backend.mirrors.keys import KEY, key_of
+from backend.mirrors.projects import find_mirror
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.events import add_event
 from backend.store.figures import project_figures

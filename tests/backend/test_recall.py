@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.breakers.recall import Cause, recall
 from backend.freezing import freeze_accepts
-from backend.recall import Cause, recall
 from backend.routing import route
 from backend.store.deliveries import count_by_state
 from backend.store.freezes import EXPORT
@@ -155,7 +155,7 @@ def killed() -> None:
 def test_a_recall_that_was_cut_off_is_continued(
     worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.recall.CHUNK", 10)
+    monkeypatch.setattr("backend.breakers.recall.CHUNK", 10)
     before = accepts(worked)
     with pytest.raises(KilledError):
         recall(interrupted(worked.runtime, {4: killed}), worked.project, EVERYTHING, WHY)

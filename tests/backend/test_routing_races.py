@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from backend.breakers.recall import Cause, recall
 from backend.champion import predict_tasks
-from backend.recall import Cause, recall
 from backend.routing import route
 from backend.store.freezes import EXPORT
 from backend.store.tables import FreezeRow, TaskRow

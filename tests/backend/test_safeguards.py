@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backend.answers import answer
+from backend.breakers.recall import Cause, recall
 from backend.queueing import wishes_of
-from backend.recall import Cause, recall
 from backend.routing import route
 from backend.safeguards import lacking, undecided
 from backend.serving import Snapshots

@@ -150,7 +150,9 @@ def agreement_and_audits_are_measured(stage: Stage) -> None:
     audit = until(measured, "the audit pass rate is measured")
     rate = audit.body["pass_rate"]
     assert len(audit.body["failed"]) >= 1
-    assert rate["value"] == pytest.approx(1 - len(audit.body["failed"]) / rate["n"])
+    assert rate["n"] == audit.body["audited"]
+    # Audits weigh by their chances, which differ from label to label.
+    assert rate["value"] == pytest.approx(1 - len(audit.body["failed"]) / rate["n"], abs=0.05)
     assert rate["low"] < rate["value"] < rate["high"]
     with stage.runtime.reads() as session:
         agreement = newest_report(session, stage.project_id, AGREEMENT)

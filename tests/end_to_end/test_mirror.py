@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import update
 
 from audit_jobs.running import run_job
-from backend.mirror_keys import KEY, key_of
+from backend.mirrors.keys import KEY, key_of
 from backend.predictors import artifacts, sklearn_models
 from backend.store.certificates import store_certification
 from backend.store.decisions import current_decisions

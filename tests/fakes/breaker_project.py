@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backend.breaker import watch
+from backend.breakers.watch import watch
 from backend.store.suspensions import suspensions
 from policies.breaker import Suspension
 from policies.domain import Outcome, Purpose

@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 
 from audit_jobs import gold, readers
+from backend.breakers.rearming import regroup
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.predictors import artifacts, sklearn_models
 from backend.queueing import place
-from backend.rearming import regroup
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.settings import Settings

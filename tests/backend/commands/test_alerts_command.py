@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from backend.alerting import tell
+from backend.alerts.telling import tell
 from backend.store.alerts import Alert, store_alert
 from labelgate import main
 from policies.alert_wording import _OTHER, _STEPS

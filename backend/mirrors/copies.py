@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
-from backend.mirror_keys import KEY, is_copy, key_of
+from backend.mirrors.keys import KEY, is_copy, key_of
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_overtaken
 from backend.store.mirrors import (

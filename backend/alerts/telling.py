@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.alert_channels import Channels, configured_channels
-from backend.alert_outbox import ID, TOLD, queue_alerts, told_by
-from backend.alert_watch import watch
+from backend.alerts.channels import Channels, configured_channels
+from backend.alerts.outbox import ID, TOLD, queue_alerts, told_by
+from backend.alerts.watch import watch
 from backend.leasing import Lease, holding
 from backend.runtime import Runtime
 from backend.store.alert_messages import (

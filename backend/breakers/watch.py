@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from backend.breaker_alerts import opened, resolve
-from backend.breaker_looks import found_before, keep_look, marks_of
-from backend.breaker_states import keep, promised_error_rate
+from backend.breakers.alerts import opened, resolve
+from backend.breakers.looks import found_before, keep_look, marks_of
+from backend.breakers.rearming import doubts_of
+from backend.breakers.recall import Cause, hand_over, recall
+from backend.breakers.states import keep, promised_error_rate
 from backend.certification import version_promises
-from backend.rearming import doubts_of
-from backend.recall import Cause, hand_over, recall
 from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.alerts import store_alert

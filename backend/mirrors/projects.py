@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backend.mirror import MirrorError, keep_config, take_away
-from backend.mirror_keys import is_copy
+from backend.mirrors.copies import MirrorError, keep_config, take_away
+from backend.mirrors.keys import is_copy
 from backend.runtime import Runtime
 from backend.store.mirrors import copies, mirror_of, mirrored_project, store_mirror
 from backend.store.projects import ConnectedProject, active_project

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from backend.alert_watch import WATCHED
+from backend.alerts.watch import WATCHED
 from backend.runtime import Runtime
 from backend.store.alert_messages import (
     GIVEN_UP,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.breaker_alerts import moved, opened
+from backend.breakers.alerts import moved, opened
 from backend.runtime import Runtime
 from backend.store.alerts import open_alerts, store_alert
 from backend.store.freezes import Standing

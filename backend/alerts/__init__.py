@@ -1,0 +1,1 @@
+"""Alerts on their way to people: what is told, over which channel, and whether it arrived."""

@@ -1,0 +1,1 @@
+"""Breakers: audits that stop auto-accept, what takes it back, and what arms it again."""

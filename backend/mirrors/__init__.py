@@ -1,0 +1,1 @@
+"""Mirror projects: audited tasks copied where nobody can look anything up, and their answers."""
