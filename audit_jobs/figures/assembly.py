@@ -71,6 +71,7 @@ def _now(measured: Measured) -> dict[str, Any]:
         GAIN: _gains(cycles),
         CORRECTION: correction.get("rate"),
         "correction_band": correction.get("band"),
+        "correction_says": correction.get("says"),
         "blind_error": correction.get("blind_error"),
         AUDIT: audit.get("pass_rate"),
         "corrected_pass_rate": audit.get("corrected_pass_rate"),

@@ -42,7 +42,7 @@ def tables(body: Mapping[str, Any]) -> list[Table]:
 
 
 def _in_short(now: Mapping[str, Any]) -> Table:
-    band = now["correction_band"]
+    corrected = now.get("correction_says")
     rows = [figure_cells(name, now[key]) for key, name in _SERIES]
     rows.append(
         figure_cells("audit pass rate, auditors' errors taken out", now["corrected_pass_rate"])
@@ -50,7 +50,7 @@ def _in_short(now: Mapping[str, Any]) -> Table:
     return Table(
         heading="The loop in figures",
         says="Every figure with its interval and what it rests on. "
-        + ("" if band is None else f"The correction rate is {band.replace('_', ' ')} its band."),
+        + ("" if corrected is None else f"Corrections: {corrected}."),
         columns=("figure", *FIGURE),
         rows=tuple(rows),
     )

@@ -182,6 +182,7 @@ def test_the_report_in_every_form(worked: WorkedProject, monkeypatch: pytest.Mon
     assert found["cost"]["labour_by_tier"]
     text = run(worked, monkeypatch, "--project", "worked", "--format", "md").stdout
     assert "## Cost" in text
+    assert "rests on. Corrections: the interval reaches across a bound" in text
     assert "6 of 131 audits &lt;wrong>" in text
     html = run(worked, monkeypatch, "--project", "worked", "--format", "html").stdout
     assert "6 of 131 audits &lt;wrong&gt;" in html

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from backend.store.certificates import store_certification
 from backend.store.projects import active_project
-from backend.store.reports import CYCLE, GOLD, Report, close_run, open_run, store_report
+from backend.store.reports import CYCLE, FIGURES, GOLD, Report, close_run, open_run, store_report
 from backend.web.dashboard import estimate
 from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
@@ -196,3 +196,41 @@ def test_the_page_and_the_metrics_say_who_passes_gold(
     assert 'labelgate_gold_score{project="1",user="8"} 0.25' in metrics
     assert 'labelgate_annotator_counts{project="1",user="8"} 0.0' in metrics
     assert 'labelgate_annotator_counts{project="1",user="7"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(("band", "marked"), [("over", True), ("under", True), ("within", False)])
+def test_a_correction_rate_outside_its_band_is_marked(
+    project: WebProject, client: FlaskClient, band: str, *, marked: bool
+) -> None:
+    rate = {"value": 0.4, "low": 0.35, "high": 0.45, "n": 300}
+    part = {
+        "gain_per_label": None,
+        "correction_rate": rate,
+        "correction_band": band,
+        "blind_error": None,
+        "audit_pass_rate": None,
+        "corrected_pass_rate": None,
+        "loop_seconds": None,
+        "agreement": None,
+        "drift": None,
+    }
+    unknown = {"value": None, "low": None, "high": None, "n": 0}
+    cost = {
+        "cost": 12.0,
+        "cost_all_manual": 20.0,
+        "cost_items": {"labour": 12.0},
+        "cost_per_label": 0.12,
+        "avoided_errors": unknown,
+        "cost_per_avoided_error": unknown,
+    }
+    body = {"now": part, "weeks": {}, "versions": {}, "cost": cost}
+    report = Report(kind=FIGURES, model_version="v1", made_at=project.clock(), body=body)
+    with project.runtime.sessions.begin() as session:
+        store_report(session, 1, report)
+    page = page_of(client)
+    assert ('<td class="failed">40.0 % (35.0 to 45.0, n = 300)</td>' in page) == marked
+    assert "12.00 spent, all by hand 20.00, 0.120 for each label" in page
+    lines = client.get("/metrics").get_data(as_text=True).splitlines()
+    figure = 'labelgate_figure{bound="low",figure="correction_rate",part="",project="1"} 0.35'
+    assert figure in lines
+    assert 'labelgate_cost{item="all_manual",project="1"} 20.0' in lines
