@@ -9,7 +9,18 @@ from flask.testing import FlaskClient
 
 from backend.store.certificates import store_certification
 from backend.store.projects import active_project
-from backend.store.reports import CYCLE, FIGURES, GOLD, Report, close_run, open_run, store_report
+from backend.store.reports import (
+    CYCLE,
+    DRIFT,
+    FIGURES,
+    GOLD,
+    RECALL,
+    THRESHOLD,
+    Report,
+    close_run,
+    open_run,
+    store_report,
+)
 from backend.web.dashboard import estimate
 from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
@@ -234,3 +245,36 @@ def test_a_correction_rate_outside_its_band_is_marked(
     figure = 'labelgate_figure{bound="low",figure="correction_rate",part="",project="1"} 0.35'
     assert figure in lines
     assert 'labelgate_cost{item="all_manual",project="1"} 20.0' in lines
+
+
+def test_what_drift_raised_and_what_audits_moved_is_shown(
+    project: WebProject, client: FlaskClient
+) -> None:
+    slices = {"label": "A", "field": None, "value": None, "factor": 3.0, "most": 0.5}
+    drift = {"drifted": True, "features": [], "raised": [slices | {"factor_now": 2.2}]}
+    moved = {
+        "group": {"predictor": "model", "label": "A"},
+        "from": 0.8,
+        "to": 0.82,
+        "proved": 0.8,
+        "bound": 0.061,
+        "evidence": {"audits": 90, "errors": 9},
+    }
+    recall = {"tasks": 12, "why": "6 of 131 audits wrong"}
+    with project.runtime.sessions.begin() as session:
+        for kind, body in (
+            (DRIFT, drift),
+            (THRESHOLD, moved),
+            (RECALL, recall | {"state": "begun"}),
+            (RECALL, recall | {"state": "done"}),
+        ):
+            made_at = project.clock()
+            project.clock.forward(1)
+            made = Report(kind=kind, model_version="v1", made_at=made_at, body=body)
+            store_report(session, 1, made)
+    page = page_of(client)
+    assert "predicted A</th><td>2.2, at most 50%" in page
+    assert "threshold 0.800 to 0.820" in page
+    assert "9 of 90 audits wrong, accepted as A; the error rate is at least 6.1%" in page
+    assert page.count("12 accepts taken back") == 1
+    assert "going on" not in page
