@@ -281,47 +281,6 @@ def make_stage(
         runtime.sessions.kw["bind"].dispose()
 
 
-def emails_of(stage: Stage) -> dict[str, str]:
-    """Person -> the address that Label Studio knows them by."""
-    found = {}
-    for person, token in stage.tokens.items():
-        answer = httpx.get(
-            f"{stage.label_studio.url}/api/current-user/whoami",
-            headers={"Authorization": f"Token {token}"},
-            timeout=60,
-        ).json()
-        found[person] = answer["email"]
-    return found
-
-
-def write_policy(stage: Stage, file: Path, *, after: int, capacity: int = 60) -> Path:
-    """A policy whose promise can be certified on a few dozen control answers."""
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: {capacity}
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: {capacity}
-auto_accept: {{max_error_rate: 0.2, confidence: 0.8}}
-control: {{share: 0.2}}
-holdout: {{share: 0.1}}
-audit: {{share: 0.3}}
-agreement: {{share: 0.2, overlap: 2}}
-retrain: {{after_annotations: {after}, minimum_labels: 20}}
-""",
-        "utf-8",
-    )
-    return file
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

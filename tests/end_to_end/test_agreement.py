@@ -17,7 +17,8 @@ from audit_jobs.running import run_job
 from backend.connecting import connect_project
 from backend.store.shared_tasks import Reading, SharedTask
 from connectors.label_studio.labeling import LabelingError
-from tests.end_to_end.stage import WORDS, Stage, emails_of, make_stage, until
+from tests.end_to_end.policies_on_stage import emails_of
+from tests.end_to_end.stage import WORDS, Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
 PEOPLE = ("ann", "bob", "sen")

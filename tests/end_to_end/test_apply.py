@@ -7,7 +7,8 @@ from pathlib import Path
 from backend.store.decisions import current_decisions
 from backend.store.ledger import verify_ledger
 from policies.loading import load_policy, policy_hash
-from tests.end_to_end.stage import Stage, emails_of, make_stage, until, write_policy
+from tests.end_to_end.policies_on_stage import emails_of, write_policy
+from tests.end_to_end.stage import Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
 

@@ -17,7 +17,8 @@ from backend.store.models import champion
 from backend.store.training import request_training
 from policies.domain import Purpose
 from policies.loading import parse_policy
-from tests.end_to_end.stage import Stage, emails_of, make_stage, until
+from tests.end_to_end.policies_on_stage import write_rules
+from tests.end_to_end.stage import Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
 TASKS = 60
@@ -57,29 +58,14 @@ def test_what_reviewers_cannot_settle_goes_to_the_seniors(
 
 def write_policy(stage: Stage, file: Path) -> Path:
     """Every routed task asks for two answers; training waits to be asked for."""
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: 200
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 200
+    rules = """\
 auto_accept: never
-control: {{share: 0.05}}
-holdout: {{share: 0.05}}
-agreement: {{share: 1.0, overlap: 2}}
-retrain: {{after_annotations: 1000, minimum_labels: 1000}}
-""",
-        "utf-8",
-    )
-    return file
+control: {share: 0.05}
+holdout: {share: 0.05}
+agreement: {share: 1.0, overlap: 2}
+retrain: {after_annotations: 1000, minimum_labels: 1000}
+"""
+    return write_rules(stage, file, rules)
 
 
 def asked_of_two(stage: Stage) -> list[int]:

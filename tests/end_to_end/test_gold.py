@@ -12,7 +12,8 @@ from backend.store.decisions import current_decisions
 from backend.store.tables import TaskRow
 from policies.domain import Purpose
 from policies.loading import parse_policy
-from tests.end_to_end.stage import Stage, emails_of, make_stage, until
+from tests.end_to_end.policies_on_stage import write_rules
+from tests.end_to_end.stage import Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
 TASKS = 60
@@ -35,30 +36,15 @@ def test_gold_and_a_third_reader(label_studio: RunningLabelStudio, tmp_path: Pat
 
 def write_policy(stage: Stage, file: Path) -> Path:
     """Three people read; every routed task asks for two of them, and for a third in doubt."""
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}, {emails["cat"]}]
-    cost_per_label: 0.1
-    daily_capacity: 200
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 200
+    rules = """\
 auto_accept: never
-control: {{share: 0.05}}
-holdout: {{share: 0.05}}
-agreement: {{share: 1.0, overlap: 2, most: 3, confidence: 0.9}}
-gold: {{share: 0.2, minimum: 0.8}}
-retrain: {{after_annotations: 1000, minimum_labels: 1000}}
-""",
-        "utf-8",
-    )
-    return file
+control: {share: 0.05}
+holdout: {share: 0.05}
+agreement: {share: 1.0, overlap: 2, most: 3, confidence: 0.9}
+gold: {share: 0.2, minimum: 0.8}
+retrain: {after_annotations: 1000, minimum_labels: 1000}
+"""
+    return write_rules(stage, file, rules, general=("ann", "bob", "cat"))
 
 
 def third_reader_settles(stage: Stage) -> None:

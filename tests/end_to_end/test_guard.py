@@ -21,7 +21,8 @@ from policies.breaker import RECALL as RECALLED
 from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
 from tests.end_to_end.models_on_stage import certify, exchange_model, serve_model
-from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
+from tests.end_to_end.policies_on_stage import write_rules
+from tests.end_to_end.stage import Stage, make_stage, text_of, until
 from tests.end_to_end.told import (
     SECRET,
     it_is_told,
@@ -80,31 +81,16 @@ def test_audits_stop_an_exchanged_model(label_studio: RunningLabelStudio, tmp_pa
 
 def write_policy(stage: Stage, file: Path) -> Path:
     """Most accepts are audited; what is called shipping is always shown to people."""
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: 300
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 300
-auto_accept: {{max_error_rate: 0.2, confidence: 0.8, never: [shipping]}}
-control: {{share: 0.2}}
-holdout: {{share: 0.1}}
-audit: {{share: 0.6, step: 0.05}}
-drift: {{false_alarm: 0.001}}
-agreement: {{share: 0.5, overlap: 2}}
-retrain: {{after_annotations: 1000, minimum_labels: 1000}}
-""",
-        "utf-8",
-    )
-    return file
+    rules = """\
+auto_accept: {max_error_rate: 0.2, confidence: 0.8, never: [shipping]}
+control: {share: 0.2}
+holdout: {share: 0.1}
+audit: {share: 0.6, step: 0.05}
+drift: {false_alarm: 0.001}
+agreement: {share: 0.5, overlap: 2}
+retrain: {after_annotations: 1000, minimum_labels: 1000}
+"""
+    return write_rules(stage, file, rules, capacity=300)
 
 
 def people_work_on_the_queue(stage: Stage) -> None:

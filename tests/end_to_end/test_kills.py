@@ -16,7 +16,8 @@ from backend.store.figures import accepted_labels, project_figures
 from backend.store.ledger import verify_ledger
 from backend.store.training import open_requests
 from backend.store.votes import human_votes
-from tests.end_to_end.stage import Stage, make_stage, until, write_policy
+from tests.end_to_end.policies_on_stage import write_policy
+from tests.end_to_end.stage import Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
 TASKS = 120

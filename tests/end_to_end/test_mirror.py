@@ -19,7 +19,8 @@ from backend.store.tables import TaskRow
 from backend.store.votes import human_votes
 from connectors.label_studio.labeling import InputKind
 from policies.domain import Outcome, Purpose
-from tests.end_to_end.stage import CONFIG, WORDS, Stage, emails_of, make_stage, text_of, until
+from tests.end_to_end.policies_on_stage import write_rules
+from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of, until
 from tests.fakes.policy_documents import make_certification
 from tests.running_label_studio import RunningLabelStudio
 
@@ -65,30 +66,15 @@ def test_audits_are_answered_in_the_mirror_and_nowhere_to_be_seen(
 
 def write_policy(stage: Stage, file: Path, mirror: str | None) -> Path:
     """Half of the accepts are audited; nothing is trained."""
-    emails = emails_of(stage)
     audit = "{share: 0.5}" if mirror is None else f"{{share: 0.5, mirror: {mirror}}}"
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: 200
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 200
+    rules = f"""\
 auto_accept: {{max_error_rate: 0.05, confidence: 0.95, floor: 0.7}}
 control: {{share: 0.05}}
 holdout: {{share: 0.05}}
 audit: {audit}
 retrain: {{after_annotations: 1000, minimum_labels: 1000}}
-""",
-        "utf-8",
-    )
-    return file
+"""
+    return write_rules(stage, file, rules)
 
 
 def the_mirror_is_set_up(stage: Stage, title: str) -> int:

@@ -13,7 +13,8 @@ from backend.store.models import all_versions, champion
 from backend.store.reports import DRIFT, newest_report
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.models_on_stage import certify, serve_model
-from tests.end_to_end.stage import Stage, emails_of, make_stage, text_of, until
+from tests.end_to_end.policies_on_stage import write_rules
+from tests.end_to_end.stage import Stage, make_stage, text_of, until
 from tests.running_label_studio import RunningLabelStudio
 
 TASKS, NEW, LATER = 90, 60, 30
@@ -46,30 +47,15 @@ def test_drift_raises_the_sample(label_studio: RunningLabelStudio, tmp_path: Pat
 
 def write_policy(stage: Stage, file: Path) -> Path:
     """Shares that neither the claim nor a label's floor raises; no training goes live."""
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {stage.project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: 300
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 300
+    rules = f"""\
 auto_accept: {{max_error_rate: 0.3, confidence: 0.7, never: [shipping]}}
 control: {{share: 0.25}}
 holdout: {{share: 0.1}}
 audit: {{share: {SHARE}, per_label: 0}}
 drift: {{window: 60, factor: 3, most: 0.9}}
 retrain: {{after_annotations: 1000, minimum_labels: 6}}
-""",
-        "utf-8",
-    )
-    return file
+"""
+    return write_rules(stage, file, rules, capacity=300)
 
 
 def a_first_training_has_seen_all_labels(stage: Stage) -> None:
