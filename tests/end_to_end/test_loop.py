@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from backend.store.decisions import current_decisions
 from backend.store.figures import accepted_labels, project_figures
@@ -158,15 +157,14 @@ def agreement_and_audits_are_measured(stage: Stage) -> None:
     def measured() -> Report | None:
         with stage.runtime.reads() as session:
             report = newest_report(session, stage.project_id, AUDIT)
-        return report if report and report.body["audited"] else None
+        counted = report is not None and 0 < len(report.body["failed"]) < report.body["audited"]
+        return report if counted else None
 
-    audit = until(measured, "the audit pass rate is measured")
+    # The auditor's answers are read as they come: the wrong one is the first.
+    audit = until(measured, "audits that passed and one that failed are measured")
     rate = audit.body["pass_rate"]
-    assert len(audit.body["failed"]) >= 1
     assert rate["n"] == audit.body["audited"]
-    # Audits weigh by their chances, which differ from label to label.
-    assert rate["value"] == pytest.approx(1 - len(audit.body["failed"]) / rate["n"], abs=0.05)
-    assert rate["low"] < rate["value"] < rate["high"]
+    assert 0 < rate["low"] < rate["value"] < rate["high"] < 1
     with stage.runtime.reads() as session:
         agreement = newest_report(session, stage.project_id, AGREEMENT)
         cycle = newest_report(session, stage.project_id, CYCLE)
