@@ -22,8 +22,8 @@ from audit_jobs.measures.strategy_gains import (
     pooled_gains,
 )
 from backend.predictors.inputs import read_inputs
-from backend.predictors.protocol import ModelInput
-from backend.predictors.sklearn_models import TrainingError, fit
+from backend.predictors.protocol import ModelInput, TrainingError
+from backend.predictors.sklearn_models import fit
 from backend.runtime import Runtime
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.cycles import Asked, asked_labels, training_starts

@@ -20,20 +20,17 @@ import orjson
 
 from backend.candidates import model_alone
 from backend.champion import Champion, load_champion, predict_tasks
+from backend.fitting import Wanted, fit_version
 from backend.gate import Verdict, judge
 from backend.leasing import Lease, holding
 from backend.predictors import artifacts
-from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import (
     KEEPS,
-    Memory,
-    TrainingExamples,
     needed_of,
-    remember,
     wanted_of,
 )
-from backend.predictors.protocol import Predictor
-from backend.predictors.sklearn_models import FittedModel, SklearnPredictor, TrainingError, fit
+from backend.predictors.protocol import Predictor, TrainingError
+from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.models import (
@@ -46,7 +43,6 @@ from backend.store.models import (
     store_version,
 )
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import stored_tasks
 from backend.store.training import (
     TrainingRequest,
     end_training,
@@ -57,7 +53,6 @@ from backend.store.training import (
 )
 from backend.store.votes import count_new_labels
 from connectors.annotation_tool import AnnotationToolError
-from connectors.label_studio.labeling import parse_labeling
 from policies.domain import BoolArray
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -160,9 +155,9 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
         champion = None  # nothing serves, so nothing is to be lost by a new version
 
-    model, memory = _fit(attempt, slices.training)
+    wanted = Wanted(version=attempt.version, seed=attempt.number)
+    predictor = fit_version(runtime, project, attempt.policy, slices.training, wanted)
     trained_at = runtime.now()
-    predictor = SklearnPredictor(version=attempt.version, model=model, memory=memory)
     before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
     verdict = judge(_right(attempt, predictor, slices.holdout), before)
 
@@ -176,29 +171,6 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         "version": attempt.version,
         "why": verdict.reason,
     }
-
-
-def _fit(attempt: _Attempt, labels: Mapping[int, str]) -> tuple[FittedModel, Memory]:
-    labeling = parse_labeling(attempt.project.label_config)
-    with attempt.runtime.reads() as session:
-        tasks = stored_tasks(session, attempt.project.id, sorted(labels))
-    inputs = read_inputs(
-        labeling,
-        [task.data for task in tasks],
-        lambda path: attempt.runtime.tool().download(path),
-    )
-    usable = [
-        (task.id, value)
-        for task, value in zip(tasks, inputs.values, strict=True)
-        if value is not None and labels[task.id] in labeling.labels
-    ]
-    examples = TrainingExamples(
-        task_ids=[task_id for task_id, _ in usable],
-        inputs=[value for _, value in usable],
-        labels=[labels[task_id] for task_id, _ in usable],
-    )
-    model = fit(labeling.input_kind, examples.inputs, examples.labels, seed=attempt.number)
-    return model, remember(wanted_of(attempt.policy), model.pipeline, examples)
 
 
 def _right(attempt: _Attempt, predictor: Predictor, holdout: Mapping[int, str]) -> BoolArray:

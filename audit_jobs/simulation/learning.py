@@ -14,7 +14,8 @@ from backend.certification import sample, slice_is_open, version_promises
 from backend.gate import judge
 from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import TrainingExamples, remember, wanted_of
-from backend.predictors.sklearn_models import SklearnPredictor, TrainingError, fit
+from backend.predictors.protocol import TrainingError
+from backend.predictors.sklearn_models import SklearnPredictor, fit
 from policies.certifying import (
     Evidence,
     certify_promises,

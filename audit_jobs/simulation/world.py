@@ -12,7 +12,7 @@ import numpy as np
 from audit_jobs.simulation.reviewers import Reviewers, reviewers
 from backend.connecting import untellable
 from backend.data_files import DataFileError, Row, read_rows, refuse
-from connectors.label_studio.labeling import InputKind, Labeling
+from connectors.label_studio.labeling import InputKind, Labeling, single_choice
 from policies.schema import Policy
 
 _COLUMNS = ("id", "text", "label")
@@ -55,13 +55,7 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
     labels = tuple(sorted({row.values["label"] for row in rows}))
     return World(
         policy=policy,
-        labeling=Labeling(
-            from_name="label",
-            to_name="text",
-            input_kind=InputKind.TEXT,
-            data_key="text",
-            labels=labels,
-        ),
+        labeling=single_choice("label", "text", InputKind.TEXT, "text", labels),
         data=[{name: value for name, value in row.items() if name != "label"} for row in kept],
         truth=[row["label"] for row in kept],
         reviewers=reviewers(policy.simulation, labels, seed),

@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 from urllib.parse import unquote
 
 from backend.predictors.images import ImageError, read_image
@@ -84,8 +84,8 @@ def _read(labeling: Labeling, task_data: Mapping[str, Any], download: Download) 
             return _readable(without_tags(_text(key, value)), key)
         case InputKind.IMAGE:
             return read_image(_image_bytes(key, value, download))
-        case _:
-            assert_never(labeling.input_kind)
+        case kind:
+            raise _UnreadableError(f"data[{key!r}]: no model reads what shows a {kind.value}")
 
 
 def _text(key: str, value: Any) -> str:

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import assert_never
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -22,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from backend.predictors.memory import Memory
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.protocol import ModelInput, Predictor, TrainingError
 from backend.predictors.temperature import fit_inverse_temperature, logits, scaled_probabilities
 from connectors.label_studio.labeling import InputKind
 from policies.domain import FloatArray, IntArray
@@ -41,10 +40,6 @@ _FOLDS = 5
 # Rows times classes above which one held-out fifth calibrates instead of all five: there it has
 # rows enough for one number, and five more fits would cost minutes.
 _LARGE = 100_000
-
-
-class TrainingError(ValueError):
-    """Nothing can be learned from these labels; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +162,7 @@ def _fitted(
         case InputKind.IMAGE:
             pipeline = _image_pipeline(np.asarray(features), seed)
         case _:
-            assert_never(input_kind)
+            raise TrainingError(f"no model reads what shows a {input_kind.value}")
     try:
         return pipeline.fit(features, codes)
     except ValueError as error:

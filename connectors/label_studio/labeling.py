@@ -15,31 +15,104 @@ SUPPORTED = (
 )
 
 
+_READ = ("text", "hypertext", "image")
+
+
 class LabelingError(ValueError):
     """The labelling config has no control that Labelgate supports, or is no XML at all."""
 
 
 class InputKind(StrEnum):
-    """What the labelled object shows."""
+    """What the labelled object shows; ``OTHER`` is read by no model of Labelgate's own."""
 
     TEXT = "text"
     HYPERTEXT = "hypertext"
     IMAGE = "image"
+    TABLE = "table"
+    PAIR = "pair"
+    OTHER = "other"
+
+
+class ControlKind(StrEnum):
+    """What one control's answer is, and so how ``policies.answer_texts`` writes it."""
+
+    CHOICE = "choice"  # one of the labels (a taxonomy of which one path is picked, too)
+    CHOICES = "choices"  # a set of the labels
+    TAXONOMY = "taxonomy"  # a set of paths
+    RATING = "rating"  # one of "1", "2", ...
+    NUMBER = "number"
+    PAIRWISE = "pairwise"  # "left" or "right"
+    SPANS = "spans"  # marked stretches of a text
+    REGIONS = "regions"  # any other marked parts: boxes, polygons, ...
+    TEXT = "text"  # written by people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One control of a labelling config.
+
+    ``name`` is the ``from_name`` of its results, ``tag`` the element in lower case, ``labels`` what
+    its answers can be made of, in the order of the config (an ``alias`` stands in for its value, as
+    in results): choices, paths as ``path_text`` writes them, ratings, sides; () for numbers and
+    texts. ``data_keys`` are the keys of the task's data that its objects show (``$text`` ->
+    "text"): one, and two for a pair.
+    """
+
+    name: str
+    tag: str
+    kind: ControlKind
+    to_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    input_kind: InputKind
+    data_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labeling:
-    """The supported control of a config: ``<Choices name=from_name toName=to_name>`` on one object.
+    """The controls of a config that Labelgate works with, in its order; at least one."""
 
-    ``data_key`` is the task-data key that the object shows (``$text`` -> "text"), ``labels`` the
-    choice values in the order of the config (an ``alias`` stands in for its value, as in results).
-    """
+    controls: tuple[Control, ...]
 
-    from_name: str
-    to_name: str
-    input_kind: InputKind
-    data_key: str
-    labels: tuple[str, ...]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the answers can be made of, over all controls, each once."""
+        return tuple(dict.fromkeys(label for each in self.controls for label in each.labels))
+
+    @property
+    def from_name(self) -> str:
+        """The name of the first control."""
+        return self.controls[0].name
+
+    @property
+    def to_name(self) -> str:
+        """The object of the first control."""
+        return self.controls[0].to_names[0]
+
+    @property
+    def input_kind(self) -> InputKind:
+        """What the first control's object shows."""
+        return self.controls[0].input_kind
+
+    @property
+    def data_key(self) -> str:
+        """The key of the task's data that the first control's object shows."""
+        return self.controls[0].data_keys[0]
+
+
+def single_choice(
+    name: str, shown: str, input_kind: InputKind, data_key: str, labels: tuple[str, ...]
+) -> Labeling:
+    """The labelling of one ``<Choices>`` on one object."""
+    control = Control(
+        name=name,
+        tag="choices",
+        kind=ControlKind.CHOICE,
+        to_names=(shown,),
+        labels=labels,
+        input_kind=input_kind,
+        data_keys=(data_key,),
+    )
+    return Labeling(controls=(control,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +245,7 @@ def _object_problem(to_name: str, objects: dict[str, _Tag]) -> str | None:
     shown = objects.get(to_name)
     if shown is None:
         return f'toName="{to_name}" names no object'
-    if shown.name not in set(InputKind):
+    if shown.name not in _READ:
         return f"on {shown.described()}"
     if shown.attributes.get("valuetype", "text") != "text" and shown.name != InputKind.IMAGE:
         return f'on {shown.described()} with valueType="{shown.attributes["valuetype"]}"'
@@ -184,12 +257,12 @@ def _object_problem(to_name: str, objects: dict[str, _Tag]) -> str | None:
 
 
 def _labeling(control: _Tag, shown: _Tag) -> Labeling:
-    return Labeling(
-        from_name=control.attributes["name"],
-        to_name=control.attributes["toname"],
-        input_kind=InputKind(shown.name),
-        data_key=_data_key(shown) or "",
-        labels=_labels(control),
+    return single_choice(
+        control.attributes["name"],
+        control.attributes["toname"],
+        InputKind(shown.name),
+        _data_key(shown) or "",
+        _labels(control),
     )
 
 

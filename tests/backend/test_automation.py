@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from tests.fakes.web_project import CONFIG, POLICY, task, web_project
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
 
 LABELING = parse_labeling(CONFIG)
+HYPERTEXT = parse_labeling(CONFIG.replace("<Text ", "<HyperText "))
 NOTHING: tuple[None, None] = (None, None)
 BOILERPLATE = {"kind": "boilerplate", "name": "invoices", "regex": "^Invoice", "label": "B"}
 IMAGES = CONFIG.replace('Text name="text" value="$text"', 'Image name="text" value="$image"')
@@ -75,9 +75,7 @@ def test_a_page_is_read_in_its_language_without_its_tags() -> None:
     tags = '<p class="this is all of it and that is the way it was">'
     page = [{"text": f"{tags * 5}Wo ist meine Bestellung geblieben?</p>"}]
     rules = [{"kind": "language", "labels": {"de": "A", "en": "B"}}]
-    assert told(rules, page, replace(LABELING, input_kind=InputKind.HYPERTEXT)) == [
-        ("language", "A")
-    ]
+    assert told(rules, page, HYPERTEXT) == [("language", "A")]
 
 
 def test_languages_with_their_probability_and_none_for_a_few_letters() -> None:

@@ -16,13 +16,11 @@ from backend.predictors import images
 from backend.predictors.images import SIDE
 from backend.predictors.inputs import MAX_CHARACTERS, Inputs, read_inputs
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
-from connectors.label_studio.labeling import InputKind, Labeling
+from connectors.label_studio.labeling import InputKind, Labeling, single_choice
 
 
 def labeling(kind: InputKind, key: str = "text") -> Labeling:
-    return Labeling(
-        from_name="choice", to_name="shown", input_kind=kind, data_key=key, labels=("a", "b")
-    )
+    return single_choice("choice", "shown", kind, key, ("a", "b"))
 
 
 def no_download(path: str) -> bytes:

@@ -9,11 +9,10 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.protocol import ModelInput, Predictor, TrainingError
 from backend.predictors.sklearn_models import (
     FittedModel,
     SklearnPredictor,
-    TrainingError,
     fit,
 )
 from backend.predictors.temperature import (

@@ -15,11 +15,9 @@ from connectors.label_studio.convert import (
     prelabel_row,
     task_of,
 )
-from connectors.label_studio.labeling import InputKind, Labeling
+from connectors.label_studio.labeling import InputKind, single_choice
 
-LABELING = Labeling(
-    from_name="label", to_name="text", input_kind=InputKind.TEXT, data_key="text", labels=("A", "B")
-)
+LABELING = single_choice("label", "text", InputKind.TEXT, "text", ("A", "B"))
 ANNOTATION: dict[str, Any] = {
     "id": 3,
     "result": [],
@@ -47,13 +45,7 @@ json_values = st.recursive(
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.text(min_size=1), min_size=1, unique=True))
 def test_a_label_comes_back_from_its_result(labels: list[str]) -> None:
-    labeling = Labeling(
-        from_name="c",
-        to_name="o",
-        input_kind=InputKind.IMAGE,
-        data_key="image",
-        labels=tuple(labels),
-    )
+    labeling = single_choice("c", "o", InputKind.IMAGE, "image", tuple(labels))
     results = [choice_result(labeling, label) for label in labels]
     assert [label_of(labeling, result) for result in results] == labels
     assert results == [choice_result(labeling, label) for label in labels]

@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.label_studio.labeling import InputKind, Labeling, LabelingError, parse_labeling
+from connectors.label_studio.labeling import InputKind, LabelingError, parse_labeling, single_choice
 
 TEXT = '<Text name="text" value="$text"/>'
 TWO = '<Choice value="A"/><Choice value="B"/>'
@@ -8,12 +8,8 @@ CHOICES = f'<Choices name="label" toName="text">{TWO}</Choices>'
 
 
 def test_single_choice_on_a_text() -> None:
-    assert parse_labeling(f"<View>{TEXT}{CHOICES}</View>") == Labeling(
-        from_name="label",
-        to_name="text",
-        input_kind=InputKind.TEXT,
-        data_key="text",
-        labels=("A", "B"),
+    assert parse_labeling(f"<View>{TEXT}{CHOICES}</View>") == single_choice(
+        "label", "text", InputKind.TEXT, "text", ("A", "B")
     )
 
 
