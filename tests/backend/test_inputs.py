@@ -88,7 +88,7 @@ def test_a_missing_key_names_the_keys_that_are_there() -> None:
     ("value", "named"),
     [(None, "null"), (True, "a truth value"), (["x"], "a list"), ({"x": 1}, "an object")],
 )
-@pytest.mark.parametrize("kind", list(InputKind))
+@pytest.mark.parametrize("kind", [InputKind.TEXT, InputKind.HYPERTEXT, InputKind.IMAGE])
 def test_a_wrong_type_is_named(kind: InputKind, value: Any, named: str) -> None:
     problem = one_problem(kind, value)
     assert "data['text'] must be" in problem
