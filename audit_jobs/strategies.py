@@ -21,9 +21,9 @@ from audit_jobs.measures.strategy_gains import (
     compared,
     pooled_gains,
 )
-from backend.predictors.inputs import read_inputs
-from backend.predictors.protocol import ModelInput, TrainingError
-from backend.predictors.sklearn_models import fit
+from backend.fitting import examples_of
+from backend.predictors.protocol import Examples, ModelInput, TrainingError
+from backend.predictors.trainable import fit_control
 from backend.runtime import Runtime
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.cycles import Asked, asked_labels, training_starts
@@ -31,8 +31,8 @@ from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import STRATEGIES, Report, newest_report, store_report
 from backend.store.tasks import stored_tasks
-from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
-from policies.domain import FloatArray
+from connectors.label_studio.labeling import Control, Labeling, parse_labeling
+from policies.domain import FloatArray, column
 from policies.loading import parse_policy
 
 SEEDS = 3
@@ -53,23 +53,22 @@ class _Cycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _World:
-    """What models learn from and are asked: inputs and labels by task id."""
+    """What models learn from and are asked: for each control, input and answer by task id."""
 
-    kind: InputKind
-    inputs: Mapping[int, ModelInput]
-    labels: Mapping[int, str]
+    controls: Sequence[tuple[Control, Mapping[int, tuple[ModelInput, str]]]]
+    usable: frozenset[int]
     tests: tuple[int, ...]
 
     def right(self, training: Sequence[int], seed: int) -> FloatArray:
-        """1 for each control task that a model of these labels gets right."""
-        values = [self.inputs[task_id] for task_id in training]
-        model = fit(
-            self.kind, values, [self.labels[e] for e in training], seed=seed, calibrated=False
-        )
-        chances = model.probabilities([self.inputs[task_id] for task_id in self.tests])
-        said = [model.labels[place] for place in chances.argmax(axis=1).tolist()]
-        truth = [self.labels[task_id] for task_id in self.tests]
-        return np.array([one == other for one, other in zip(said, truth, strict=True)], np.float64)
+        """1 for each control task of which the models of these labels get everything right."""
+        right = np.ones(len(self.tests))
+        for control, known in self.controls:
+            inputs, answers = zip(*(known[task_id] for task_id in training), strict=True)
+            examples = Examples.alike(inputs, answers)
+            trained = fit_control(control, examples, seed=seed, calibrated=False)
+            asked, truth = zip(*(known[task_id] for task_id in self.tests), strict=True)
+            right *= trained.model.answers(asked).texts == column(truth)
+        return right
 
 
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
@@ -125,16 +124,16 @@ def _world(runtime: Runtime, project: ConnectedProject, slices: LabelledSlices) 
     labels = {**slices.training, **slices.control}
     with runtime.reads() as session:
         tasks = stored_tasks(session, project.id, sorted(labels))
-    read = read_inputs(
-        labeling, [task.data for task in tasks], lambda path: runtime.tool().download(path)
-    )
-    inputs = {
-        task.id: value
-        for task, value in zip(tasks, read.values, strict=True)
-        if value is not None and labels[task.id] in labeling.labels
-    }
-    tests = tuple(task_id for task_id in sorted(slices.control) if task_id in inputs)
-    return _World(kind=labeling.input_kind, inputs=inputs, labels=labels, tests=tests)
+    controls = []
+    for control in labeling.controls:
+        ids, examples = examples_of(
+            labeling, control, (tasks, labels), {}, lambda path: runtime.tool().download(path)
+        )
+        known = zip(examples.inputs, examples.answers, strict=True)
+        controls.append((control, dict(zip(ids, known, strict=True))))
+    usable = frozenset.intersection(*(frozenset(known) for _, known in controls))
+    tests = tuple(task_id for task_id in sorted(slices.control) if task_id in usable)
+    return _World(controls=controls, usable=usable, tests=tests)
 
 
 def _measured(world: _World, cycle: _Cycle) -> dict[str, Any]:
@@ -168,7 +167,7 @@ def _measured(world: _World, cycle: _Cycle) -> dict[str, Any]:
 
 
 def _usable(world: _World, ids: frozenset[int]) -> list[int]:
-    return sorted(task_id for task_id in ids if task_id in world.inputs)
+    return sorted(task_id for task_id in ids if task_id in world.usable)
 
 
 def trials_of(cycle: Mapping[str, Any]) -> Iterator[LeftOut]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from backend.candidates import candidates_of, with_class_support
 from backend.predictors.inputs import Download
+from backend.predictors.protocol import Asked
 from backend.serving import Snapshot
 from backend.store.decisions import StandingDecision
 from connectors.label_studio.convert import choice_result
@@ -84,10 +85,15 @@ def answer(
     if nobody or not readable.indices:
         return Answers(results=results, problems=problems, predicted=0, blind=0)
 
-    rows = (readable.task_ids, readable.data)
+    asked = Asked(
+        labeling=labeling,
+        label_config=snapshot.project.label_config,
+        task_ids=readable.task_ids,
+        data=readable.data,
+        download=download,
+    )
     candidates = with_class_support(
-        candidates_of(snapshot.policy, labeling, snapshot.predictor, rows, download),
-        snapshot.model,
+        candidates_of(snapshot.policy, snapshot.predictor, asked), snapshot.model
     )
     certification = None if snapshot.certified is None else snapshot.certified.certification
     decisions = decide(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from backend.predictors.automation import TwinsFound, rule_answers
-from backend.predictors.inputs import Download, read_inputs
+from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import DISTANCES, TWINS, Memory, Remembering
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.protocol import Asked, ModelInput, Predictor
 from backend.predictors.twins import Nearest
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
-from connectors.label_studio.labeling import InputKind, Labeling
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import (
     CLASS_SUPPORT,
@@ -26,17 +24,14 @@ from policies.conditions import (
     NearDuplicateOf,
 )
 from policies.decisions import is_none
-from policies.domain import MODEL, BoolArray, Candidates, FloatArray, ObjectArray
+from policies.domain import MODEL, BoolArray, Candidates, FloatArray, ObjectArray, column
 from policies.engine import NO_MODEL
 from policies.schema import Policy
-from policies.uncertainty import entropies, margins
 
-_UNCERTAINTIES = {MARGIN: margins, ENTROPY: entropies}
 # What is said of the model's answer, so of no rule's.
 _OF_THE_MODEL = (MARGIN, ENTROPY, VERSION_DISAGREEMENT)
 # Which part of a version's memory tells a signal.
 _TOLD_BY = {NOVELTY: DISTANCES, NEAR_DUPLICATE: TWINS}
-TaskRows = tuple[Sequence[int], Sequence[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,48 +55,30 @@ class _Columns:
             self.signals[name][rows] = np.nan
 
 
-def candidates_of(
-    policy: Policy,
-    labeling: Labeling,
-    predictor: Predictor | None,
-    tasks: TaskRows,
-    download: Download,
-) -> Candidates:
-    """Tasks as (ids, data), each with the answer of the first predictor that has one.
+def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> Candidates:
+    """The tasks, each with the answer of the first predictor that has one.
 
-    The rules of automation come first, in the policy's order, then the model with the most probable
-    class and its calibrated probability. Without a predictor the tasks that no rule labels have the
-    problem "no model yet". A class that the labelling config no longer offers is no answer: the
-    task goes to people.
+    The rules of automation come first, in the policy's order, then the model with its answer and
+    the calibrated probability that it is right. Without a predictor the tasks that no rule labels
+    have the problem "no model yet". A label that the labelling config no longer offers is no
+    answer: the task goes to people.
     """
-    task_ids, data = tasks
-    columns = _unanswered(policy, len(data))
+    columns = _unanswered(policy, len(asked.data))
     twins: TwinsFound = (None, None)
-    if predictor is not None and not _can_read(predictor, labeling):
-        columns.problems[:] = (
-            f"the model reads {predictor.input_kind.value}, the project now shows "
-            f"{labeling.input_kind.value}: it has to be trained anew"
-        )
-    elif predictor is not None:
-        inputs = read_inputs(labeling, data, download)
-        columns.problems[:] = inputs.problems
-        good = np.array([value is not None for value in inputs.values], dtype=np.bool_)
-        values: list[ModelInput] = [value for value in inputs.values if value is not None]
-        if values:
-            ids = np.asarray(task_ids, np.int64)[good].tolist()
-            _by_model(columns, predictor, labeling, (good, values))
-            twins = _remembered(columns, policy, predictor, (good, ids, values))
+    if predictor is not None:
+        _by_model(columns, predictor, asked)
+        twins = _twins(columns, policy, predictor, asked)
     if policy.automation:
-        _by_rules(columns, policy, labeling, data, twins)
+        _by_rules(columns, policy, asked, twins)
     if predictor is not None:
         _held_back(columns, policy, predictor)
     return Candidates(
-        task_ids=np.array(task_ids, dtype=np.int64),
+        task_ids=np.array(asked.task_ids, dtype=np.int64),
         labels=columns.labels,
         scores=columns.scores,
         problems=columns.problems,
         fields={
-            field: column([task_data.get(field) for task_data in data])
+            field: column([task_data.get(field) for task_data in asked.data])
             for field in policy.fields_used()
         },
         signals=columns.signals,
@@ -119,43 +96,31 @@ def _unanswered(policy: Policy, n: int) -> _Columns:
     )
 
 
-def _by_model(
-    columns: _Columns,
-    predictor: Predictor,
-    labeling: Labeling,
-    readable: tuple[BoolArray, list[ModelInput]],
-) -> None:
-    good, values = readable
-    probabilities = predictor.probabilities(values)
-    best = probabilities.argmax(axis=1)
-    labels = column(predictor.labels)[best]
-    columns.answer(good, labels, probabilities[np.arange(len(values)), best])
-    for name in columns.signals.keys() & _UNCERTAINTIES.keys():
-        columns.signals[name][good] = _UNCERTAINTIES[name](probabilities)
+def _by_model(columns: _Columns, predictor: Predictor, asked: Asked) -> None:
+    found = predictor.predict(asked)
+    columns.labels[:], columns.scores[:] = found.texts, found.scores
+    columns.problems[:] = found.problems
+    for name in columns.signals.keys() & found.signals.keys():
+        columns.signals[name][:] = found.signals[name]
     before = predictor.forerunner if isinstance(predictor, Remembering) else None
-    if VERSION_DISAGREEMENT in columns.signals and before and _can_read(before, labeling):
-        said = column(before.labels)[before.probabilities(values).argmax(axis=1)]
-        columns.signals[VERSION_DISAGREEMENT][good] = said != labels
-    gone = good & ~np.isin(columns.labels, column(labeling.labels))
+    if VERSION_DISAGREEMENT in columns.signals and before is not None:
+        said = before.predict(asked).texts
+        both = ~is_none(said) & ~is_none(found.texts)
+        columns.signals[VERSION_DISAGREEMENT][both] = (said != found.texts)[both]
+    gone = ~is_none(found.texts) & ~np.isin(found.texts, column(asked.labeling.labels))
     left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
     columns.take_back(gone, left)
 
 
-def _remembered(
-    columns: _Columns,
-    policy: Policy,
-    predictor: Predictor,
-    readable: tuple[BoolArray, list[int], list[ModelInput]],
-) -> TwinsFound:
-    """The signals that the version tells by its training examples, and the twins it finds."""
-    good, ids, values = readable
-    if not isinstance(predictor, Remembering):
-        return None, None
-    if NOVELTY in columns.signals:
-        columns.signals[NOVELTY][good] = predictor.novelties(values)
-    memory = predictor.memory.twins
+def _twins(columns: _Columns, policy: Policy, predictor: Predictor, asked: Asked) -> TwinsFound:
+    """The human-labelled examples of the version that are like each task, and that signal."""
+    memory = predictor.memory.twins if isinstance(predictor, Remembering) else None
     if memory is None:
         return None, None
+    read = read_inputs(asked.labeling.controls[0], asked.data, asked.download)
+    good = np.array([value is not None for value in read.values], dtype=np.bool_)
+    values: list[ModelInput] = [value for value in read.values if value is not None]
+    ids = np.asarray(asked.task_ids, np.int64)[good].tolist()
     nearest = exact = None
     least = _least_similarity(policy)
     if least is not None:
@@ -182,14 +147,8 @@ def _spread(nearest: Nearest, good: BoolArray) -> Nearest:
     return Nearest(similarity=similarity, labels=labels)
 
 
-def _by_rules(
-    columns: _Columns,
-    policy: Policy,
-    labeling: Labeling,
-    data: Sequence[Mapping[str, Any]],
-    twins: TwinsFound,
-) -> None:
-    found = rule_answers(policy.automation, labeling, data, twins)
+def _by_rules(columns: _Columns, policy: Policy, asked: Asked, twins: TwinsFound) -> None:
+    found = rule_answers(policy.automation, asked.labeling, asked.data, twins)
     rows = ~is_none(found.names)
     columns.take_back(rows, "")
     columns.answer(rows, found.labels[rows], found.scores[rows])
@@ -234,11 +193,6 @@ def with_examples_seen(candidates: Candidates, seen: Mapping[str, int]) -> Candi
     return replace(candidates, signals={**candidates.signals, CLASS_SUPPORT: counted})
 
 
-def _can_read(predictor: Predictor, labeling: Labeling) -> bool:
-    images = InputKind.IMAGE
-    return (predictor.input_kind is images) == (labeling.input_kind is images)
-
-
 def joined(parts: Sequence[Candidates]) -> Candidates:
     """Several batches as one; at least one is given."""
     return Candidates(
@@ -256,10 +210,3 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
         },
         predictors=np.concatenate([part.predictors for part in parts]),
     )
-
-
-def column(values: Sequence[Any]) -> ObjectArray:
-    """An object array of one dimension, whatever the values are (lists would add a second)."""
-    made = np.empty(len(values), dtype=np.object_)
-    made[:] = values
-    return made

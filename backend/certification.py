@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.breakers.rearming import doubts_of, settle_resets
-from backend.candidates import column, with_class_support
+from backend.candidates import with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
 from backend.slices import control_answers, proving_since
@@ -39,7 +39,7 @@ from policies.certifying import (
     reaching_auto_accept,
     ready,
 )
-from policies.domain import Candidates, Certificate, part_of
+from policies.domain import Candidates, Certificate, column, part_of
 from policies.promises import AutoAccept, Promise, groups_of, least_answers, promises_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
 from backend.predictors.artifacts import Artifact, ArtifactError, load
-from backend.predictors.protocol import Predictor
-from backend.predictors.sklearn_models import SklearnPredictor
+from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.models import ModelVersion, champion, served_before
@@ -33,7 +33,7 @@ class Champion:
     predictor: Predictor
 
 
-def load_predictor(settings: Settings, model: ModelVersion) -> SklearnPredictor:
+def load_predictor(settings: Settings, model: ModelVersion) -> EmbeddedPredictor:
     """The predictor of a stored version; ``ArtifactError`` where its file is not what it was."""
     artifact = Artifact(path=model.path, sha256=model.sha256)
     return load(settings.models_dir, artifact, model.version, model.labels)
@@ -60,8 +60,8 @@ def with_forerunner(
     runtime: Runtime,
     project_id: int,
     policy: Policy,
-    serving: tuple[ModelVersion, SklearnPredictor],
-) -> SklearnPredictor:
+    serving: tuple[ModelVersion, EmbeddedPredictor],
+) -> EmbeddedPredictor:
     """The serving predictor with the one that served before, if the policy asks what that says.
 
     Without a version before, or where its file is damaged, it is unknown what that would say.
@@ -93,10 +93,12 @@ def predict_tasks(
     for start in range(0, max(len(ids), 1), CHUNK):
         with runtime.reads() as session:
             tasks = stored_tasks(session, project.id, ids[start : start + CHUNK])
-        rows = ([task.id for task in tasks], [task.data for task in tasks])
-        parts.append(
-            candidates_of(
-                policy, labeling, predictor, rows, lambda path: runtime.tool().download(path)
-            )
+        asked = Asked(
+            labeling=labeling,
+            label_config=project.label_config,
+            task_ids=[task.id for task in tasks],
+            data=[task.data for task in tasks],
+            download=lambda path: runtime.tool().download(path),
         )
+        parts.append(candidates_of(policy, predictor, asked))
     return joined(parts)

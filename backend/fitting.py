@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from backend.predictors.inputs import read_inputs
-from backend.predictors.memory import TrainingExamples, remember, wanted_of
-from backend.predictors.protocol import Progress, no_progress
-from backend.predictors.sklearn_models import SklearnPredictor, fit
+import numpy as np
+
+from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
+from backend.predictors.inputs import Download, read_inputs
+from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
+from backend.predictors.protocol import Examples, Progress, no_progress
+from backend.predictors.sklearn_models import FittedModel
+from backend.predictors.trainable import fit_control
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import stored_tasks
-from connectors.label_studio.labeling import parse_labeling
+from backend.store.tasks import StoredTask, stored_tasks
+from connectors.label_studio.labeling import Control, Labeling, parse_labeling
+from policies.answer_texts import controls_of
 from policies.schema import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The version that is to be made: its name, the seed of all that is drawn, who watches."""
+    """The version that is to be made: its name, the seed of all that is drawn, who watches.
+
+    ``weights`` are those of the tasks, by id; 1 where nothing is said.
+    """
 
     version: str
     seed: int
     progress: Progress = no_progress
+    weights: Mapping[int, float] = field(default_factory=dict)
 
 
 def fit_version(
@@ -31,31 +40,89 @@ def fit_version(
     policy: Policy,
     labels: Mapping[int, str],
     wanted: Wanted,
-) -> SklearnPredictor:
+) -> EmbeddedPredictor:
     """Train on these tasks (id -> people's answer); the same arguments give the same predictor.
 
-    A task that cannot be read, or whose label left the labelling config, teaches nothing.
+    Raises as ``fit_tasks``, and
+        AnnotationToolError: an uploaded file cannot be fetched.
+    """
+    with runtime.reads() as session:
+        tasks = stored_tasks(session, project.id, sorted(labels))
+    labeling = parse_labeling(project.label_config)
+    return fit_tasks(
+        labeling, policy, (tasks, labels), wanted, lambda path: runtime.tool().download(path)
+    )
+
+
+def fit_tasks(
+    labeling: Labeling,
+    policy: Policy,
+    answered: tuple[Sequence[StoredTask], Mapping[int, str]],
+    wanted: Wanted,
+    download: Download,
+) -> EmbeddedPredictor:
+    """Train a model for each control on tasks and people's answers to them.
+
+    A task that cannot be read, or whose answer the labelling config no longer offers, teaches
+    nothing.
 
     Raises
         TrainingError: nothing can be learned from them.
-        AnnotationToolError: an uploaded file cannot be fetched.
     """
-    labeling = parse_labeling(project.label_config)
-    with runtime.reads() as session:
-        tasks = stored_tasks(session, project.id, sorted(labels))
-    inputs = read_inputs(
-        labeling, [task.data for task in tasks], lambda path: runtime.tool().download(path)
-    )
+    controls: dict[str, TrainedControl] = {}
+    memory = Memory()
+    for place, control in enumerate(labeling.controls):
+        ids, examples = examples_of(labeling, control, answered, wanted.weights, download)
+        controls[control.name] = fit_control(
+            control, examples, seed=wanted.seed, progress=_part(wanted.progress, place, labeling)
+        )
+        if place == 0:
+            memory = remembered(policy, controls[control.name], examples, ids)
+    return EmbeddedPredictor(version=wanted.version, controls=controls, memory=memory)
+
+
+def examples_of(
+    labeling: Labeling,
+    control: Control,
+    answered: tuple[Sequence[StoredTask], Mapping[int, str]],
+    weights: Mapping[int, float],
+    download: Download,
+) -> tuple[list[int], Examples]:
+    """The tasks that teach a control something, and what is learned from each."""
+    tasks, labels = answered
+    inputs = read_inputs(control, [task.data for task in tasks], download)
     usable = [
-        (task.id, value)
+        (task.id, value, text)
         for task, value in zip(tasks, inputs.values, strict=True)
-        if value is not None and labels[task.id] in labeling.labels
+        if value is not None
+        and (text := _answer(labeling, control, labels[task.id])) is not None
+        and text in control.labels
     ]
-    examples = TrainingExamples(
-        task_ids=[task_id for task_id, _ in usable],
-        inputs=[value for _, value in usable],
-        labels=[labels[task_id] for task_id, _ in usable],
+    ids = [task_id for task_id, _, _ in usable]
+    examples = Examples(
+        inputs=[value for _, value, _ in usable],
+        answers=[text for _, _, text in usable],
+        weights=np.array([weights.get(task_id, 1.0) for task_id in ids], np.float64),
     )
-    model = fit(labeling.input_kind, examples.inputs, examples.labels, seed=wanted.seed)
-    memory = remember(wanted_of(policy), model.pipeline, examples)
-    return SklearnPredictor(version=wanted.version, model=model, memory=memory)
+    return ids, examples
+
+
+def _answer(labeling: Labeling, control: Control, text: str) -> str | None:
+    """What an answer to the whole task says to one control."""
+    return text if len(labeling.controls) == 1 else controls_of(text).get(control.name)
+
+
+def _part(progress: Progress, place: int, labeling: Labeling) -> Progress:
+    """Each control has an even part of the way."""
+    every = len(labeling.controls)
+    return lambda share: progress((place + share) / every)
+
+
+def remembered(
+    policy: Policy, trained: TrainedControl, examples: Examples, ids: Sequence[int]
+) -> Memory:
+    """What the policy asks a version to keep of the tasks that it was trained on."""
+    if not isinstance(trained.model, FittedModel):
+        return Memory()
+    kept = TrainingExamples(task_ids=ids, inputs=examples.inputs, labels=examples.answers)
+    return remember(wanted_of(policy), trained.model.pipeline, kept)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from backend.breakers.rearming import doubts_of, without_suspended
-from backend.candidates import column
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
 from backend.runtime import Runtime
@@ -36,7 +35,7 @@ from backend.store.ledger import Grounds
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import task_ids, unlabelled_task_ids
 from policies.certifying import Evidence, told
-from policies.domain import BoolArray, Candidates, Certificate, ObjectArray, part_of
+from policies.domain import BoolArray, Candidates, Certificate, ObjectArray, column, part_of
 from policies.freezing import Lot, Terms, frozen, grown, look
 from policies.loading import parse_policy
 from policies.promises import AutoAccept

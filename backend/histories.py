@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.candidates import column, with_class_support
+from backend.candidates import with_class_support
 from backend.champion import load_champion, predict_tasks
 from backend.data_files import DataFileError, Row, read_rows, refuse
 from backend.runtime import Runtime
@@ -20,7 +20,7 @@ from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
 from policies.conditions import CLASS_SUPPORT, REGION_COUNT
 from policies.document import plain_value
-from policies.domain import Candidates, FloatArray, IntArray, ObjectArray
+from policies.domain import Candidates, FloatArray, IntArray, ObjectArray, column
 from policies.planning import History
 from policies.schema import Policy
 

@@ -14,7 +14,6 @@ from datetime import UTC
 
 import numpy as np
 
-from backend.candidates import column
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
 from backend.gold import RANKS, GoldInQueues, Today, gold_wishes
 from backend.reviewers import labels_by_tier, tier_members
@@ -32,7 +31,7 @@ from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
 from policies.breaker import RECALL
 from policies.conditions import ENTROPY, NOVELTY
-from policies.domain import Outcome, Purpose
+from policies.domain import Outcome, Purpose, column
 from policies.gold import GOLD
 from policies.loading import parse_policy
 from policies.queue import Pool, Waiting, days_places, known_failures

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from backend.champion import load_predictor, with_forerunner
 from backend.predictors import artifacts
-from backend.predictors.sklearn_models import SklearnPredictor
+from backend.predictors.embedded import EmbeddedPredictor
 from backend.runtime import Runtime
 from backend.safeguards import suspended_groups
 from backend.store.certificates import StoredCertification, valid_certification
@@ -50,7 +50,7 @@ class Snapshot:
     policy: Policy
     labeling: Labeling
     model: ModelVersion | None
-    predictor: SklearnPredictor | None
+    predictor: EmbeddedPredictor | None
     certified: StoredCertification | None
     gold: frozenset[int] = frozenset()
     suspended: Mapping[Group, str] = field(default_factory=dict)
@@ -173,7 +173,7 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
 
 def _predictor(
     old: Snapshot | None, policy: Policy, serving: tuple[int, ModelVersion], runtime: Runtime
-) -> SklearnPredictor:
+) -> EmbeddedPredictor:
     """The version's predictor, with the version before where the policy asks for it."""
     project_id, model = serving
     kept = None

@@ -24,13 +24,13 @@ from backend.fitting import Wanted, fit_version
 from backend.gate import Verdict, judge
 from backend.leasing import Lease, holding
 from backend.predictors import artifacts
+from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.memory import (
     KEEPS,
     needed_of,
     wanted_of,
 )
 from backend.predictors.protocol import Predictor, TrainingError
-from backend.predictors.sklearn_models import SklearnPredictor
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.models import (
@@ -207,15 +207,13 @@ def _lineage(
 
 def _record(
     attempt: _Attempt,
-    made: SklearnPredictor,
+    made: EmbeddedPredictor,
     origin: tuple[dict[str, Any], datetime],
     verdict: Verdict,
 ) -> None:
     runtime, project = attempt.runtime, attempt.project
     lineage, trained_at = origin
-    artifact = artifacts.save(
-        runtime.settings.models_dir, project.id, made.version, made.model, made.memory
-    )
+    artifact = artifacts.save(runtime.settings.models_dir, project.id, made)
     now = runtime.now()
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)

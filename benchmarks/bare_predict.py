@@ -22,17 +22,17 @@ def bare_app(folder: Path, artifact: Artifact, version: str, config: str) -> Fla
     """The app; loads the model at once."""
     labeling = parse_labeling(config)
     predictor = load(folder, artifact, version, sorted(labeling.labels))
-    results = [choice_result(labeling, label) for label in predictor.labels]
+    model = predictor.controls[labeling.from_name].model
+    results = {label: choice_result(labeling, label) for label in predictor.labels}
     app = Flask("bare")
 
     @app.post("/predict")
     def predict() -> Response:
         tasks = orjson.loads(request.get_data())["tasks"]
-        probabilities = predictor.probabilities([task["data"]["text"] for task in tasks])
-        best = probabilities.argmax(axis=1).tolist()
+        said = model.answers([task["data"]["text"] for task in tasks])
         answers = [
-            {"result": results[column], "score": score, "model_version": version}
-            for column, score in zip(best, probabilities.max(axis=1).tolist(), strict=True)
+            {"result": results[label], "score": score, "model_version": version}
+            for label, score in zip(said.texts.tolist(), said.scores.tolist(), strict=True)
         ]
         body = orjson.dumps({"results": answers, "model_version": version})
         return Response(body, content_type="application/json")

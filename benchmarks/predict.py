@@ -27,13 +27,15 @@ import orjson
 from backend.bootstrap import build_runtime
 from backend.predictors import artifacts
 from backend.predictors.artifacts import Artifact
-from backend.predictors.sklearn_models import fit
+from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.protocol import Examples
+from backend.predictors.trainable import fit_control
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.certificates import store_certification
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
-from connectors.label_studio.labeling import InputKind
+from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Certificate, Certification, Estimate
 from policies.loading import parse_policy, policy_hash
 
@@ -83,8 +85,10 @@ def store_project_with_model(runtime: Runtime) -> Artifact:
     """A connected project with a policy in force, a serving model and its certificate."""
     now = datetime.now(UTC)
     shown, topics = zip(*[text(10_000_000 + row) for row in range(2_000)], strict=True)
-    model = fit(InputKind.TEXT, shown, topics, seed=1)
-    artifact = artifacts.save(runtime.settings.models_dir, PROJECT, VERSION, model)
+    (control,) = parse_labeling(CONFIG).controls
+    trained = fit_control(control, Examples.alike(shown, topics), seed=1)
+    model = EmbeddedPredictor(version=VERSION, controls={control.name: trained})
+    artifact = artifacts.save(runtime.settings.models_dir, PROJECT, model)
     digest = policy_hash(parse_policy(POLICY))
     with runtime.sessions.begin() as session:
         store_policy(session, digest, POLICY, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 ObjectArray = NDArray[np.object_]
+
+
+def column(values: Sequence[Any]) -> ObjectArray:
+    """An object array of one dimension, whatever the values are (lists would add a second)."""
+    made = np.empty(len(values), dtype=np.object_)
+    made[:] = values
+    return made
 
 
 # The predictor that gives an answer where no rule of automation does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -96,7 +96,7 @@ def look(asked: Asked, period: Period, window: Window) -> Look:
     after = read_side(runtime, project, predictor, window.ids, everything)
 
     samples = samples_of(before, after, labeling, policy.drift.fields)
-    samples.tested += output_features(before, after, predictor.labels)
+    samples.tested += output_features(before, after)
     shares = output_shares(before, after, predictor.labels)
     level = policy.drift.false_alarm / LOOKS
     comparison = compare(samples, shares, level)
@@ -105,7 +105,7 @@ def look(asked: Asked, period: Period, window: Window) -> Look:
     sizes = {
         "known": len(known),
         "tasks": len(before.ids),
-        "random_part": len(before.probabilities),
+        "random_part": len(before.answers),
     }
     figures = {
         "reference": {**period.as_json(), **sizes},
@@ -132,12 +132,11 @@ def _accuracy(asked: Asked, before: Side, after: Side) -> dict[str, Any]:
     The confidence is corrected on the control answers of the window, on those of the reference as
     well where the window has too few.
     """
-    labels = asked.serving.predictor.labels
-    here, right_here = _answered(after, labels, asked.control)
+    here, right_here = _answered(after, asked.control)
     corrects, right = here, right_here
     where = "control answers of the window"
     if len(here) < FEWEST:
-        earlier, right_earlier = _answered(before, labels, asked.control)
+        earlier, right_earlier = _answered(before, asked.control)
         corrects = np.concatenate([here, earlier])
         right = np.concatenate([right_here, right_earlier])
         where = "control answers of the window and of the reference"
@@ -153,14 +152,12 @@ def _accuracy(asked: Asked, before: Side, after: Side) -> dict[str, Any]:
     }
 
 
-def _answered(
-    side: Side, labels: Sequence[str], control: Mapping[int, str]
-) -> tuple[FloatArray, BoolArray]:
+def _answered(side: Side, control: Mapping[int, str]) -> tuple[FloatArray, BoolArray]:
     """How sure the model was of control tasks that people answered, and whether it was right."""
     found = [
         (sure, answer == control[task_id])
         for task_id, sure, answer in zip(
-            side.answered_ids, side.confidence.tolist(), side.answers(labels), strict=True
+            side.answered_ids, side.confidence.tolist(), side.answers, strict=True
         )
         if task_id in control
     ]

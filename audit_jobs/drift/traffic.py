@@ -15,11 +15,12 @@ from audit_jobs.drift.features import Features, as_column, image_features, text_
 from audit_jobs.measures.drift import FEWEST, Categories, Numbers
 from audit_jobs.measures.label_shift import LabelShare, label_shares, true_shares
 from backend.predictors.inputs import read_inputs
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.protocol import Asked, ModelInput, Predictor
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
+from policies.decisions import is_none
 from policies.domain import BoolArray, FloatArray
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -33,33 +34,24 @@ _MOST = {InputKind.TEXT: 5_000, InputKind.HYPERTEXT: 5_000, InputKind.IMAGE: 1_0
 class Side:
     """One side of the comparison: the tasks that could be read, by id.
 
-    ``probabilities`` has a row for each of the tasks that ``answered`` marks; ``unreadable`` is how
-    many tasks are left out.
+    ``answers`` and ``confidence`` have an entry for each of the tasks that ``answered`` marks, and
+    ``probabilities`` a row of the model's labels, or None where its answers are not one of them;
+    ``unreadable`` is how many tasks are left out.
     """
 
     ids: list[int]
     data: list[dict[str, Any]]
     values: list[ModelInput]
     answered: BoolArray
-    probabilities: FloatArray
+    answers: list[str]
+    confidence: FloatArray
+    probabilities: FloatArray | None
     unreadable: int
 
     @property
     def answered_ids(self) -> list[int]:
         """The tasks that the model answered here."""
         return [each for each, answered in zip(self.ids, self.answered, strict=True) if answered]
-
-    @property
-    def confidence(self) -> FloatArray:
-        """The largest probability of each answered task."""
-        largest: FloatArray = self.probabilities.max(axis=1, initial=0.0)
-        return largest
-
-    def answers(self, labels: Sequence[str]) -> list[str]:
-        """The most probable label of each answered task."""
-        if not len(self.probabilities):
-            return []
-        return [labels[best] for best in self.probabilities.argmax(axis=1).tolist()]
 
 
 def random_part(policy: Policy, ids: Sequence[int]) -> BoolArray:
@@ -94,31 +86,36 @@ def read_side(
     with runtime.reads() as session:
         tasks = stored_tasks(session, project.id, ids)
     inputs = read_inputs(
-        labeling, [task.data for task in tasks], lambda path: runtime.tool().download(path)
+        labeling.controls[0],
+        [task.data for task in tasks],
+        lambda path: runtime.tool().download(path),
     )
     marked = dict(zip(ids, answered.tolist(), strict=True))
     read = [
         (task, value) for task, value in zip(tasks, inputs.values, strict=True) if value is not None
     ]
+    said = predictor.predict(
+        Asked(
+            labeling=labeling,
+            label_config=project.label_config,
+            task_ids=[task.id for task, _ in read if marked[task.id]],
+            data=[task.data for task, _ in read if marked[task.id]],
+            download=lambda path: runtime.tool().download(path),
+        )
+    )
+    known = ~is_none(said.texts)
     asked = np.array([marked[task.id] for task, _ in read], np.bool_)
-    if not reads_alike(predictor, labeling):
-        asked[:] = False
-    values = [value for _, value in read]
-    chosen = [value for value, yes in zip(values, asked.tolist(), strict=True) if yes]
+    asked[asked] = known
     return Side(
         ids=[task.id for task, _ in read],
         data=[task.data for task, _ in read],
-        values=values,
+        values=[value for _, value in read],
         answered=asked,
-        probabilities=predictor.probabilities(chosen),
+        answers=said.texts[known].tolist(),
+        confidence=said.scores[known],
+        probabilities=None if said.probabilities is None else said.probabilities[known],
         unreadable=len(tasks) - len(read),
     )
-
-
-def reads_alike(predictor: Predictor, labeling: Labeling) -> bool:
-    """Whether the model can read what the project shows now."""
-    images = InputKind.IMAGE
-    return (predictor.input_kind is images) == (labeling.input_kind is images)
 
 
 def samples_of(before: Side, after: Side, labeling: Labeling, fields: Sequence[str]) -> Samples:
@@ -140,26 +137,33 @@ def samples_of(before: Side, after: Side, labeling: Labeling, fields: Sequence[s
     return samples
 
 
-def output_features(before: Side, after: Side, labels: Sequence[str]) -> list[Numbers | Categories]:
-    """The model's answers and how sure it was of them, where it was asked on both sides."""
-    if not (len(before.probabilities) and len(after.probabilities)):
+def output_features(before: Side, after: Side) -> list[Numbers | Categories]:
+    """The model's answers and how sure it was of them, where it was asked on both sides.
+
+    Answers of many parts hardly ever repeat: of them it is how sure it was alone.
+    """
+    if not (before.answers and after.answers):
         return []
-    return [
-        Categories(
-            name=OUTPUT,
-            reference=as_column(before.answers(labels)),
-            current=as_column(after.answers(labels)),
-        ),
-        Numbers(name=CONFIDENCE, reference=before.confidence, current=after.confidence),
-    ]
+    confidence = Numbers(name=CONFIDENCE, reference=before.confidence, current=after.confidence)
+    if before.probabilities is None or after.probabilities is None:
+        return [confidence]
+    answers = Categories(
+        name=OUTPUT, reference=as_column(before.answers), current=as_column(after.answers)
+    )
+    return [answers, confidence]
 
 
 def output_shares(before: Side, after: Side, labels: Sequence[str]) -> list[LabelShare] | None:
-    """Every label's share on both sides, with the true ones by EM; None without answers."""
-    if not (len(before.probabilities) and len(after.probabilities)):
+    """Every label's share on both sides, with the true ones by EM; None without answers.
+
+    ``labels`` are those of the probabilities' columns.
+    """
+    if before.probabilities is None or after.probabilities is None:
         return None
-    enough = min(len(before.probabilities), len(after.probabilities)) >= FEWEST
-    counts = [Counter(side.answers(labels)) for side in (before, after)]
+    if not (before.answers and after.answers):
+        return None
+    enough = min(len(before.answers), len(after.answers)) >= FEWEST
+    counts = [Counter(side.answers) for side in (before, after)]
     shares = label_shares(*counts, test=enough)
     true = true_shares(after.probabilities, before.probabilities.mean(axis=0)).tolist()
     estimated = dict(zip(labels, true, strict=True))

@@ -9,10 +9,9 @@ import numpy as np
 
 from audit_jobs.simulation.learning import Serving, of_tasks
 from audit_jobs.simulation.world import World
-from backend.candidates import column
 from backend.certification import slice_is_open
 from policies.certifying import Evidence, reaching_auto_accept
-from policies.domain import Certificate, IntArray
+from policies.domain import Certificate, IntArray, column
 from policies.freezing import Lot, Terms, frozen, grown, look
 from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws

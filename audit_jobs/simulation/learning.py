@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit_jobs.simulation.world import World
-from backend.candidates import candidates_of, column, model_alone, with_examples_seen
+from backend.candidates import candidates_of, model_alone, with_examples_seen
 from backend.certification import sample, slice_is_open, version_promises
+from backend.fitting import Wanted, fit_tasks
 from backend.gate import judge
-from backend.predictors.inputs import read_inputs
-from backend.predictors.memory import TrainingExamples, remember, wanted_of
-from backend.predictors.protocol import TrainingError
-from backend.predictors.sklearn_models import SklearnPredictor, fit
+from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.protocol import Asked, TrainingError
+from backend.store.tasks import StoredTask
 from policies.certifying import (
     Evidence,
     certify_promises,
@@ -24,7 +24,7 @@ from policies.certifying import (
     reaching_auto_accept,
     ready,
 )
-from policies.domain import BoolArray, Candidates, Certification, ObjectArray, part_of
+from policies.domain import BoolArray, Candidates, Certification, ObjectArray, column, part_of
 from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -37,7 +37,7 @@ class Serving:
     ``candidates`` hold the answers of the rules of automation too, ``alone`` the model's labels.
     """
 
-    predictor: SklearnPredictor
+    predictor: EmbeddedPredictor
     candidates: Candidates
     alone: ObjectArray
     certification: Certification | None = None
@@ -84,31 +84,21 @@ def unserved(world: World) -> Candidates:
 
 def trained(world: World, slices: Slices, serving: Serving | None, number: int) -> Serving | None:
     """A version trained on the answers; None where nothing can be learned or it is not promoted."""
-    numbers = sorted(slices.training)
-    data = [world.data[n - 1] for n in numbers]
-    values = read_inputs(world.labeling, data, _nothing_to_download).values
-    usable = [(n, value) for n, value in zip(numbers, values, strict=True) if value is not None]
-    examples = TrainingExamples(
-        task_ids=[n for n, _ in usable],
-        inputs=[value for _, value in usable],
-        labels=[slices.training[n] for n, _ in usable],
-    )
+    tasks = [StoredTask(id=n, data=dict(world.data[n - 1])) for n in sorted(slices.training)]
+    wanted = Wanted(version=f"v{number}", seed=number)
+    answered = (tasks, slices.training)
     try:
-        model = fit(world.labeling.input_kind, examples.inputs, examples.labels, seed=number)
+        made = fit_tasks(world.labeling, world.policy, answered, wanted, _nothing_to_download)
     except TrainingError:
         return None
-    predictor = SklearnPredictor(
-        version=f"v{number}",
-        model=model,
-        memory=remember(wanted_of(world.policy), model.pipeline, examples),
-        forerunner=None if serving is None else replace(serving.predictor, forerunner=None),
-    )
-    challenger = _challenger(world, predictor, Counter(examples.labels))
-    before = None if serving is None else serving.right(slices.holdout)
-    return challenger if judge(challenger.right(slices.holdout), before).promoted else None
+    before = None if serving is None else replace(serving.predictor, forerunner=None)
+    predictor = replace(made, forerunner=before)
+    challenger = _challenger(world, predictor, Counter(slices.training.values()))
+    right = None if serving is None else serving.right(slices.holdout)
+    return challenger if judge(challenger.right(slices.holdout), right).promoted else None
 
 
-def _challenger(world: World, predictor: SklearnPredictor, seen: Mapping[str, int]) -> Serving:
+def _challenger(world: World, predictor: EmbeddedPredictor, seen: Mapping[str, int]) -> Serving:
     candidates = with_examples_seen(_candidates(world, predictor), seen)
     alone = candidates
     if world.policy.automation:
@@ -149,9 +139,15 @@ def of_tasks(serving: Serving, numbers: Sequence[int]) -> Candidates:
     return part_of(serving.candidates, places)
 
 
-def _candidates(world: World, predictor: SklearnPredictor | None) -> Candidates:
-    rows = (range(1, len(world) + 1), [dict(data) for data in world.data])
-    return candidates_of(world.policy, world.labeling, predictor, rows, _nothing_to_download)
+def _candidates(world: World, predictor: EmbeddedPredictor | None) -> Candidates:
+    asked = Asked(
+        labeling=world.labeling,
+        label_config="",
+        task_ids=range(1, len(world) + 1),
+        data=world.data,
+        download=_nothing_to_download,
+    )
+    return candidates_of(world.policy, predictor, asked)
 
 
 def _nothing_to_download(path: str) -> bytes:

@@ -6,7 +6,6 @@ scikit-learn's and numpy's own types; no other type is allowed on top.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 import re
@@ -17,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import Pipeline
 from skops.io import dumps, loads
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from backend.predictors.memory import Memory, as_plain, from_plain
-from backend.predictors.sklearn_models import FittedModel, SklearnPredictor
-from connectors.label_studio.labeling import InputKind
+from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.forms import control_as_plain, control_from_plain
+from backend.predictors.memory import as_plain, from_plain
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.
@@ -43,33 +40,31 @@ class Artifact:
     sha256: str
 
 
-def save(
-    folder: Path, project_id: int, version: str, model: FittedModel, memory: Memory | None = None
-) -> Artifact:
+def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifact:
     """Write a model file that is complete as soon as it can be seen, and never overwrite one.
 
     The name holds the hash of the content: saving the same bytes again changes nothing.
     """
     content = dumps(
         {
-            "format": 3,
-            "pipeline": _without_terms(model.pipeline),
-            "terms": _terms(model.pipeline),
-            "labels": list(model.labels),
-            "inverse_temperature": model.inverse_temperature,
-            "input_kind": model.input_kind.value,
-            "memory": as_plain(memory or Memory()),
+            "format": 4,
+            "controls": [
+                control_as_plain(name, trained) for name, trained in predictor.controls.items()
+            ],
+            "memory": as_plain(predictor.memory),
         },
         compression=zipfile.ZIP_DEFLATED,
     )
     sha256 = hashlib.sha256(content).hexdigest()
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", predictor.version).strip(".-")[:80]
     path = Path(str(project_id)) / f"{readable}-{sha256[:16]}.skops"
     _write_whole(folder / path, content)
     return Artifact(path=path.as_posix(), sha256=sha256)
 
 
-def load(folder: Path, artifact: Artifact, version: str, labels: Sequence[str]) -> SklearnPredictor:
+def load(
+    folder: Path, artifact: Artifact, version: str, labels: Sequence[str]
+) -> EmbeddedPredictor:
     """The predictor in a model file whose hash, types and labels are the expected ones.
 
     Raises
@@ -77,41 +72,13 @@ def load(folder: Path, artifact: Artifact, version: str, labels: Sequence[str]) 
             type that is not allowed, or a model of other labels.
     """
     content = _checked_bytes(folder, artifact)
-    model, memory = _model(artifact.path, content)
-    if model.labels != tuple(labels):
+    predictor = _predictor(artifact.path, content, version)
+    if predictor.labels != tuple(labels):
         raise ArtifactError(
-            f"model file {artifact.path}: it knows the labels {list(model.labels)!r}, "
+            f"model file {artifact.path}: it knows the labels {list(predictor.labels)!r}, "
             f"the store says {list(labels)!r}; train the model anew"
         )
-    return SklearnPredictor(version=version, model=model, memory=memory)
-
-
-# skops writes a vocabulary one node a term: 80 s and 58 MB for 64,000 of them, and 5 s to load.
-# As one text they take 0.2 s, 1 MB and 0.05 s.
-
-
-def _terms(pipeline: Pipeline) -> str | None:
-    """A text model's terms in column order, one a line (no term holds a line break)."""
-    words = pipeline[0]
-    if not isinstance(words, TfidfVectorizer):
-        return None
-    return "\n".join(sorted(words.vocabulary_, key=words.vocabulary_.__getitem__))
-
-
-def _without_terms(pipeline: Pipeline) -> Pipeline:
-    """The same pipeline but for its terms; the one given keeps them."""
-    if not isinstance(pipeline[0], TfidfVectorizer):
-        return pipeline
-    (name, words), *others = pipeline.steps
-    bare = copy.copy(words)
-    bare.vocabulary_ = {}
-    return Pipeline([(name, bare), *others])
-
-
-def _with_terms(pipeline: Pipeline, terms: str | None) -> Pipeline:
-    if terms is not None:
-        pipeline[0].vocabulary_ = {term: column for column, term in enumerate(terms.split("\n"))}
-    return pipeline
+    return predictor
 
 
 def _write_whole(target: Path, content: bytes) -> None:
@@ -154,7 +121,7 @@ def _checked_bytes(folder: Path, artifact: Artifact) -> bytes:
     return content
 
 
-def _model(path: str, content: bytes) -> tuple[FittedModel, Memory]:
+def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
     try:
         found: Any = loads(content, trusted=list(ALLOWED_TYPES))
     except UntrustedTypesFoundException as error:
@@ -164,29 +131,20 @@ def _model(path: str, content: bytes) -> tuple[FittedModel, Memory]:
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"model file {path}: it is no skops file: {error}") from error
     match found:
-        case {
-            "format": 2 | 3 as number,  # 3 as ``save`` writes it; 2 had no memory
-            "pipeline": Pipeline() as pipeline,
-            "terms": (str() | None) as terms,
-            "labels": [*labels],
-            "inverse_temperature": float(inverse_temperature),
-            "input_kind": str(input_kind),
-        } if input_kind in set(InputKind):
-            model = FittedModel(
-                pipeline=_with_terms(pipeline, terms),
-                labels=tuple(map(str, labels)),
-                inverse_temperature=inverse_temperature,
-                input_kind=InputKind(input_kind),
+        case {"format": 4, "controls": [_, *_] as controls, "memory": dict() as memory}:
+            try:
+                return EmbeddedPredictor(
+                    version=version,
+                    controls=dict(control_from_plain(values) for values in controls),
+                    memory=from_plain(memory),
+                )
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                raise ArtifactError(
+                    f"model file {path}: what it holds has no known form: {error}"
+                ) from error
+        case {"format": 2 | 3}:
+            raise ArtifactError(
+                f"model file {path}: an earlier Labelgate wrote it; train the model anew"
             )
-            return model, Memory() if number == 2 else _memory(path, found)
         case _:
             raise ArtifactError(f"model file {path}: it holds no model of this form")
-
-
-def _memory(path: str, found: dict[str, Any]) -> Memory:
-    try:
-        return from_plain(found["memory"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ArtifactError(
-            f"model file {path}: what it keeps of its training examples has no known form: {error}"
-        ) from error

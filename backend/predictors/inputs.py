@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from backend.predictors.images import ImageError, read_image
 from backend.predictors.protocol import ModelInput
 from connectors.annotation_tool import AnnotationToolRefusedError
-from connectors.label_studio.labeling import InputKind, Labeling
+from connectors.label_studio.labeling import Control, InputKind
 
 MAX_CHARACTERS = 1_000_000
 
@@ -43,14 +43,13 @@ class Inputs:
     problems: list[str | None]
 
 
-def read_inputs(
-    labeling: Labeling, data: Sequence[Mapping[str, Any]], download: Download
-) -> Inputs:
-    """Read what the project's labelled object shows, task by task.
+def read_inputs(control: Control, data: Sequence[Mapping[str, Any]], download: Download) -> Inputs:
+    """Read what a control's object shows, task by task.
 
     A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
-    as an array of pixels (``backend.predictors.images``). Nothing is ever fetched but files that
-    were uploaded to Label Studio, through ``download``: other addresses are a problem.
+    as an array of pixels (``backend.predictors.images``), a pair as its two texts. Nothing is ever
+    fetched but files that were uploaded to Label Studio, through ``download``: other addresses are
+    a problem.
 
     Problems are safe to print and to send as JSON.
 
@@ -61,7 +60,7 @@ def read_inputs(
     problems: list[str | None] = []
     for task_data in data:
         try:
-            value = _read(labeling, task_data, download)
+            value = _read(control, task_data, download)
         except (_UnreadableError, ImageError, AnnotationToolRefusedError) as error:
             values.append(None)
             problems.append(_printable(str(error)))
@@ -71,21 +70,29 @@ def read_inputs(
     return Inputs(values=values, problems=problems)
 
 
-def _read(labeling: Labeling, task_data: Mapping[str, Any], download: Download) -> ModelInput:
-    key = labeling.data_key
-    if key not in task_data:
-        present = ", ".join(map(repr, sorted(map(str, task_data))[:20])) or "no keys at all"
-        raise _UnreadableError(f"the task's data has no key {key!r} (it has: {present})")
-    value = task_data[key]
-    match labeling.input_kind:
+def _read(control: Control, task_data: Mapping[str, Any], download: Download) -> ModelInput:
+    key = control.data_keys[0]
+    value = _value(task_data, key)
+    match control.input_kind:
         case InputKind.TEXT:
             return _readable(_text(key, value), key)
         case InputKind.HYPERTEXT:
             return _readable(without_tags(_text(key, value)), key)
         case InputKind.IMAGE:
             return read_image(_image_bytes(key, value, download))
+        case InputKind.PAIR:
+            other = control.data_keys[1]
+            right = _readable(_text(other, _value(task_data, other)), other)
+            return _readable(_text(key, value), key), right
         case kind:
             raise _UnreadableError(f"data[{key!r}]: no model reads what shows a {kind.value}")
+
+
+def _value(task_data: Mapping[str, Any], key: str) -> Any:
+    if key not in task_data:
+        present = ", ".join(map(repr, sorted(map(str, task_data))[:20])) or "no keys at all"
+        raise _UnreadableError(f"the task's data has no key {key!r} (it has: {present})")
+    return task_data[key]
 
 
 def _text(key: str, value: Any) -> str:

@@ -20,7 +20,6 @@ from backend.predictors.shingles import ShingleSets
 from backend.predictors.twins import Examples, Near, NearImages, NearTexts, Twins, twins_of
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import NEAR_DUPLICATE, NOVELTY
-from policies.domain import FloatArray
 from policies.schema import Policy
 
 # Of a version's lineage: the names of what it keeps.
@@ -57,9 +56,6 @@ class Remembering(Protocol):
     @property
     def forerunner(self) -> Predictor | None:
         """The version that served before, where the policy asks for it and there was one."""
-
-    def novelties(self, inputs: Sequence[ModelInput]) -> FloatArray:
-        """How far each input is from what it was trained on; NaN where it kept nothing of it."""
 
 
 def needed_of(policy: Policy) -> tuple[str, ...]:

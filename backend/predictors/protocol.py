@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from connectors.label_studio.labeling import InputKind, Labeling
+from connectors.label_studio.labeling import Labeling
 from policies.domain import FloatArray, ObjectArray
 
 # The columns of a task whose data are a table's row; a column that is not there is None.
@@ -41,13 +41,15 @@ class ControlAnswers:
     ``signals`` are figures that come with them, by their names in ``policies.conditions``, NaN
     where unknown. ``part_scores`` has, for answers of several parts (labels of a set, spans), one
     tuple of probabilities a task, in the order in which the parts stand in the text; None where
-    the answers have no parts.
+    the answers have no parts. ``probabilities`` (n, k) of the model's labels, in their order, are
+    there where an answer is one of them.
     """
 
     texts: ObjectArray
     scores: FloatArray
     signals: Mapping[str, FloatArray] = field(default_factory=dict)
     part_scores: ObjectArray | None = None
+    probabilities: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,8 @@ class Predicted:
     """A project's answers to a batch, in columns of the asked tasks' length and order.
 
     As ``ControlAnswers``, for all controls of the project together; where a task has no answer its
-    text is None, its score NaN, and ``problems`` says why (None elsewhere).
+    text is None, its score and its probabilities NaN, and ``problems`` says why (None elsewhere).
+    The part scores of several controls stand one after the other, by the controls' names.
     """
 
     texts: ObjectArray
@@ -103,10 +106,11 @@ class Predicted:
     problems: ObjectArray
     signals: Mapping[str, FloatArray] = field(default_factory=dict)
     part_scores: ObjectArray | None = None
+    probabilities: FloatArray | None = None
 
 
 class Predictor(Protocol):
-    """Calibrated class probabilities for a batch of inputs."""
+    """Whoever answers the tasks of a project, under a version."""
 
     @property
     def version(self) -> str:
@@ -114,11 +118,11 @@ class Predictor(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The class names, one per column of ``probabilities``."""
+        """What its answers can be made of; one per column of ``probabilities``."""
 
-    @property
-    def input_kind(self) -> InputKind:
-        """What it was trained to read; a text model can read hypertext, and the other way round."""
+    def predict(self, asked: Asked) -> Predicted:
+        """The answers to a batch; a task that cannot be answered is a problem of its own.
 
-    def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
-        """An array (len(inputs), len(labels)); every row sums to 1."""
+        Raises
+            AnnotationToolUnavailableError: Label Studio is down while an uploaded file is needed.
+        """

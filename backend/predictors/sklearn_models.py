@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -20,11 +20,12 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from backend.predictors.memory import Memory
-from backend.predictors.protocol import ModelInput, Predictor, TrainingError
+from backend.predictors.protocol import ControlAnswers, ModelInput, TrainingError
 from backend.predictors.temperature import fit_inverse_temperature, logits, scaled_probabilities
 from connectors.label_studio.labeling import InputKind
-from policies.domain import FloatArray, IntArray
+from policies.conditions import ENTROPY, MARGIN
+from policies.domain import FloatArray, IntArray, column
+from policies.uncertainty import entropies, margins
 
 # Chinese and Japanese write no spaces: every character is a word there, and so are its pairs.
 _WORD = r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\w"
@@ -59,35 +60,15 @@ class FittedModel:
         decision = self.pipeline.decision_function(_as_features(inputs))
         return scaled_probabilities(decision, self.inverse_temperature)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SklearnPredictor:
-    """A fitted model under its version: what the rest of the system asks."""
-
-    version: str
-    model: FittedModel
-    memory: Memory = field(default_factory=Memory)
-    forerunner: Predictor | None = None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The class names, one per column of ``probabilities``."""
-        return self.model.labels
-
-    @property
-    def input_kind(self) -> InputKind:
-        """What the model was trained to read."""
-        return self.model.input_kind
-
-    def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
-        """An array (len(inputs), len(labels)); every row sums to 1."""
-        return self.model.probabilities(inputs)
-
-    def novelties(self, inputs: Sequence[ModelInput]) -> FloatArray:
-        """How far each input is from what it was trained on; NaN where it kept nothing of it."""
-        if self.memory.distances is None:
-            return np.full(len(inputs), np.nan)
-        return self.memory.distances.novelties(self.model.pipeline, inputs)
+    def answers(self, inputs: Sequence[ModelInput]) -> ControlAnswers:
+        """The most probable label of each input, with margin and entropy."""
+        chances = self.probabilities(inputs)
+        return ControlAnswers(
+            texts=column(self.labels)[chances.argmax(axis=1)],
+            scores=chances.max(axis=1),
+            signals={MARGIN: margins(chances), ENTROPY: entropies(chances)},
+            probabilities=chances,
+        )
 
 
 def fit(

@@ -15,16 +15,16 @@ import pytest
 from audit_jobs.audits import job as audit
 from backend.app import create_app
 from backend.breakers.watch import watch
-from backend.predictors import artifacts, sklearn_models
+from backend.predictors import artifacts
 from backend.store.alerts import open_alerts
 from backend.store.decisions import current_decisions
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.reports import RECALL, newest_report
 from backend.store.suspensions import standing_suspensions
 from backend.store.tables import ModelRow
-from connectors.label_studio.labeling import InputKind
 from policies.breaker import SUSPENDED
 from policies.domain import Decision, Outcome, Purpose
+from tests.fakes.predictors import predictor_of
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 LABELS = ("Business", "Sci/Tech", "Sports", "World")
@@ -117,9 +117,8 @@ def serve(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> None:
 
 def saved(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> artifacts.Artifact:
     texts, labels = zip(*examples, strict=True)
-    fitted = sklearn_models.fit(InputKind.TEXT, texts, labels, seed=1)
     folder = worked.runtime.settings.models_dir
-    return artifacts.save(folder, worked.project_id, "v1", fitted)
+    return artifacts.save(folder, worked.project_id, predictor_of(texts, labels))
 
 
 def sabotage(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> None:

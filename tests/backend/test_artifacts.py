@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,35 @@ from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
 from backend.predictors.artifacts import ALLOWED_TYPES, Artifact, ArtifactError, load, save
+from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import ModelInput
-from backend.predictors.sklearn_models import FittedModel, fit
 from connectors.label_studio.labeling import InputKind
+from policies.domain import FloatArray
+from tests.fakes.predictors import predictor_of
 
 TEXTS: list[ModelInput] = ["goal match", "bank price", "the goal", "a price", "Grüße 世界"] * 4
 LABELS = ["sport", "money", "sport", "money", "money"] * 4
 
 
 @pytest.fixture(scope="module")
-def model() -> FittedModel:
-    return fit(InputKind.TEXT, TEXTS, LABELS, seed=1)
+def model() -> EmbeddedPredictor:
+    return predictor_of(TEXTS, LABELS)
 
 
-def test_a_loaded_text_model_answers_exactly_as_before(tmp_path: Path, model: FittedModel) -> None:
-    artifact = save(tmp_path, 7, "p7-v3", model)
+def chances(predictor: EmbeddedPredictor, inputs: Sequence[ModelInput]) -> FloatArray:
+    found = predictor.controls["label"].model.answers(inputs).probabilities
+    assert found is not None
+    return found
+
+
+def test_a_loaded_text_model_answers_exactly_as_before(
+    tmp_path: Path, model: EmbeddedPredictor
+) -> None:
+    artifact = save(tmp_path, 7, replace(model, version="p7-v3"))
     loaded = load(tmp_path, artifact, "p7-v3", ["money", "sport"])
     assert loaded.version == "p7-v3"
     assert loaded.labels == ("money", "sport")
-    assert np.array_equal(loaded.probabilities(TEXTS), model.probabilities(TEXTS))
+    assert np.array_equal(chances(loaded, TEXTS), chances(model, TEXTS))
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -39,32 +51,32 @@ def test_a_loaded_image_model_answers_exactly_as_before(tmp_path: Path, classes:
     rng = np.random.default_rng(0)
     values: list[ModelInput] = list(rng.uniform(0, 1, (40, 12)))
     labels = [str(row % classes) for row in range(40)]
-    model = fit(InputKind.IMAGE, values, labels, seed=1)
-    loaded = load(tmp_path, save(tmp_path, 1, "v1", model), "v1", model.labels)
-    assert np.array_equal(loaded.probabilities(values), model.probabilities(values))
+    model = predictor_of(values, labels, kind=InputKind.IMAGE)
+    loaded = load(tmp_path, save(tmp_path, 1, model), "v1", model.labels)
+    assert np.array_equal(chances(loaded, values), chances(model, values))
 
 
 def test_the_name_is_readable_and_safe_and_holds_the_hash(
-    tmp_path: Path, model: FittedModel
+    tmp_path: Path, model: EmbeddedPredictor
 ) -> None:
-    artifact = save(tmp_path, 7, "../v 3/ü", model)
+    artifact = save(tmp_path, 7, replace(model, version="../v 3/ü"))
     path = tmp_path / artifact.path
     assert path.parent == tmp_path / "7"
     assert path.name == f"v-3-{artifact.sha256[:16]}.skops"
     assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
 
 
-def test_nothing_but_whole_files_is_left(tmp_path: Path, model: FittedModel) -> None:
-    artifact = save(tmp_path, 7, "v1", model)
+def test_nothing_but_whole_files_is_left(tmp_path: Path, model: EmbeddedPredictor) -> None:
+    artifact = save(tmp_path, 7, model)
     assert [path.name for path in (tmp_path / "7").iterdir()] == [Path(artifact.path).name]
 
 
 def test_another_model_of_the_same_version_overwrites_nothing(
-    tmp_path: Path, model: FittedModel
+    tmp_path: Path, model: EmbeddedPredictor
 ) -> None:
-    first = save(tmp_path, 7, "v1", model)
+    first = save(tmp_path, 7, model)
     before = (tmp_path / first.path).read_bytes()
-    second = save(tmp_path, 7, "v1", fit(InputKind.TEXT, TEXTS[:10], LABELS[:10], seed=2))
+    second = save(tmp_path, 7, predictor_of(TEXTS[:10], LABELS[:10]))
     assert first.path != second.path
     assert (tmp_path / first.path).read_bytes() == before
 
@@ -76,9 +88,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["half", "empty", "flip", "other"])
 def test_a_damaged_file_is_refused_by_its_hash(
-    tmp_path: Path, model: FittedModel, damage: str
+    tmp_path: Path, model: EmbeddedPredictor, damage: str
 ) -> None:
-    artifact = save(tmp_path, 7, "v1", model)
+    artifact = save(tmp_path, 7, model)
     path = tmp_path / artifact.path
     content = path.read_bytes()
     middle = len(content) // 2
@@ -113,8 +125,8 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         load(folder, artifact, "v1", ["a"])
 
 
-def test_a_file_of_other_labels_is_refused(tmp_path: Path, model: FittedModel) -> None:
-    artifact = save(tmp_path, 7, "v1", model)
+def test_a_file_of_other_labels_is_refused(tmp_path: Path, model: EmbeddedPredictor) -> None:
+    artifact = save(tmp_path, 7, model)
     with pytest.raises(ArtifactError, match=r"it knows the labels \['money', 'sport'\]"):
         load(tmp_path, artifact, "v1", ["sport", "money"])
 
@@ -130,7 +142,7 @@ def with_node(content: bytes, module: str, name: str) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         parts = {entry: archive.read(entry) for entry in archive.namelist()}
     schema: dict[str, Any] = json.loads(parts["schema.json"])
-    schema["content"]["labels"] = {
+    schema["content"]["memory"] = {
         "__class__": name,
         "__module__": module,
         "__loader__": "ObjectNode",
@@ -147,15 +159,15 @@ def with_node(content: bytes, module: str, name: str) -> bytes:
 
 @pytest.mark.parametrize(("module", "name"), [("subprocess", "Popen"), ("pathlib", "Path")])
 def test_a_type_that_is_not_allowed_is_refused(
-    tmp_path: Path, model: FittedModel, module: str, name: str
+    tmp_path: Path, model: EmbeddedPredictor, module: str, name: str
 ) -> None:
-    honest = (tmp_path / save(tmp_path, 7, "v1", model).path).read_bytes()
+    honest = (tmp_path / save(tmp_path, 7, model).path).read_bytes()
     artifact = stored(tmp_path, with_node(honest, module, name))
     with pytest.raises(ArtifactError, match=rf"not allowed: .*{module}\.{name}"):
         load(tmp_path, artifact, "v1", model.labels)
 
 
-def test_a_function_of_this_machine_is_refused(tmp_path: Path, model: FittedModel) -> None:
+def test_a_function_of_this_machine_is_refused(tmp_path: Path, model: EmbeddedPredictor) -> None:
     content = dumps(
         {
             "format": 1,
@@ -173,8 +185,8 @@ def test_a_function_of_this_machine_is_refused(tmp_path: Path, model: FittedMode
     [
         b"no zip at all",
         dumps([1, 2]),
-        dumps({"format": 2, "pipeline": None, "labels": [], "inverse_temperature": 1.0}),
-        dumps({"format": 1, "pipeline": None, "labels": ["a"], "inverse_temperature": 1.0}),
+        dumps({"format": 1, "controls": [{}], "memory": {}}),
+        dumps({"format": 4, "controls": [], "memory": {}}),
     ],
 )
 def test_a_file_that_holds_no_model_is_refused(tmp_path: Path, content: bytes) -> None:

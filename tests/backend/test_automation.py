@@ -15,10 +15,10 @@ from backend.candidates import candidates_of
 from backend.connecting import mismatches
 from backend.predictors import artifacts
 from backend.predictors.automation import rule_answers
+from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.language import known_languages, language_of
-from backend.predictors.memory import TrainingExamples, remember, wanted_of
-from backend.predictors.protocol import ModelInput
-from backend.predictors.sklearn_models import SklearnPredictor, fit
+from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.sklearn_models import FittedModel
 from backend.routing import route
 from backend.store.certificates import valid_certification
 from backend.store.decisions import current_decisions
@@ -30,6 +30,7 @@ from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
 from policies.domain import Candidates, Decision, Outcome, Purpose
 from policies.schema import Policy
 from tests.fakes.policy_documents import make_policy
+from tests.fakes.predictors import asked, predictor_of
 from tests.fakes.web_project import CONFIG, POLICY, task, web_project
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
 
@@ -87,24 +88,22 @@ def test_languages_with_their_probability_and_none_for_a_few_letters() -> None:
     assert {"de", "en", "fr", "zh"} <= known_languages()
 
 
-def predictor_of(policy: Policy, forerunner: SklearnPredictor | None = None) -> SklearnPredictor:
-    texts: list[ModelInput] = [text_of(kind, n) for kind in ("fruit", "motor") for n in range(30)]
+TEXTS = [text_of(kind, n) for kind in ("fruit", "motor") for n in range(30)]
+
+
+def version_2(policy: Policy, forerunner: Predictor | None = None) -> EmbeddedPredictor:
     labels = ["A"] * 30 + ["B"] * 30
-    model = fit(InputKind.TEXT, texts, labels, seed=1)
-    examples = TrainingExamples(task_ids=range(1, 61), inputs=texts, labels=labels)
-    memory = remember(wanted_of(policy), model.pipeline, examples)
-    return SklearnPredictor(version="v2", model=model, memory=memory, forerunner=forerunner)
+    return predictor_of(TEXTS, labels, version="v2", policy=policy, forerunner=forerunner)
 
 
 def answers(
     policy: Policy,
-    predictor: SklearnPredictor | None,
+    predictor: Predictor | None,
     texts: Sequence[str | None],
     first: int = 100,
 ) -> Candidates:
     data: list[dict[str, Any]] = [{"text": text} if text else {"x": 1} for text in texts]
-    rows = (range(first, first + len(texts)), data)
-    return candidates_of(policy, LABELING, predictor, rows, lambda path: path.encode())
+    return candidates_of(policy, predictor, asked(LABELING, data, first))
 
 
 SIGNAL_ROUTES = [
@@ -126,7 +125,7 @@ def test_rules_answer_before_the_model_and_where_it_cannot() -> None:
         routes=SIGNAL_ROUTES,
     )
     texts = [text_of("fruit", 3), text_of("motor", 3) + "!", "violins answer", "Invoice 7", None]
-    found = answers(policy, predictor_of(policy), texts)
+    found = answers(policy, version_2(policy), texts)
     assert found.predictors[[0, 1, 2, 3]].tolist() == [
         "exact_duplicate",
         "near_duplicate",
@@ -144,17 +143,15 @@ def test_rules_answer_before_the_model_and_where_it_cannot() -> None:
     assert found.signals["novelty"][2] == 1
     assert np.isnan(found.signals["version_disagreement"]).all()  # no version served before
     data: list[dict[str, Any]] = [{"x": "a broken one"}]
-    rule = candidates_of(policy, LABELING, predictor_of(policy), ([7], data), lambda _: b"")
+    rule = candidates_of(policy, version_2(policy), asked(LABELING, data))
     assert (rule.predictors[0], rule.problems[0]) == ("invoices", None)
 
 
 def test_two_versions_are_compared_where_both_can_read() -> None:
     policy = make_policy(routes=SIGNAL_ROUTES)
-    texts: list[ModelInput] = [text_of(kind, n) for kind in ("fruit", "motor") for n in range(30)]
-    contrary = fit(InputKind.TEXT, texts, ["B"] * 30 + ["B"] * 29 + ["A"], seed=1)
-    before = SklearnPredictor(version="v1", model=contrary)
+    before = predictor_of(TEXTS, ["B"] * 30 + ["B"] * 29 + ["A"])
     found = answers(
-        policy, predictor_of(policy, before), [text_of("fruit", 90), text_of("motor", 90), None]
+        policy, version_2(policy, before), [text_of("fruit", 90), text_of("motor", 90), None]
     )
     assert found.labels.tolist() == ["A", "B", None]
     assert found.signals["version_disagreement"].tolist() == pytest.approx(
@@ -164,7 +161,7 @@ def test_two_versions_are_compared_where_both_can_read() -> None:
 
 def test_a_version_that_cannot_tell_what_a_route_asks_is_held_back() -> None:
     policy = make_policy(routes=SIGNAL_ROUTES[:1], automation=[BOILERPLATE])
-    forgetful = predictor_of(make_policy(routes=[]))
+    forgetful = version_2(make_policy(routes=[]))
     found = answers(policy, forgetful, [text_of("fruit", 1), "Invoice 7"])
     assert found.labels.tolist() == [None, None]
     why = (
@@ -176,8 +173,8 @@ def test_a_version_that_cannot_tell_what_a_route_asks_is_held_back() -> None:
 
 def test_a_model_file_keeps_what_novelty_and_twins_are_told_by(tmp_path: Path) -> None:
     policy = make_policy(routes=SIGNAL_ROUTES, automation=[{"kind": "exact_duplicate"}])
-    made = predictor_of(policy)
-    artifact = artifacts.save(tmp_path, 1, "v2", made.model, made.memory)
+    made = version_2(policy)
+    artifact = artifacts.save(tmp_path, 1, made)
     again = artifacts.load(tmp_path, artifact, "v2", ["A", "B"])
     texts = [text_of("fruit", 3), text_of("motor", 77), "violins answer flutes"]
     one, other = (answers(policy, each, texts) for each in (made, again))
@@ -189,20 +186,20 @@ def test_a_model_file_keeps_what_novelty_and_twins_are_told_by(tmp_path: Path) -
 def test_images_are_kept_too(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     images: list[ModelInput] = list(rng.uniform(0, 1, (20, 768)))
-    model = fit(InputKind.IMAGE, images, ["A", "B"] * 10, seed=1)
-    examples = TrainingExamples(task_ids=range(20), inputs=images, labels=["A", "B"] * 10)
-    memory = remember(("distances", "twins"), model.pipeline, examples)
-    again = artifacts.load(
-        tmp_path, artifacts.save(tmp_path, 1, "v1", model, memory), "v1", ["A", "B"]
-    )
-    assert again.novelties(images[:3]).tolist() == pytest.approx([0] * 3, abs=1e-6)
+    policy = make_policy(routes=SIGNAL_ROUTES, automation=[{"kind": "exact_duplicate"}])
+    made = predictor_of(images, ["A", "B"] * 10, kind=InputKind.IMAGE, policy=policy)
+    again = artifacts.load(tmp_path, artifacts.save(tmp_path, 1, made), "v1", ["A", "B"])
+    kept, model = again.memory.distances, again.controls["label"].model
+    assert kept is not None
+    assert isinstance(model, FittedModel)
+    assert kept.novelties(model.pipeline, images[:3]).tolist() == pytest.approx([0] * 3, abs=1e-6)
     assert again.memory.twins is not None
     assert again.memory.twins.exact(([50], images[3:4])).tolist() == ["B"]
 
 
-def test_a_file_of_the_form_before_is_read_and_a_broken_memory_refused(tmp_path: Path) -> None:
-    model = predictor_of(make_policy(routes=[])).model
-    whole = loads((tmp_path / artifacts.save(tmp_path, 1, "v1", model).path).read_bytes())
+def test_a_file_of_the_form_before_and_a_broken_memory_are_refused(tmp_path: Path) -> None:
+    made = version_2(make_policy(routes=[]))
+    whole = loads((tmp_path / artifacts.save(tmp_path, 1, made).path).read_bytes())
 
     def stored(content: bytes) -> artifacts.Artifact:
         path = tmp_path / "x.skops"
@@ -210,12 +207,10 @@ def test_a_file_of_the_form_before_is_read_and_a_broken_memory_refused(tmp_path:
         sha256 = hashlib.sha256(content).hexdigest()
         return artifacts.Artifact(path="x.skops", sha256=sha256)
 
-    old = {key: value for key, value in whole.items() if key != "memory"} | {"format": 2}
-    loaded = artifacts.load(tmp_path, stored(dumps(old)), "v1", ["A", "B"])
-    assert loaded.memory.twins is None
-    assert loaded.probabilities(["apples"]).shape == (1, 2)
+    with pytest.raises(artifacts.ArtifactError, match="an earlier Labelgate wrote it"):
+        artifacts.load(tmp_path, stored(dumps(whole | {"format": 3})), "v1", ["A", "B"])
     broken = whole | {"memory": {"distances": None, "twins": {"names": []}}}
-    with pytest.raises(artifacts.ArtifactError, match="what it keeps of its training examples"):
+    with pytest.raises(artifacts.ArtifactError, match="has no known form"):
         artifacts.load(tmp_path, stored(dumps(broken)), "v1", ["A", "B"])
 
 

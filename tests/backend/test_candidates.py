@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,20 @@ import numpy as np
 import pytest
 
 from backend.candidates import candidates_of, joined, with_class_support
-from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.protocol import Asked, Predicted, Predictor
 from backend.routing import route
 from backend.store.decisions import current_decisions
 from backend.store.models import all_versions, champion
 from backend.store.training import request_training
 from backend.synchronisation import synchronise
 from backend.training import train
-from connectors.label_studio.labeling import InputKind, parse_labeling
-from policies.domain import FloatArray, part_of
+from connectors.label_studio.labeling import parse_labeling
+from policies.domain import column, part_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
+from policies.uncertainty import entropies, margins
 from tests.fakes.policy_documents import make_policy
+from tests.fakes.predictors import asked
 from tests.fakes.web_project import CONFIG, POLICY, task, web_project
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -37,21 +38,25 @@ class ThreeLabels:
 
     version = "v1"
     labels = ("A", "B", "gone")
-    input_kind = InputKind.TEXT
 
-    def probabilities(self, inputs: Sequence[ModelInput]) -> FloatArray:
+    def predict(self, asked: Asked) -> Predicted:
+        none = [np.nan] * 3
         told = {"sure": [0.8, 0.15, 0.05], "unsure": [0.4, 0.35, 0.25], "gone": [0.1, 0.1, 0.8]}
-        return np.array([told[str(text)] for text in inputs])
-
-
-def no_download(path: str) -> bytes:
-    raise AssertionError(path)
+        texts = [each.get("text") for each in asked.data]
+        chances = np.array([told.get(str(text), none) for text in texts])
+        said = column(self.labels)[chances.argmax(axis=1)]
+        said[[text is None for text in texts]] = None
+        return Predicted(
+            texts=said,
+            scores=chances.max(axis=1),
+            problems=column([None if text else "no text" for text in texts]),
+            signals={"margin": margins(chances), "entropy": entropies(chances)},
+        )
 
 
 def answers(policy: Policy, texts: list[str | None], predictor: Predictor | None) -> Any:
     data: list[dict[str, Any]] = [{"text": text} if text else {} for text in texts]
-    rows = (range(1, len(texts) + 1), data)
-    return candidates_of(policy, parse_labeling(CONFIG), predictor, rows, no_download)
+    return candidates_of(policy, predictor, asked(parse_labeling(CONFIG), data))
 
 
 def test_margin_and_entropy_come_with_the_answers_where_the_policy_asks() -> None:

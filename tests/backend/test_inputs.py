@@ -16,11 +16,11 @@ from backend.predictors import images
 from backend.predictors.images import SIDE
 from backend.predictors.inputs import MAX_CHARACTERS, Inputs, read_inputs
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
-from connectors.label_studio.labeling import InputKind, Labeling, single_choice
+from connectors.label_studio.labeling import Control, InputKind, single_choice
 
 
-def labeling(kind: InputKind, key: str = "text") -> Labeling:
-    return single_choice("choice", "shown", kind, key, ("a", "b"))
+def control(kind: InputKind, key: str = "text") -> Control:
+    return single_choice("choice", "shown", kind, key, ("a", "b")).controls[0]
 
 
 def no_download(path: str) -> bytes:
@@ -29,7 +29,7 @@ def no_download(path: str) -> bytes:
 
 def read(kind: InputKind, *values: Any) -> Inputs:
     data: list[Mapping[str, Any]] = [{"text": value} for value in values]
-    return read_inputs(labeling(kind), data, no_download)
+    return read_inputs(control(kind), data, no_download)
 
 
 def one_text(value: Any, kind: InputKind = InputKind.TEXT) -> str:
@@ -77,7 +77,7 @@ def test_a_number_is_read_as_its_digits(value: float, text: str) -> None:
 
 
 def test_a_missing_key_names_the_keys_that_are_there() -> None:
-    inputs = read_inputs(labeling(InputKind.TEXT), [{"body": "x", "id": 1}, {}], no_download)
+    inputs = read_inputs(control(InputKind.TEXT), [{"body": "x", "id": 1}, {}], no_download)
     assert inputs.problems == [
         "the task's data has no key 'text' (it has: 'body', 'id')",
         "the task's data has no key 'text' (it has: no keys at all)",
@@ -106,7 +106,7 @@ def test_a_hypertext_without_words_is_empty() -> None:
 
 def test_lone_surrogates_are_replaced_in_values_and_problems() -> None:
     assert one_text("a\ud800b") == "a\ufffdb"
-    inputs = read_inputs(labeling(InputKind.TEXT), [{"\udfff": "x"}], no_download)
+    inputs = read_inputs(control(InputKind.TEXT), [{"\udfff": "x"}], no_download)
     orjson.dumps(inputs.problems)
     orjson.dumps(one_problem(InputKind.IMAGE, "http://\ud800"))
 
@@ -295,7 +295,7 @@ def test_line_breaks_in_a_data_uri_are_allowed() -> None:
 def test_an_uploaded_file_is_downloaded() -> None:
     files = {"/data/upload/7/ab-digit one%20.png": encoded(Image.new("L", (8, 8), 255))}
     data = [{"image": path} for path in files]
-    inputs = read_inputs(labeling(InputKind.IMAGE, "image"), data, files.__getitem__)
+    inputs = read_inputs(control(InputKind.IMAGE, "image"), data, files.__getitem__)
     assert inputs.problems == [None]
 
 
@@ -304,7 +304,7 @@ def test_a_refused_download_is_that_tasks_problem() -> None:
         raise AnnotationToolRefusedError(f"{path}: 404, no such file")
 
     data = [{"image": "/data/upload/7/gone.png"}]
-    inputs = read_inputs(labeling(InputKind.IMAGE, "image"), data, refuse)
+    inputs = read_inputs(control(InputKind.IMAGE, "image"), data, refuse)
     assert inputs.problems == ["/data/upload/7/gone.png: 404, no such file"]
 
 
@@ -314,4 +314,4 @@ def test_label_studio_being_down_is_no_tasks_problem() -> None:
 
     data = [{"image": "/data/upload/7/x.png"}]
     with pytest.raises(AnnotationToolUnavailableError):
-        read_inputs(labeling(InputKind.IMAGE, "image"), data, unreachable)
+        read_inputs(control(InputKind.IMAGE, "image"), data, unreachable)

@@ -9,10 +9,9 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from backend.predictors.protocol import ModelInput, Predictor, TrainingError
+from backend.predictors.protocol import ModelInput, TrainingError
 from backend.predictors.sklearn_models import (
     FittedModel,
-    SklearnPredictor,
     fit,
 )
 from backend.predictors.temperature import (
@@ -204,10 +203,10 @@ def test_a_two_class_decision_becomes_two_logits() -> None:
     assert np.array_equal(logits(np.array([1.5, -2.0])), [[-1.5, 1.5], [2.0, -2.0]])
 
 
-def test_a_predictor_answers_with_its_model() -> None:
+def test_an_answer_is_the_most_probable_label() -> None:
     texts, labels = topic_texts(30)
     model = fit(InputKind.TEXT, texts, labels, seed=1)
-    predictor: Predictor = SklearnPredictor(version="p1-v1", model=model)
-    assert predictor.version == "p1-v1"
-    assert predictor.labels == model.labels
-    assert np.array_equal(predictor.probabilities(texts), model.probabilities(texts))
+    chances, said = model.probabilities(texts), model.answers(texts)
+    assert said.texts.tolist() == [model.labels[best] for best in chances.argmax(axis=1)]
+    assert np.array_equal(said.scores, chances.max(axis=1))
+    assert said.signals["margin"].max() <= said.scores.max()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.predictors import artifacts, sklearn_models
+from backend.predictors import artifacts
 from backend.store.certificates import store_certification
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.tables import ModelRow
-from connectors.label_studio.labeling import InputKind
 from tests.end_to_end.stage import Stage
 from tests.fakes.policy_documents import make_certification
+from tests.fakes.predictors import predictor_of
 
 
 def serve_model(stage: Stage, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
     """Let a model that was fitted on these texts and topics serve; nothing certifies it."""
     texts, topics = zip(*examples, strict=True)
-    fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
+    fitted = predictor_of(list(texts), list(topics), version=version, name="topic")
     now = stage.runtime.now()
-    artifact = artifacts.save(stage.settings.models_dir, stage.project_id, version, fitted)
+    artifact = artifacts.save(stage.settings.models_dir, stage.project_id, fitted)
     with stage.runtime.sessions.begin() as session:
         model = ModelVersion(
             version=version,
@@ -38,8 +38,8 @@ def serve_model(stage: Stage, examples: Sequence[tuple[str, str]], version: str 
 def exchange_model(stage: Stage, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
     """Put another model behind a version's name, as nobody is meant to."""
     texts, topics = zip(*examples, strict=True)
-    fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
-    artifact = artifacts.save(stage.settings.models_dir, stage.project_id, version, fitted)
+    fitted = predictor_of(list(texts), list(topics), version=version, name="topic")
+    artifact = artifacts.save(stage.settings.models_dir, stage.project_id, fitted)
     with stage.runtime.sessions.begin() as session:
         row = session.get_one(ModelRow, (stage.project_id, version))
         assert row.labels == list(fitted.labels)

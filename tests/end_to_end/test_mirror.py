@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from audit_jobs.running import run_job
 from backend.mirrors.keys import KEY, key_of
-from backend.predictors import artifacts, sklearn_models
+from backend.predictors import artifacts
 from backend.store.certificates import store_certification
 from backend.store.decisions import current_decisions
 from backend.store.mirrors import copies, mirror_of
@@ -17,11 +17,11 @@ from backend.store.models import CHAMPION, ModelVersion, next_number, store_vers
 from backend.store.reports import AUDIT, newest_report
 from backend.store.tables import TaskRow
 from backend.store.votes import human_votes
-from connectors.label_studio.labeling import InputKind
 from policies.domain import Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_rules
 from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of, until
 from tests.fakes.policy_documents import make_certification
+from tests.fakes.predictors import predictor_of
 from tests.running_label_studio import RunningLabelStudio
 
 TASKS = 60
@@ -93,11 +93,11 @@ def the_mirror_is_set_up(stage: Stage, title: str) -> int:
 
 def let_a_certified_model_serve(stage: Stage) -> None:
     texts, topics = zip(*(text_of(place) for place in range(1_000, 1_180)), strict=True)
-    fitted = sklearn_models.fit(InputKind.TEXT, list(texts), list(topics), seed=1)
+    fitted = predictor_of(list(texts), list(topics), name="topic")
     assert set(fitted.labels) == set(WORDS)
     now = stage.runtime.now()
     with stage.runtime.sessions.begin() as session:
-        artifact = artifacts.save(stage.settings.models_dir, stage.project_id, "v1", fitted)
+        artifact = artifacts.save(stage.settings.models_dir, stage.project_id, fitted)
         model = ModelVersion(
             version="v1",
             number=next_number(session, stage.project_id),

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from backend.app import create_app
-from backend.predictors import artifacts, sklearn_models
+from backend.predictors import artifacts
 from backend.predictors.protocol import ModelInput
 from backend.runtime import Runtime
 from backend.settings import Settings
@@ -24,6 +24,7 @@ from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool, AnnotationToolUnavailableError
 from connectors.label_studio.labeling import InputKind
 from policies.loading import parse_policy, policy_hash
+from tests.fakes.predictors import predictor_of
 
 PROJECT_ID = 1
 PROJECT = f"{PROJECT_ID}.1795358297"  # as Label Studio names it
@@ -122,15 +123,15 @@ class WebProject:
         ]
         if input_kind is InputKind.IMAGE:
             inputs = [np.full(16 * 16 * 3, place / 20) for place in range(20)]
-        fitted = sklearn_models.fit(input_kind, inputs, ["A"] * 10 + ["B"] * 10, seed=1)
-        artifact = artifacts.save(self.runtime.settings.models_dir, project_id, version, fitted)
+        made = predictor_of(inputs, ["A"] * 10 + ["B"] * 10, version=version, kind=input_kind)
+        artifact = artifacts.save(self.runtime.settings.models_dir, project_id, made)
         with self.runtime.sessions.begin() as session:
             model = ModelVersion(
                 version=version,
                 number=next_number(session, project_id),
                 path=artifact.path,
                 sha256=artifact.sha256,
-                labels=fitted.labels,
+                labels=made.labels,
                 state=CHAMPION,
                 verdict={"reason": "the first model"},
                 lineage={},

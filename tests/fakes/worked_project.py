@@ -13,7 +13,7 @@ from audit_jobs import gold, readers
 from backend.breakers.rearming import regroup
 from backend.delivery import deliver
 from backend.escalation import escalate
-from backend.predictors import artifacts, sklearn_models
+from backend.predictors import artifacts
 from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime
@@ -29,13 +29,14 @@ from backend.store.tables import DeliveryRow
 from backend.synchronisation import synchronise
 from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.convert import label_of
-from connectors.label_studio.labeling import InputKind, parse_labeling
+from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Purpose
 from policies.loading import parse_policy, policy_hash
 from policies.schema import Policy
 from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import ROBOT_ID, FakeServer, FakeTask
 from tests.fakes.policy_documents import make_certification, policy_document
+from tests.fakes.predictors import predictor_of
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text">'
@@ -150,20 +151,18 @@ class WorkedProject:
     def promote(self, a: str = "fruit", b: str = "motor", *, certified: bool = True) -> str:
         """Train on texts of two kinds, labelled A and B, and let the version serve."""
         texts = [text_of(kind, number) for kind in (a, b) for number in range(30)]
-        fitted = sklearn_models.fit(InputKind.TEXT, texts, ["A"] * 30 + ["B"] * 30, seed=1)
         now = self.clock()
         with self.runtime.sessions.begin() as session:
             number = next_number(session, self.project_id)
             version = f"v{number}"
-            artifact = artifacts.save(
-                self.runtime.settings.models_dir, self.project_id, version, fitted
-            )
+            made = predictor_of(texts, ["A"] * 30 + ["B"] * 30, version=version)
+            artifact = artifacts.save(self.runtime.settings.models_dir, self.project_id, made)
             model = ModelVersion(
                 version=version,
                 number=number,
                 path=artifact.path,
                 sha256=artifact.sha256,
-                labels=fitted.labels,
+                labels=made.labels,
                 state=CHAMPION,
                 verdict={"reason": "the first model", "holdout_accuracy": None},
                 lineage={},

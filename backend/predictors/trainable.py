@@ -1,0 +1,43 @@
+"""Which model learns which control: the one list of Labelgate's own kinds of model."""
+
+from __future__ import annotations
+
+from backend.predictors.embedded import TrainedControl
+from backend.predictors.protocol import Examples, Progress, TrainingError, no_progress
+from backend.predictors.sklearn_models import fit
+from connectors.label_studio.labeling import Control, ControlKind, InputKind
+
+
+def fit_control(
+    control: Control,
+    examples: Examples,
+    *,
+    seed: int,
+    calibrated: bool = True,
+    progress: Progress = no_progress,
+) -> TrainedControl:
+    """Train the model of one control; the same arguments give the same model.
+
+    ``calibrated`` is for those who ask for answers alone and train many models: without it some
+    kinds of model leave their confidence as it comes, and train in a fraction of the time.
+
+    Raises
+        TrainingError: nothing can be learned from the examples, or no model of Labelgate's own
+            answers such a control.
+    """
+    del progress
+    match control.kind, control.input_kind:
+        case ControlKind.CHOICE, InputKind.TEXT | InputKind.HYPERTEXT | InputKind.IMAGE:
+            model = fit(
+                control.input_kind,
+                examples.inputs,
+                examples.answers,
+                seed=seed,
+                calibrated=calibrated,
+            )
+        case kind, shown:
+            raise TrainingError(
+                f"no model of Labelgate's own answers {control.name!r}, which asks for "
+                f"{kind.value} on {shown.value}: name another model under 'model' in the policy"
+            )
+    return TrainedControl(kind=control.kind, input_kind=control.input_kind, model=model)
