@@ -24,6 +24,7 @@ COMMANDS = {
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",
     "policy": "backend.commands.policy",
+    "prelabel": "audit_jobs.prelabelling.command",
     "recall": "backend.commands.recall:recall_accepts",
     "report": "audit_jobs.figures.command",
     "scheduler": "audit_jobs.commands",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
@@ -87,9 +87,19 @@ def predict_tasks(
     predictor: Predictor | None,
     ids: Sequence[int],
 ) -> Candidates:
-    """The stored tasks with the predictor's answers, read and predicted in chunks."""
+    """The stored tasks with the predictor's answers."""
+    return joined(list(predicted_chunks(runtime, project, policy, predictor, ids)))
+
+
+def predicted_chunks(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    predictor: Predictor | None,
+    ids: Sequence[int],
+) -> Iterator[Candidates]:
+    """The same, chunk by chunk as they are read and predicted; at least one, if of no tasks."""
     labeling = parse_labeling(project.label_config)
-    parts = []
     for start in range(0, max(len(ids), 1), CHUNK):
         with runtime.reads() as session:
             tasks = stored_tasks(session, project.id, ids[start : start + CHUNK])
@@ -100,5 +110,4 @@ def predict_tasks(
             data=[task.data for task in tasks],
             download=lambda path: runtime.tool().download(path),
         )
-        parts.append(candidates_of(policy, predictor, asked))
-    return joined(parts)
+        yield candidates_of(policy, predictor, asked)

@@ -25,6 +25,7 @@ from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import askable_gold, placed_gold
 from backend.store.ledger import newest_seq
 from backend.store.mirrors import MIRROR
+from backend.store.prelabels import count_prelabelled
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.votes import count_human_labels
 from policies.adjudication import ESCALATION
@@ -61,7 +62,7 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     with runtime.reads() as session:
         placed_by = (
             f"{newest_seq(session, project.id)}/{count_human_labels(session, project.id)}"
-            f"/{today.date()}"
+            f"/{today.date()}/{count_prelabelled(session, project.id)}"
         )
         if placed_for(session, project.id) == placed_by:
             return {"changed": 0, "waiting": 0}
@@ -208,7 +209,7 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
     queued = place is not None
     accepts = decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
     blind = _in_doubt(decision) or decision.purpose is not Purpose.ROUTED
-    shown = accepts or (queued and not blind)
+    shown = accepts or ((queued or decision.prelabelled) and not blind)
     return Wish(
         task_id=decision.task_id,
         decision_seq=decision.seq,

@@ -6,9 +6,12 @@ them changes, every task that no person has labelled is decided again, earlier a
 
 from __future__ import annotations
 
-from backend.candidates import with_class_support
+import time
+from collections.abc import Sequence
+
+from backend.candidates import joined, with_class_support
 from backend.certification import certify_version
-from backend.champion import Champion, load_champion, predict_tasks
+from backend.champion import Champion, load_champion, predicted_chunks
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
 from backend.store.certificates import StoredCertification, valid_certification
@@ -24,15 +27,18 @@ from policies.schema import Policy
 
 # Small, so that a webhook that comes meanwhile waits for one short transaction only.
 CHUNK = 500
+# For how long a round asks the model before it decides and delivers what it has.
+LONGEST_S = 60.0
 
 
 def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     """Predict, certify what has had no look yet, decide, append to the ledger.
 
-    Returns how many tasks were decided and how many of those accepted. A task that was answered,
-    recalled or frozen while the model predicted is left as it is. What it means for Label
-    Studio is worked out from the ledger by ``backend.queueing``, so a crash between the two loses
-    nothing.
+    Returns how many tasks were decided, how many of those accepted, and how many are left for the
+    next round: a slow model is asked for a minute, so that what it has answered is delivered. A
+    task that was answered, recalled or frozen while the model predicted is left as it is. What it
+    means for Label Studio is worked out from the ledger by ``backend.queueing``, so a crash between
+    the two loses nothing.
     """
     policy = parse_policy(project.policy_text)
     serving = load_champion(runtime, project.id, policy)
@@ -49,13 +55,31 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         until_seq = newest_seq(session, project.id)  # before the tasks: none is taken for older
         ids = undecided(session, project, policy, grounds, labels)
     if not ids:
-        return {"decided": 0, "accepted": 0}
-    predictor = None if serving is None else serving.predictor
+        return {"decided": 0, "accepted": 0, "left": 0}
     candidates = with_class_support(
-        predict_tasks(runtime, project, policy, predictor, ids),
+        _predicted(runtime, project, policy, serving, ids),
         None if serving is None else serving.model,
     )
-    return _decide(runtime, project, policy, candidates, (grounds, certified, until_seq))
+    found = _decide(runtime, project, policy, candidates, (grounds, certified, until_seq))
+    return {**found, "left": len(ids) - len(candidates)}
+
+
+def _predicted(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    serving: Champion | None,
+    ids: Sequence[int],
+) -> Candidates:
+    """The first of the tasks, as many as are answered in the time that a round has."""
+    predictor = None if serving is None else serving.predictor
+    parts: list[Candidates] = []
+    began = time.monotonic()
+    for part in predicted_chunks(runtime, project, policy, predictor, ids):
+        parts.append(part)
+        if time.monotonic() - began > LONGEST_S:
+            break
+    return joined(parts)
 
 
 def _certified(

@@ -140,6 +140,9 @@ class AnnotationTool(Protocol):
         Labelled tasks are shown as well; who labels from it is handed the unlabelled ones alone.
         """
 
+    def view_id(self, project_id: int, title_or_id: str) -> int:
+        """The view of this number, or else of exactly this title."""
+
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""
 

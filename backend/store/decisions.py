@@ -138,7 +138,8 @@ class OpenDecision:
 
     ``escalated`` says that it waits for the tier's word on other people's, ``wants_reader`` that it
     waits for one more answer of the same tier; ``people`` is how many answered it so far, those
-    whose answers do not count too.
+    whose answers do not count too. ``prelabelled`` asks for the model's answer outside of the day's
+    queue too.
     """
 
     seq: int
@@ -154,6 +155,7 @@ class OpenDecision:
     escalated: bool = False
     people: int = 0
     wants_reader: bool = False
+    prelabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.signals,
             TaskRow.escalated_to,
             TaskRow.wants_reader,
+            TaskRow.prelabelled,
         )
         .join(TaskRow, is_current())
         .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None), is_open())
@@ -240,6 +243,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             escalated=row.escalated_to is not None,
             people=people.get(row.task_id, 0),
             wants_reader=row.wants_reader,
+            prelabelled=row.prelabelled,
         )
         for row in rows
     ]

@@ -60,6 +60,8 @@ class TaskRow(Base):
     ``decision_seq`` stays the decision that was frozen; null makes it provisional once more.
     ``first_freeze`` is the number of the first freeze that it was before, taken along or not.
     ``mirror_task_id`` is its copy in the mirror project, where it is audited in secrecy.
+    ``prelabelled`` says that it shows the model's answer whether or not somebody is to look at it
+    today.
     """
 
     __tablename__ = "tasks"
@@ -77,6 +79,7 @@ class TaskRow(Base):
     freeze_id: Mapped[int | None] = mapped_column(BigId)
     first_freeze: Mapped[int | None]
     mirror_task_id: Mapped[int | None] = mapped_column(BigId)
+    prelabelled: Mapped[bool] = mapped_column(default=False)
     __table_args__ = (Index(None, "project_id", "human_labels"),)
 
 

@@ -155,6 +155,10 @@ class LabelStudioTool:
         """Let the view of this title show the tasks with this marker; its id."""
         return provisioning.put_view(self._admin, project_id, title, marker)
 
+    def view_id(self, project_id: int, title_or_id: str) -> int:
+        """The view of this number, or else of exactly this title."""
+        return provisioning.find_view(self._admin, project_id, title_or_id)
+
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         """The unlabelled tasks that a view hands out, in its order, without annotations."""
         return unlabelled_in_view(self._admin, project_id, view_id)

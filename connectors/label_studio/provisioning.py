@@ -157,6 +157,26 @@ def put_view(admin: Connection, project_id: int, title: str, marker: str) -> int
     return int(admin.once("POST", "/api/dm/views/", body)["id"])
 
 
+def find_view(admin: Connection, project_id: int, title_or_id: str) -> int:
+    """The view of this number, as a tab's address names it, or else of exactly this title."""
+    rows = rows_of(admin.get("/api/dm/views/", {"project": project_id}), "views")
+    views = {int(row["id"]): str(row["data"].get("title", "")) for row in rows}
+    if title_or_id.isdecimal() and int(title_or_id) in views:
+        return int(title_or_id)
+    found = [view_id for view_id, title in views.items() if title == title_or_id]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{title!r} (number {view_id})" for view_id, title in views.items())
+    if found:
+        raise AnnotationToolRefusedError(
+            f"{len(found)} views of project {project_id} are titled {title_or_id!r}; give the "
+            f"number: {', '.join(map(str, found))}"
+        )
+    raise AnnotationToolRefusedError(
+        f"project {project_id} has no view {title_or_id!r}; there are: {known or 'none at all'}"
+    )
+
+
 def _settings_of(project: Mapping[str, Any]) -> dict[str, Any]:
     return {name: project[name] for name in (*PROJECT_SETTINGS, "model_version")}
 

@@ -254,6 +254,10 @@ def test_a_view_of_marked_tasks_is_made_once_and_disturbs_no_answer(world: World
     view = world.tool.put_view(world.project_id, title, "labelgate confusion 0000")
     assert world.tool.tasks_in_view(world.project_id, view) == []
     assert world.tool.put_view(world.project_id, title, marker) == view
+    assert world.tool.view_id(world.project_id, title) == view
+    assert world.tool.view_id(world.project_id, str(view)) == view
+    with pytest.raises(AnnotationToolRefusedError, match="no view 'Tickets'"):
+        world.tool.view_id(world.project_id, "Tickets")
     # The labelled one is shown, and handed out to nobody.
     assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == [ids[1]]
     (answered,) = world.tool.annotated_among(world.project_id, ids)

@@ -131,6 +131,19 @@ class FakeAnnotationTool:
             self.server.views[view_id] = (project_id, marker)
             return view_id
 
+    def view_id(self, project_id: int, title_or_id: str) -> int:
+        with self._call("view_id"):
+            known = {
+                title: view_id
+                for (project, title), view_id in self.view_ids.items()
+                if project == project_id
+            }
+            if title_or_id in map(str, known.values()):
+                return int(title_or_id)
+            if title_or_id not in known:
+                raise AnnotationToolRefusedError(f"no view {title_or_id!r}; there are: {known}")
+            return known[title_or_id]
+
     def tasks_in_view(self, project_id: int, view_id: int) -> list[Task]:
         with self._call("tasks_in_view"):
             owner, marker = self.server.views[view_id]
