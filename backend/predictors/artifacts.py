@@ -63,10 +63,19 @@ def save(
         compression=zipfile.ZIP_DEFLATED,
     )
     sha256 = hashlib.sha256(content).hexdigest()
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
-    path = Path(str(project_id)) / f"{readable}-{sha256[:16]}.skops"
+    path = Path(str(project_id)) / f"{_readable(version)}-{sha256[:16]}.skops"
     _write_whole(folder / path, content)
     return Artifact(path=path.as_posix(), sha256=sha256)
+
+
+def forget(folder: Path, project_id: int, version: str) -> None:
+    """Remove the files of a version that is not recorded: who made them died, or was stopped.
+
+    The caller holds the project's training lease.
+    """
+    for path in (folder / str(project_id)).glob(f"*{_readable(version)}-*.skops*"):
+        if path.name.lstrip(".").startswith(f"{_readable(version)}-"):
+            path.unlink(missing_ok=True)
 
 
 def load(folder: Path, artifact: Artifact, version: str, labels: Sequence[str]) -> SklearnPredictor:
@@ -112,6 +121,10 @@ def _with_terms(pipeline: Pipeline, terms: str | None) -> Pipeline:
     if terms is not None:
         pipeline[0].vocabulary_ = {term: column for column, term in enumerate(terms.split("\n"))}
     return pipeline
+
+
+def _readable(version: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
 
 
 def _write_whole(target: Path, content: bytes) -> None:

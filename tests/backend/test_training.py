@@ -12,6 +12,7 @@ from audit_jobs.running import run_job
 from backend import training
 from backend.champion import load_champion
 from backend.leasing import holding
+from backend.retraining import lease_name
 from backend.slices import labelled_slices
 from backend.store.events import add_event
 from backend.store.models import CHAMPION, KEPT, all_versions
@@ -108,7 +109,7 @@ def test_the_first_is_promoted_and_a_worse_one_kept(worked: WorkedProject) -> No
     champion = load_champion(worked.runtime, worked.project_id)
     assert champion is not None
     assert champion.model.version == "v1"
-    assert (newest_request(worked).state, newest_request(worked).model_version) == ("ended", "v2")
+    assert (newest_request(worked).state, newest_request(worked).model_version) == ("kept", "v2")
 
 
 def holdout(worked: WorkedProject) -> dict[int, str]:
@@ -127,7 +128,7 @@ def test_an_equal_one_is_promoted_and_the_old_one_retired(worked: WorkedProject)
 
 def test_nothing_to_do_and_running_elsewhere_are_said(worked: WorkedProject) -> None:
     assert training.train(worked.runtime, worked.project) == {"state": "nothing to do"}
-    with holding(worked.runtime, training.lease_name(worked.project_id)):
+    with holding(worked.runtime, lease_name(worked.project_id)):
         assert train(worked) == {"state": "running elsewhere"}
     assert newest_request(worked).state == "queued"
 
