@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,12 @@ from backend.settings import Settings
 
 _NICENESS = 10  # what the command nice adds where it is not told
 _LOOK_S = 0.5
+_ORDERLY_END = (143, -signal.SIGTERM)
+# What Python, C++, the loader and the system say where an allocation fails.
+_TOO_LITTLE = re.compile(
+    r"MemoryError|bad_alloc|failed to map segment|[Cc]annot allocate memory|can't start new thread"
+    r"|[Mm]emory allocation"
+)
 _STOP_S = 10.0  # for an orderly end; then it is killed
 _MEMORY_SHARE = 0.75  # of the machine: the rest is for what serves
 _CONTAINER_LIMITS = (
@@ -31,8 +38,8 @@ class ProcessError(Exception):
     """The process was ended, or died; what it said last stands in the message."""
 
 
-class ProcessStoppedError(Exception):
-    """The process was ended because what it worked on is not wanted any more."""
+class ProcessStoppedError(ProcessError):
+    """The process was told to stop: what it worked on is not wanted any more, or not now."""
 
 
 def _always() -> bool:
@@ -51,11 +58,12 @@ def run_apart(
     where it fails, or takes longer than ``LABELGATE_TRAIN_TIMEOUT_S``, ``ProcessStoppedError``
     where it was not wanted to its end.
     """
-    limit = [] if (mb := memory_limit_mb(settings)) is None else ["--memory-mb", str(mb)]
+    limit_mb = memory_limit_mb(settings)
+    limited = [] if limit_mb is None else ["--memory-mb", str(limit_mb)]
     with tempfile.TemporaryFile("w+") as said:
         # Its standard input is held open by this process: it ends when this one does.
         with subprocess.Popen(  # noqa: S603  # our own command line
-            [sys.executable, "-m", "backend.commands.attached", *limit, *command],
+            [sys.executable, "-m", "backend.commands.attached", *limited, *command],
             env=settings.process_environment(),
             stdin=subprocess.PIPE,
             stdout=said,
@@ -65,8 +73,10 @@ def run_apart(
             _wait(process, settings.train_timeout_s, name, wanted)
         said.seek(0)
         tail = said.read()[-1000:].strip()
+    if process.returncode in _ORDERLY_END:
+        raise ProcessStoppedError(f"{name} was told to stop")
     if process.returncode != 0:
-        raise ProcessError(f"{name} {_how(process.returncode)}: {tail or 'it said nothing'}")
+        raise ProcessError(f"{name} {_how(process.returncode, tail, limit_mb)}")
     return tail
 
 
@@ -83,15 +93,21 @@ def memory_limit_mb(settings: Settings) -> int | None:
     return int(_MEMORY_SHARE * there / 1_000_000)
 
 
-def _how(code: int) -> str:
-    """How a process ended, from its return code; negative is a signal's number."""
+def _how(code: int, tail: str, limit_mb: int | None) -> str:
+    """How a process ended, in words: from its return code (a signal's number, where negative)."""
+    said = tail or "it said nothing"
+    if limit_mb is not None and _TOO_LITTLE.search(tail):
+        return (
+            f"needed more than {limit_mb} MB of memory: set LABELGATE_TRAIN_MEMORY_MB higher, or "
+            f"give the machine more ({said.splitlines()[-1]})"
+        )
     if code >= 0:
-        return f"ended with code {code}"
+        return f"ended with code {code}: {said}"
+    if -code == signal.SIGKILL:
+        return f"was killed, by somebody or by the system for want of memory: {said}"
     with contextlib.suppress(ValueError):
-        if -code == signal.SIGKILL:
-            return "was killed, by somebody or by the system for want of memory"
-        return f"died of {signal.Signals(-code).name}"
-    return f"died of signal {-code}"
+        return f"died of {signal.Signals(-code).name}: {said}"
+    return f"died of signal {-code}: {said}"
 
 
 def _give_way(pid: int) -> None:

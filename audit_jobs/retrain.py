@@ -47,11 +47,12 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     try:
         said = run_apart(runtime.settings, command, "the trainer", wanted)
     except ProcessStoppedError:
-        logger.info("training.cancelled project=%d", project.id)
-        return {"trained": False, "state": CANCELLED}
+        state = CANCELLED if _cancelled(runtime, waiting) else "stopped"
+        logger.info("training.%s project=%d", state, project.id)
+        return {"trained": False, "state": state}
     except ProcessError as error:
         with runtime.sessions.begin() as session:
-            attempt_died(session, project.id, str(error), runtime.now())
+            attempt_died(session, waiting, str(error), runtime.now())
         raise
     finally:
         # The trainer is dead, whatever killed it: the next attempt need not wait for its lease.

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from audit_jobs.processes import memory_limit_mb
 from audit_jobs.running import JobFailedError, run_job
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
@@ -64,15 +63,7 @@ def train(project: str, holder: str | None, *, as_json: bool, **wishes: bool) ->
 
 def _train_here(runtime: Runtime, project: ConnectedProject, holder: str | None) -> None:
     signal.signal(signal.SIGTERM, _end)  # an orderly end gives the request back
-    try:
-        report = train_here(runtime, project, holder)
-    except MemoryError:
-        limit = memory_limit_mb(runtime.settings)
-        raise click.ClickException(
-            f"the training needed more than {limit} MB of memory: give it more by "
-            "LABELGATE_TRAIN_MEMORY_MB, or a machine that has more"
-        ) from None
-    click.echo(orjson.dumps(report))
+    click.echo(orjson.dumps(train_here(runtime, project, holder)))
 
 
 def _show(runtime: Runtime, project: ConnectedProject, *, as_json: bool) -> None:

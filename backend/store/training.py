@@ -7,6 +7,7 @@ record of what came of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -171,21 +172,25 @@ def give_back(session: Session, request_id: int) -> None:
         row.attempts -= 1
 
 
-def attempt_died(session: Session, project_id: int, why: str, now: datetime) -> None:
+def attempt_died(
+    session: Session, waiting: Sequence[TrainingRequest], why: str, now: datetime
+) -> None:
     """Keep the last words of a trainer; after too many deaths the request is closed as failed.
 
-    A trainer that died before it took the request up counts as well: it would again.
+    ``waiting`` is what was open when the trainer was started: it took the first that still is. One
+    that died before it had taken it up counts as well, or it would be started for ever.
     """
-    row = _open(session, project_id, RUNNING)
-    if row is None:
-        row = _open(session, project_id, QUEUED)
-        if row is None:
-            return
-        row.attempts += 1
-    row.outcome = why
-    if row.attempts >= MOST_ATTEMPTS:
-        _give_up(row, now)
-    session.flush()
+    for before in waiting:
+        row = session.get_one(TrainingRequestRow, before.id, with_for_update=True)
+        if row.open is None:
+            continue
+        if row.attempts == before.attempts:
+            row.attempts += 1
+        row.outcome = why
+        if row.attempts >= MOST_ATTEMPTS:
+            _give_up(row, now)
+        session.flush()
+        return
 
 
 def cancel_training(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from audit_jobs.running import run_job
 from backend import training
@@ -183,7 +185,8 @@ def test_it_is_said_how_a_request_stands_from_beginning_to_end(tmp_path: Path) -
         assert newest(worked).says == "gating"
     assert newest(worked).share is None
     with worked.runtime.sessions.begin() as session:
-        attempt_died(session, worked.project_id, "it ran out of memory", worked.clock())
+        died = [replace(wish, attempts=0)]
+        attempt_died(session, died, "it ran out of memory", worked.clock())
     assert newest(worked).says == (
         "waits to be taken up again, 1 of 3 attempts; an attempt died: it ran out of memory"
     )
@@ -218,11 +221,7 @@ class Oracle:
 
     def looked(self, labels: int, usable: int) -> None:
         enough = usable >= LEAST
-        if self.seen is None:
-            due = enough
-        else:
-            due = enough and labels - self.seen >= EVERY
-        if due:
+        if enough and (self.seen is None or labels - self.seen >= EVERY):
             self.queued, self.seen = True, labels
 
     def trained(self, labels: int) -> None:
@@ -263,16 +262,24 @@ def answered(worked: WorkedProject, random: Random) -> Iterator[dict[str, Any]]:
         else:
             place = random.randrange(len(given))
             task_id, made = given.pop(place)
-            worked.server.remove(made)
+            worked.server.delete_annotation(made)
             body |= {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": made}]}
         yield body
 
 
-@pytest.mark.parametrize("seed", range(2))
+def hurry(worked: WorkedProject) -> None:
+    """No power cut is tested here: the disk need not be waited for at every webhook."""
+
+    def prepare(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(worked.runtime.sessions.kw["bind"], "checkout", prepare)
+
+
 def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
-    tmp_path: Path, seed: int
+    tmp_path: Path,
 ) -> None:
-    random = Random(seed)  # noqa: S311  # a test's dice
+    random = Random(20261128)  # noqa: S311  # a test's dice
     policy = worked_policy(
         control={"share": 0.05},
         holdout={"share": 0.05},
@@ -280,6 +287,7 @@ def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
     )
     worked = worked_project(tmp_path, policy)
     worked.tool.page_size = 1_000
+    hurry(worked)
     client = create_app(worked.runtime).test_client()
     oracle = Oracle()
     late: list[dict[str, Any]] = []
@@ -305,6 +313,10 @@ def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
                 oracle.trained(labels)
     with worked.runtime.reads() as session:
         rows = session.query(TrainingRequestRow).order_by(TrainingRequestRow.id).all()
+    run_job(worked.runtime, "reconcile", worked.project)  # deletions whose webhook was lost
+    with worked.runtime.reads() as session:
+        standing = sum(len(task.annotations) for task in worked.tasks)
+        assert count_new_labels(session, worked.project_id) == standing
     begun = [row.human_labels for row in rows if row.state not in (QUEUED, RUNNING)]
     assert begun == oracle.trainings
     assert len(begun) > 8

@@ -68,9 +68,9 @@ def end(database: Database, request_id: int, state: str = PROMOTED) -> bool:
         return end_training(session, request_id, Ending(state, "said why", version), NOW)
 
 
-def die(database: Database, why: str = "it said nothing") -> None:
+def die(database: Database, waiting: list[TrainingRequest], why: str = "nothing said") -> None:
     with database.sessions.begin() as session:
-        attempt_died(session, PROJECT_ID, why, NOW)
+        attempt_died(session, waiting, why, NOW)
 
 
 def cancel(database: Database, by: str = "ann") -> list[int]:
@@ -206,12 +206,15 @@ def test_after_three_deaths_that_nobody_saw_the_next_one_comes(database: Databas
 def test_the_last_words_of_the_last_death_are_the_reason(database: Database) -> None:
     request(database)
     for number in range(1, MOST_ATTEMPTS):
+        before = requests(database)
         taken = started(database)
-        die(database, f"death {number}")
-        assert row(database, taken.id).outcome == f"death {number}"
+        die(database, before, f"death {number}")
+        found = row(database, taken.id)
+        assert (found.outcome, found.attempts) == (f"death {number}", number)
         assert states(database) == ["running"]
+    before = requests(database)
     started(database)
-    die(database, "a bad byte")
+    die(database, before, "a bad byte")
     assert states(database) == []
     assert row(database, taken.id).outcome == "the trainer died 3 times; the last time: a bad byte"
     assert row(database, taken.id).state == FAILED
@@ -220,14 +223,30 @@ def test_the_last_words_of_the_last_death_are_the_reason(database: Database) -> 
 def test_a_trainer_that_dies_before_it_begins_counts_too(database: Database) -> None:
     request(database)
     for _ in range(MOST_ATTEMPTS):
-        assert states(database) == ["queued"]
-        die(database, "a setting is wrong")
+        before = requests(database)
+        assert [each.state for each in before] == ["queued"]
+        die(database, before, "a setting is wrong")
     assert states(database) == []
-    die(database)  # nothing is open: nothing happens
+    die(database, before)  # nothing is open: nothing happens
     with database.reads() as session:
         last = last_request(session, PROJECT_ID)
     assert last is not None
     assert last.outcome == "the trainer died 3 times; the last time: a setting is wrong"
+
+
+def test_the_death_is_that_of_the_request_that_was_taken(database: Database) -> None:
+    request(database)
+    for _ in range(MOST_ATTEMPTS):
+        dead = started(database)
+    request(database, 20)
+    before = requests(database)
+    following = started(database)  # the first has died too often
+    die(database, before, "a bad byte")
+    assert (row(database, following.id).outcome, row(database, following.id).attempts) == (
+        "a bad byte",
+        1,
+    )
+    assert row(database, dead.id).outcome == "the trainer died 3 times"
 
 
 def test_an_attempt_that_was_told_to_stop_does_not_count(database: Database) -> None:
