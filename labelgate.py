@@ -30,7 +30,7 @@ COMMANDS = {
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
     "simulate": "audit_jobs.simulation.command",
-    "train": "backend.commands.projects",
+    "train": "audit_jobs.train_command",
     "web": "backend.commands.web",
 }
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from audit_jobs.measures.gold import below, gold_of, gold_scores
 from audit_jobs.measures.ratings import ratings_of
+from backend.retraining import ask
 from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.alerts import Alert, store_alert
@@ -26,8 +27,7 @@ from backend.store.models import champion
 from backend.store.projects import ConnectedProject, store_placed_for
 from backend.store.reports import GOLD, Report, newest_report, store_report
 from backend.store.tasks import recount_users
-from backend.store.training import request_training
-from backend.store.votes import Vote, count_new_labels, votes_among
+from backend.store.votes import Vote, votes_among
 from policies.adjudication import most_named
 from policies.domain import Estimate
 from policies.loading import parse_policy
@@ -206,17 +206,14 @@ def _record(
     if not changed:
         return
     recount_users(session, project.id, changed)
-    minimum = parse_policy(project.policy_text).gold.minimum
+    policy = parse_policy(project.policy_text)
     for user in sorted(changed):
-        alert = _alert((user, stopped.get(user), scores.get(user)), minimum, now)
+        alert = _alert((user, stopped.get(user), scores.get(user)), policy.gold.minimum, now)
         store_alert(session, project.id, alert)
         logger.warning("gold.counting project=%d user=%d: %s", project.id, user, alert.says)
     if champion(session, project.id) is not None:
-        labels = count_new_labels(session, project.id)
         who = ", ".join(str(user) for user in sorted(changed))
-        request_training(
-            session, project.id, f"gold changed whether user {who} counts", labels, now
-        )
+        ask(session, project, policy, f"gold changed whether user {who} counts", now)
 
 
 def _alert(

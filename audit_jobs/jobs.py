@@ -21,11 +21,11 @@ from backend.extra_audits import draw_due
 from backend.freezing import freeze_aged
 from backend.mirrors import copies as mirror
 from backend.queueing import place
+from backend.retraining import request_if_due
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import reconcile, synchronise
-from backend.training import request_if_due
 
 Job = Callable[[Runtime, ConnectedProject], Mapping[str, Any]]
 

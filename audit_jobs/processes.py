@@ -7,42 +7,107 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from backend.settings import Settings
 
 _NICENESS = 10  # what the command nice adds where it is not told
+_LOOK_S = 0.5
+_ORDERLY_END = (143, -signal.SIGTERM)
+# What Python, C++, the loader and the system say where an allocation fails.
+_TOO_LITTLE = re.compile(
+    r"MemoryError|bad_alloc|failed to map segment|[Cc]annot allocate memory|can't start new thread"
+    r"|[Mm]emory allocation"
+)
+_STOP_S = 10.0  # for an orderly end; then it is killed
+_MEMORY_SHARE = 0.75  # of the machine: the rest is for what serves
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 class ProcessError(Exception):
     """The process was ended, or died; what it said last stands in the message."""
 
 
-def run_apart(settings: Settings, command: Sequence[str], name: str) -> str:
+class ProcessStoppedError(ProcessError):
+    """The process was told to stop: what it worked on is not wanted any more, or not now."""
+
+
+def _always() -> bool:
+    return True
+
+
+def run_apart(
+    settings: Settings,
+    command: Sequence[str],
+    name: str,
+    wanted: Callable[[], bool] = _always,
+) -> str:
     """Run a ``labelgate`` command with these settings; the end of what it said.
 
-    ``name`` is what errors call it. Raises ``ProcessError`` where it fails, or takes longer than
-    ``LABELGATE_TRAIN_TIMEOUT_S``.
+    ``name`` is what errors call it; ``wanted`` is asked twice a second. Raises ``ProcessError``
+    where it fails, or takes longer than ``LABELGATE_TRAIN_TIMEOUT_S``, ``ProcessStoppedError``
+    where it was not wanted to its end.
     """
+    limit_mb = memory_limit_mb(settings)
+    limited = [] if limit_mb is None else ["--memory-mb", str(limit_mb)]
     with tempfile.TemporaryFile("w+") as said:
         # Its standard input is held open by this process: it ends when this one does.
         with subprocess.Popen(  # noqa: S603  # our own command line
-            [sys.executable, "-m", "backend.commands.attached", *command],
+            [sys.executable, "-m", "backend.commands.attached", *limited, *command],
             env=settings.process_environment(),
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,
         ) as process:
             _give_way(process.pid)
-            _wait(process, settings.train_timeout_s, name)
+            _wait(process, settings.train_timeout_s, name, wanted)
         said.seek(0)
         tail = said.read()[-1000:].strip()
+    if process.returncode in _ORDERLY_END:
+        raise ProcessStoppedError(f"{name} was told to stop")
     if process.returncode != 0:
-        raise ProcessError(f"{name} ended with code {process.returncode}: {tail}")
+        raise ProcessError(f"{name} {_how(process.returncode, tail, limit_mb)}")
     return tail
+
+
+def memory_limit_mb(settings: Settings) -> int | None:
+    """What a process of its own may take; None where this system knows no limit."""
+    if settings.train_memory_mb is not None:
+        return settings.train_memory_mb
+    if not sys.platform.startswith("linux"):
+        return None
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in _CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # none, or "max"
+            there = min(there, int(path.read_text(encoding="ascii")))
+    return int(_MEMORY_SHARE * there / 1_000_000)
+
+
+def _how(code: int, tail: str, limit_mb: int | None) -> str:
+    """How a process ended, in words: from its return code (a signal's number, where negative)."""
+    said = tail or "it said nothing"
+    if limit_mb is not None and _TOO_LITTLE.search(tail):
+        return (
+            f"needed more than {limit_mb} MB of memory: set LABELGATE_TRAIN_MEMORY_MB higher, or "
+            f"give the machine more ({said.splitlines()[-1]})"
+        )
+    if code >= 0:
+        return f"ended with code {code}: {said}"
+    if -code == signal.SIGKILL:
+        return f"was killed, by somebody or by the system for want of memory: {said}"
+    with contextlib.suppress(ValueError):
+        return f"died of {signal.Signals(-code).name}: {said}"
+    return f"died of signal {-code}: {said}"
 
 
 def _give_way(pid: int) -> None:
@@ -53,12 +118,32 @@ def _give_way(pid: int) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, own + _NICENESS)
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float, name: str) -> None:
+def _wait(
+    process: subprocess.Popen[bytes], timeout_s: float, name: str, wanted: Callable[[], bool]
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            process.wait(min(max(left, 0.0), _LOOK_S))
+        except subprocess.TimeoutExpired:
+            if left <= _LOOK_S:
+                process.kill()
+                raise ProcessError(
+                    f"{name} took longer than {timeout_s:g} s and was ended; the limit is "
+                    "LABELGATE_TRAIN_TIMEOUT_S"
+                ) from None
+        else:
+            return
+        if not wanted():
+            _stop(process)
+            raise ProcessStoppedError(f"{name} was stopped: it is not wanted any more")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end, then insist."""
+    process.terminate()
     try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:  # deep in a computation that hears no signal
         process.kill()
-        raise ProcessError(
-            f"{name} took longer than {timeout_s:g} s and was ended; the limit is "
-            "LABELGATE_TRAIN_TIMEOUT_S"
-        ) from None

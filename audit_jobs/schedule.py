@@ -12,6 +12,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from audit_jobs.jobs import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
+from backend.retraining import attended
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
@@ -24,7 +25,7 @@ from backend.store.reports import (
     forget_before,
     thin_reports,
 )
-from backend.store.training import open_requests
+from backend.store.training import training_waits
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +78,14 @@ class Watch:
                     self._pause(FAILED_ROUND_PAUSE_S)
 
     def retrain(self) -> None:
-        """Carry out the training requests that wait, one project after the other."""
+        """Carry out the training requests that have settled, one project after the other."""
         with self._runtime.reads() as session:
-            waiting = [p for p in all_projects(session) if open_requests(session, p.id)]
+            now = self._runtime.now()
+            waiting = [
+                project
+                for project in all_projects(session)
+                if training_waits(session, project.id, now) and not attended(session, project.id)
+            ]
         for project in waiting:
             try:
                 run_job(self._runtime, "retrain", project)

@@ -11,7 +11,7 @@ from flask.json.provider import JSONProvider
 
 from backend.runtime import Runtime
 from backend.serving import Snapshots
-from backend.web import authentication, dashboard, errors, ml_api, webhook
+from backend.web import authentication, dashboard, errors, ml_api, training_api, webhook
 from backend.web.metrics import Metrics
 from backend.web.state import NAME, Web, web
 
@@ -50,7 +50,12 @@ def create_app(runtime: Runtime) -> Flask:
     app.before_request(_start)
     app.before_request(authentication.authenticate)
     app.after_request(_finish)
-    for blueprint in (ml_api.blueprint, webhook.blueprint, dashboard.blueprint):
+    for blueprint in (
+        ml_api.blueprint,
+        webhook.blueprint,
+        training_api.blueprint,
+        dashboard.blueprint,
+    ):
         app.register_blueprint(blueprint)
     return app
 

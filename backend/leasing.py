@@ -43,9 +43,12 @@ class Lease:
 
 
 @contextmanager
-def holding(runtime: Runtime, name: str) -> Iterator[Lease | None]:
-    """Hold the lease of this name, or None where somebody else does."""
-    lease = Lease(name, secrets.token_hex(8))
+def holding(runtime: Runtime, name: str, holder: str | None = None) -> Iterator[Lease | None]:
+    """Hold the lease of this name, or None where somebody else does.
+
+    ``holder`` names the holder, which nobody else may use; default: a new name.
+    """
+    lease = Lease(name, holder or secrets.token_hex(8))
     with runtime.sessions.begin() as session:
         taken = lease.renew(session)
     if not taken:

@@ -32,6 +32,7 @@ from policies.schema import Policy
 logger = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(seconds=1)
+_LOOK_S = 0.5
 
 
 class ProjectNotConnectedError(Exception):
@@ -85,12 +86,17 @@ class _Fingerprint:
 
 
 class Snapshots:
-    """The snapshots of all projects; looks for changes at most once a second. Thread-safe."""
+    """The snapshots of all projects, about a second old at most. Thread-safe.
+
+    Requests look for changes themselves; ``watch`` does it beside them in a serving process, so
+    that no request waits while a promoted version is loaded, and none meets an old one after a
+    pause.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._entries: dict[int, _Entry] = {}
-        self._refreshing = threading.Lock()
+        self._refreshing: dict[int, threading.Lock] = {}
 
     def get(self, project_id: int) -> Snapshot:
         """The project's snapshot, about a second old at most.
@@ -104,19 +110,42 @@ class Snapshots:
         # abs: a clock that was set back must not freeze the snapshot.
         if entry is not None and abs(now - entry.checked_at) < MAX_AGE:
             return entry.snapshot
+        refreshing = self._lock(project_id)
         if entry is None:
-            with self._refreshing:
-                return self._refresh(project_id, now)
-        if not self._refreshing.acquire(blocking=False):
+            with refreshing:
+                return self._refresh(project_id, now, MAX_AGE)
+        if not refreshing.acquire(blocking=False):
             return entry.snapshot
         try:
-            return self._refresh(project_id, now)
+            return self._refresh(project_id, now, MAX_AGE)
         finally:
-            self._refreshing.release()
+            refreshing.release()
 
-    def _refresh(self, project_id: int, now: datetime) -> Snapshot:
+    def watch(self, stop: threading.Event) -> threading.Thread:
+        """Look for changes of what was asked for, in a thread, twice a second until stopped."""
+        watcher = threading.Thread(target=self._watch, args=(stop,), name="snapshots", daemon=True)
+        watcher.start()
+        return watcher
+
+    def _watch(self, stop: threading.Event) -> None:
+        while not stop.wait(_LOOK_S):
+            for project_id in list(self._entries):
+                with self._lock(project_id):
+                    try:
+                        self._refresh(project_id, self._runtime.now(), timedelta(0))
+                    except ProjectNotConnectedError:
+                        logger.info("serving.disconnected project=%d", project_id)
+                    except Exception:
+                        # Whatever it is, the next request meets it too and says it.
+                        logger.exception("serving.not_looked project=%d", project_id)
+
+    def _lock(self, project_id: int) -> threading.Lock:
+        # One a project: a model that takes long to load keeps no other project waiting.
+        return self._refreshing.setdefault(project_id, threading.Lock())
+
+    def _refresh(self, project_id: int, now: datetime, young: timedelta) -> Snapshot:
         entry = self._entries.get(project_id)
-        if entry is not None and abs(now - entry.checked_at) < MAX_AGE:
+        if entry is not None and abs(now - entry.checked_at) < young:
             return entry.snapshot  # another thread was faster
         old = None if entry is None else entry.snapshot
         try:

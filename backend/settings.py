@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     train_timeout_s: float = Field(
         default=3600.0, gt=0, description="A training that takes longer is ended and reported."
     )
+    train_memory_mb: int | None = Field(
+        default=None,
+        ge=512,  # Python and its libraries alone take 350
+        description="Memory that a training may take, in MB, on Linux; one that needs more ends "
+        "and is reported. Default: three quarters of the machine's, or of the container's limit.",
+    )
     alert_slack_url: SecretStr | None = Field(
         default=None,
         description="Incoming webhook of Slack, or of what takes its format, for alerts; default: "

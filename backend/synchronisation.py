@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.retraining import ask_by_hand
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
@@ -30,11 +31,10 @@ from backend.store.tasks import (
     task_ids,
     unknown_annotations,
 )
-from backend.store.training import request_training
-from backend.store.votes import count_new_labels
 from connectors.annotation_tool import Annotation, Task
 from connectors.label_studio.convert import label_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
+from policies.loading import parse_policy
 
 # How long a request of Label Studio may hold back a change that it has already dated.
 OVERLAP = timedelta(seconds=15)
@@ -221,8 +221,8 @@ def _request_training(
     now: datetime,
 ) -> None:
     if any(action == "START_TRAINING" for action, _ in events):
-        labels = count_new_labels(session, project.id)
-        request_training(session, project.id, "asked for in Label Studio", labels, now)
+        policy = parse_policy(project.policy_text)
+        ask_by_hand(session, project, policy, "asked for in Label Studio", now)
 
 
 def _stored(tasks: Iterable[Task]) -> list[StoredTask]:

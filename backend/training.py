@@ -1,4 +1,4 @@
-"""Use case: retrain when the policy's trigger is met, in a process of its own, one at a time.
+"""Use case: carry out a training request, in a process of its own, one at a time.
 
 A version is recorded, promoted or kept and its request closed in one transaction: a trainer that
 dies before leaves the champion serving and the request to be taken up again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -22,15 +22,12 @@ from backend.candidates import model_alone
 from backend.champion import Champion, load_champion, predict_tasks
 from backend.fitting import Wanted, fit_version
 from backend.gate import Verdict, judge
-from backend.leasing import Lease, holding
+from backend.leasing import Lease, LeaseLostError, holding
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
-from backend.predictors.memory import (
-    KEEPS,
-    needed_of,
-    wanted_of,
-)
+from backend.predictors.memory import KEEPS, wanted_of
 from backend.predictors.protocol import Predictor, TrainingError
+from backend.retraining import lease_name
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.models import (
@@ -38,20 +35,29 @@ from backend.store.models import (
     EXAMPLES_BY_LABEL,
     KEPT,
     ModelVersion,
-    all_versions,
     next_number,
     store_version,
 )
 from backend.store.projects import ConnectedProject
 from backend.store.training import (
+    CANCELLED,
+    FAILED,
+    PROMOTED,
+    Ending,
     TrainingRequest,
     end_training,
     give_back,
-    labels_at_last_request,
-    request_training,
     start_training,
 )
 from backend.store.votes import count_new_labels
+from backend.training_progress import (
+    GATING,
+    READING,
+    RECORDING,
+    TRAINING,
+    Telling,
+    TrainingCancelledError,
+)
 from connectors.annotation_tool import AnnotationToolError
 from policies.domain import BoolArray
 from policies.loading import parse_policy
@@ -69,6 +75,7 @@ class _Attempt:
     policy: Policy
     request: TrainingRequest
     lease: Lease
+    telling: Telling
     number: int
 
     @property
@@ -76,77 +83,62 @@ class _Attempt:
         return f"v{self.number}"
 
 
-def lease_name(project_id: int) -> str:
-    """The lease of the one training that a project may have under way."""
-    return f"training/{project_id}"
+def train(runtime: Runtime, project: ConnectedProject, holder: str | None = None) -> dict[str, Any]:
+    """Carry out the next training request, if there is one and nobody else is at it.
 
-
-def request_if_due(runtime: Runtime, project: ConnectedProject) -> bool:
-    """Queue a training where enough people's labels came since the last request; once."""
-    policy = parse_policy(project.policy_text)
-    with runtime.reads() as session:
-        labels = count_new_labels(session, project.id)
-        seen = labels_at_last_request(session, project.id)
-        lacking = _lacking(all_versions(session, project.id), project, policy)
-        if seen and labels - seen < policy.retrain.after_annotations and not lacking:
-            return False
-        usable = len(labelled_slices(session, project, policy).training)
-    if usable < policy.retrain.minimum_labels:
-        return False
-    reason = lacking or f"{labels - seen} new human labels"
-    with runtime.sessions.begin() as session:
-        return request_training(session, project.id, reason, labels, runtime.now())
-
-
-def _lacking(
-    versions: Sequence[ModelVersion], project: ConnectedProject, policy: Policy
-) -> str | None:
-    """What the policy needs that the serving version does not keep; None once it was tried."""
-    serving = next((each for each in versions if each.state == CHAMPION), None)
-    if serving is None or versions[-1].lineage.get("policy_hash") == project.policy_hash:
-        return None
-    kept = serving.lineage.get(KEEPS, ())
-    needed = [part for part in needed_of(policy) if part not in kept]
-    if not needed:
-        return None
-    return f"the policy needs {' and '.join(needed)}, which {serving.version} does not keep"
-
-
-def train(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
-    """Carry out the next training request, if there is one and nobody else is at it."""
-    with holding(runtime, lease_name(project.id)) as lease:
+    ``holder`` is the name under which the lease is held, so that whoever started this process can
+    free it once the process is dead; default: a new one.
+    """
+    with holding(runtime, lease_name(project.id), holder) as lease:
         if lease is None:
             return {"state": "running elsewhere"}
-        with runtime.sessions.begin() as session:
-            request = start_training(session, project.id, runtime.now())
-        if request is None:
+        attempt = _begin(runtime, project, lease)
+        if attempt is None:
             return {"state": "nothing to do"}
-        with runtime.reads() as session:
-            number = next_number(session, project.id)
-        attempt = _Attempt(
-            runtime=runtime,
-            project=project,
-            policy=parse_policy(project.policy_text),
-            request=request,
-            lease=lease,
-            number=number,
-        )
         try:
             return _train(attempt)
         except (SystemExit, KeyboardInterrupt):
             with runtime.sessions.begin() as session:
-                give_back(session, request.id)
+                give_back(session, attempt.request.id)
             raise
+        except TrainingCancelledError as error:
+            logger.info("training.cancelled project=%d", project.id)
+            return {"state": CANCELLED, "why": str(error)}
+        except LeaseLostError as error:
+            logger.warning("training.lease_lost project=%d", project.id)
+            return {"state": "running elsewhere", "why": str(error)}
         except (TrainingError, AnnotationToolError, artifacts.ArtifactError) as error:
             with runtime.sessions.begin() as session:
                 lease.require(session)
-                end_training(session, request.id, str(error), None, runtime.now())
+                failed = Ending(FAILED, str(error))
+                end_training(session, attempt.request.id, failed, runtime.now())
             logger.warning("training.failed project=%d error=%s", project.id, error)
-            return {"state": "failed", "why": str(error)}
+            return {"state": FAILED, "why": str(error)}
+
+
+def _begin(runtime: Runtime, project: ConnectedProject, lease: Lease) -> _Attempt | None:
+    """Take the next request up; None where there is none."""
+    with runtime.sessions.begin() as session:
+        labels = count_new_labels(session, project.id)
+        request = start_training(session, project.id, labels, runtime.now())
+    if request is None:
+        return None
+    with runtime.reads() as session:
+        number = next_number(session, project.id)
+    return _Attempt(
+        runtime=runtime,
+        project=project,
+        policy=parse_policy(project.policy_text),
+        request=request,
+        lease=lease,
+        telling=Telling(runtime, lease, request.id),
+        number=number,
+    )
 
 
 def _train(attempt: _Attempt) -> dict[str, Any]:
-    runtime, project = attempt.runtime, attempt.project
+    runtime, project, telling = attempt.runtime, attempt.project, attempt.telling
+    telling.stage(READING)
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
     try:
@@ -155,19 +147,22 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
         champion = None  # nothing serves, so nothing is to be lost by a new version
 
-    wanted = Wanted(version=attempt.version, seed=attempt.number)
+    telling.stage(TRAINING)
+    wanted = Wanted(version=attempt.version, seed=attempt.number, progress=telling.share)
     predictor = fit_version(runtime, project, attempt.policy, slices.training, wanted)
     trained_at = runtime.now()
+    telling.stage(GATING)
     before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
     verdict = judge(_right(attempt, predictor, slices.holdout), before)
 
+    telling.stage(RECORDING)
     lineage = _lineage(attempt, slices.training, champion)
     _record(attempt, predictor, (lineage, trained_at), verdict)
     logger.info(
         "training.ended project=%d version=%s %s", project.id, attempt.version, verdict.reason
     )
     return {
-        "state": "promoted" if verdict.promoted else "kept",
+        "state": PROMOTED if verdict.promoted else KEPT,
         "version": attempt.version,
         "why": verdict.reason,
     }
@@ -213,7 +208,9 @@ def _record(
 ) -> None:
     runtime, project = attempt.runtime, attempt.project
     lineage, trained_at = origin
-    artifact = artifacts.save(runtime.settings.models_dir, project.id, made)
+    folder = runtime.settings.models_dir
+    artifacts.forget(folder, project.id, made.version)  # of an attempt that died before its commit
+    artifact = artifacts.save(folder, project.id, made)
     now = runtime.now()
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
@@ -234,4 +231,7 @@ def _record(
             ),
             now,
         )
-        end_training(session, attempt.request.id, verdict.reason, attempt.version, now)
+        state = PROMOTED if verdict.promoted else KEPT
+        ending = Ending(state, verdict.reason, attempt.version)
+        if not end_training(session, attempt.request.id, ending, now):
+            raise TrainingCancelledError("the training was cancelled")  # undoes the version too

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from backend.delivery import deliver
 from backend.queueing import place
+from backend.retraining import request_if_due
 from backend.routing import route
 from backend.synchronisation import synchronise
-from backend.training import request_if_due, train
+from backend.training import train
 from policies.domain import Outcome, Purpose
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 

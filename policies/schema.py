@@ -117,13 +117,19 @@ class Agreement(Section):
 
 
 class Retrain(Section):
-    """When the model is trained again: new human labels, and the least for the first model."""
+    """When the model is trained again, and the least that any training needs."""
 
     after_annotations: Annotated[int, Field(ge=1)] = Field(
         default=100, description="New human labels that start a training."
     )
     minimum_labels: Annotated[int, Field(ge=1)] = Field(
-        default=50, description="Human labels that the first model needs."
+        default=50,
+        description="Human labels to train on, outside control and holdout, that a training needs.",
+    )
+    every_days: Annotated[float, Field(ge=1)] | None = Field(
+        default=None,
+        description="Days after which a model is trained again where any label is new; default: "
+        "not by time.",
     )
 
 

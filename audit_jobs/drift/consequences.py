@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.slices import labelled_slices
+from backend.retraining import ask, lacking_labels
 from backend.store.certificates import void_certifications
 from backend.store.projects import ConnectedProject
 from backend.store.reports import Report
-from backend.store.training import labels_at_last_request, request_training
+from backend.store.training import labels_at_last_request
 from backend.store.votes import count_new_labels
 from policies.schema import Policy
 
@@ -45,7 +45,7 @@ def retrain(
     if lacking is not None:
         return {"waits": True, "why": lacking}
     labels = count_new_labels(session, project.id)
-    request_training(session, project.id, _REASON, labels, now)
+    ask(session, project, policy, _REASON, now)
     return {"waits": False, "why": f"a training was asked for, with {labels} labels"}
 
 
@@ -59,6 +59,4 @@ def why_no_training(session: Session, project: ConnectedProject, policy: Policy)
     """Why a training would come to nothing now; None: it would not."""
     if count_new_labels(session, project.id) <= labels_at_last_request(session, project.id):
         return "there is no label yet that no training has seen"
-    usable = len(labelled_slices(session, project, policy).training)
-    lacks = policy.retrain.minimum_labels - usable
-    return f"{lacks} more labels are needed to train" if lacks > 0 else None
+    return lacking_labels(session, project, policy)

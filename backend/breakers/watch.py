@@ -24,6 +24,7 @@ from backend.breakers.rearming import doubts_of
 from backend.breakers.recall import Cause, hand_over, recall
 from backend.breakers.states import keep, promised_error_rate
 from backend.certification import version_promises
+from backend.retraining import ask
 from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.alerts import store_alert
@@ -34,8 +35,7 @@ from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.recalls import accepted_since, lock_project, recalls_done
 from backend.store.suspensions import store_suspension, suspensions
-from backend.store.training import request_training
-from backend.store.votes import count_new_labels, first_answered
+from backend.store.votes import first_answered
 from policies.breaker import Suspension
 from policies.certifying import answers_wanted
 from policies.domain import MODEL, Purpose
@@ -243,8 +243,7 @@ def _suspend(
             reason = "the breaker tripped for " + "; ".join(
                 scope_named(version, each.group) for each in due
             )
-            labels = count_new_labels(session, project.id)
-            request_training(session, project.id, reason, labels, runtime.now())
+            ask(session, project, policy, reason, runtime.now())
     for each in due:
         about = scope_named(version, each.group)
         logger.warning("breaker.tripped project=%d about=%s", project.id, about)

@@ -1,11 +1,9 @@
-"""``labelgate connect``, ``disconnect``, ``train`` and ``ledger``."""
+"""``labelgate connect``, ``disconnect`` and ``ledger``."""
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 import orjson
@@ -13,12 +11,8 @@ import orjson
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.connecting import connect_project, disconnect_project
-from backend.runtime import Runtime
 from backend.store.ledger import verify_ledger
-from backend.store.projects import ConnectedProject, active_project, all_projects
-from backend.store.training import request_training
-from backend.store.votes import count_new_labels
-from backend.training import train as train_project
+from backend.store.projects import all_projects
 
 
 @click.command()
@@ -54,23 +48,6 @@ def disconnect(project: str) -> None:
     click.echo(f"project {project_id} is disconnected")
 
 
-@click.command()
-@click.option("--project", required=True, help="Number of the connected project.", type=int)
-@click.option("--queued", is_flag=True, help="Only carry out a request that is queued already.")
-@clear_errors
-def train(project: int, *, queued: bool) -> None:
-    """Train the project's model now, in this process."""
-    signal.signal(signal.SIGTERM, _end)  # an orderly end gives the request back
-    runtime = build_runtime(read_settings())
-    connected = _connected(runtime, project)
-    if not queued:
-        with runtime.sessions.begin() as session:
-            labels = count_new_labels(session, project)
-            request_training(session, project, "asked for by command", labels, runtime.now())
-    report = train_project(runtime, connected)
-    click.echo(orjson.dumps(report))
-
-
 @click.group()
 def ledger() -> None:
     """The append-only record of every decision."""
@@ -95,15 +72,3 @@ def verify(project: int | None, *, as_json: bool) -> None:
             said = f"entry {check.broken_seq} is broken: {check.why}"
         click.echo(f"project {check.project_id}: {said}")
     sys.exit(1 if any(check.broken_seq is not None for check in checks) else 0)
-
-
-def _connected(runtime: Runtime, project_id: int) -> ConnectedProject:
-    with runtime.reads() as session:
-        connected = active_project(session, project_id)
-    if connected is None:
-        raise click.ClickException(f"project {project_id} is not connected: see labelgate connect")
-    return connected
-
-
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(143)

@@ -56,10 +56,19 @@ def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifac
         compression=zipfile.ZIP_DEFLATED,
     )
     sha256 = hashlib.sha256(content).hexdigest()
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", predictor.version).strip(".-")[:80]
-    path = Path(str(project_id)) / f"{readable}-{sha256[:16]}.skops"
+    path = Path(str(project_id)) / f"{_readable(predictor.version)}-{sha256[:16]}.skops"
     _write_whole(folder / path, content)
     return Artifact(path=path.as_posix(), sha256=sha256)
+
+
+def forget(folder: Path, project_id: int, version: str) -> None:
+    """Remove the files of a version that is not recorded: who made them died, or was stopped.
+
+    The caller holds the project's training lease.
+    """
+    for path in (folder / str(project_id)).glob(f"*{_readable(version)}-*.skops*"):
+        if path.name.lstrip(".").startswith(f"{_readable(version)}-"):
+            path.unlink(missing_ok=True)
 
 
 def load(
@@ -79,6 +88,10 @@ def load(
             f"the store says {list(labels)!r}; train the model anew"
         )
     return predictor
+
+
+def _readable(version: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
 
 
 def _write_whole(target: Path, content: bytes) -> None:

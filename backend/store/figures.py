@@ -33,7 +33,6 @@ from backend.store.reports import (
 )
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
 from backend.store.tasks import count_labelled, count_tasks
-from backend.store.training import TrainingRequest, open_requests
 from backend.store.votes import count_human_labels, standing
 
 _INCIDENTS = 10  # of recalls and of thresholds that moved, the newest
@@ -83,7 +82,6 @@ class ProjectFigures:
     recalls: list[Report]
     thresholds: list[Report]
     cycles: list[Report]
-    training: list[TrainingRequest]
     read_at: datetime
 
 
@@ -116,7 +114,6 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
         thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
         cycles=reports(session, project.id, CYCLE),
-        training=open_requests(session, project.id),
         read_at=now,
     )
 

@@ -248,19 +248,26 @@ class ModelRow(Base):
 
 
 class TrainingRequestRow(Base):
-    """A wish to retrain; at most one a project is queued and one running."""
+    """A wish to retrain; at most one a project is queued and one running.
+
+    ``reasons`` are all that asked for it, ``due_at`` is when it has settled. ``outcome`` of an open
+    one is how its last attempt died.
+    """
 
     __tablename__ = "training_requests"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    reason: Mapped[str]
+    reasons: Mapped[list[Any]]
     human_labels: Mapped[int]
     state: Mapped[str]
     requested_at: Mapped[datetime]
+    due_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    stage: Mapped[str | None]
+    progress: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(Text)
     model_version: Mapped[str | None]
     # 1 while queued or running, null once ended: databases let null repeat, so the constraint

@@ -11,6 +11,7 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
+from backend.retraining import Standing, standings
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject, all_projects
@@ -25,6 +26,7 @@ blueprint = Blueprint("dashboard", __name__)
 
 _RUNS_SHOWN = 30
 _VERSIONS_SHOWN = 20
+_REQUESTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,15 @@ class ProjectPage:
     policy: Policy
     versions: list[ModelVersion]
     breakers: list[BreakerState]
+    training: list[Standing]
+
+    @property
+    def training_now(self) -> str:
+        """What is queued or running; else how the newest request ended."""
+        now = [each.says for each in reversed(self.training) if each.request.open]
+        if now:
+            return ", ".join(now)
+        return self.training[0].says if self.training else "none asked for"
 
 
 @blueprint.get("/")
@@ -61,6 +72,7 @@ def _page_of(session: Session, project: ConnectedProject, now: datetime) -> Proj
         policy=policy,
         versions=all_versions(session, project.id)[-_VERSIONS_SHOWN:],
         breakers=breaker_states(session, project.id, policy),
+        training=standings(session, project.id, _REQUESTS_SHOWN),
     )
 
 

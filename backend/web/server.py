@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from typing import Any
 
 from flask import Flask
 
 from backend.settings import SettingsError
+from backend.web.state import NAME, Web
 
 if sys.platform == "win32":
     from waitress import serve as serve_waitress
@@ -45,10 +47,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _watch(app: Flask) -> None:
+    """Let this process see promoted versions whether it is asked anything or not."""
+    state: Web = app.extensions[NAME]
+    state.snapshots.watch(threading.Event())
+
+
 if sys.platform == "win32":
 
     def run(app: Flask, listener: socket.socket, threads: int) -> None:
         """Answer until stopped."""
+        _watch(app)
         serve_waitress(app, sockets=[listener], threads=threads)
 
 else:
@@ -82,5 +91,7 @@ else:
                 "keepalive": 75,
                 "loglevel": "warning",
                 "control_socket_disable": True,
+                # In the worker: a thread does not live through its fork.
+                "post_worker_init": lambda _worker: _watch(app),
             },
         ).run()

@@ -15,6 +15,7 @@ from audit_jobs.jobs import JOBS, ROUND
 from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import FAILED_ROUND_PAUSE_S, Watch, build_scheduler, forget, run_round
 from backend.leasing import LeaseLostError, holding
+from backend.retraining import lease_name
 from backend.store.events import add_event, count_open
 from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
@@ -215,6 +216,12 @@ def test_a_failed_training_is_paused_and_a_new_round_follows(worked: WorkedProje
     watch.retrain()
     assert len(runs(worked)) == len(ROUND)  # nothing was asked for
     ask_for_training(worked)
+    watch.retrain()
+    assert len(runs(worked)) == len(ROUND)  # others may ask too: it has not settled yet
+    worked.clock.forward(3)
+    with holding(worked.runtime, lease_name(worked.project_id)):
+        watch.retrain()  # a trainer is at work elsewhere
+    assert len(runs(worked)) == len(ROUND)
     with holding(worked.runtime, f"job/retrain/{worked.project_id}"):
         watch.retrain()  # somebody is at it
     assert pauses == []

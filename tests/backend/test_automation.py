@@ -19,13 +19,14 @@ from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.language import known_languages, language_of
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.predictors.sklearn_models import FittedModel
+from backend.retraining import request_if_due
 from backend.routing import route
 from backend.store.certificates import valid_certification
 from backend.store.decisions import current_decisions
 from backend.store.models import all_versions
 from backend.store.training import request_training
 from backend.synchronisation import synchronise
-from backend.training import request_if_due, train
+from backend.training import train
 from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
 from policies.domain import Candidates, Decision, Outcome, Purpose
 from policies.schema import Policy

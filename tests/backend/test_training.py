@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import event, update
+from sqlalchemy.orm import Session
 
-from audit_jobs.running import run_job
 from backend import training
 from backend.champion import load_champion
 from backend.leasing import holding
+from backend.retraining import lease_name
 from backend.slices import labelled_slices
-from backend.store.events import add_event
 from backend.store.models import CHAMPION, KEPT, all_versions
-from backend.store.tables import TrainingRequestRow
-from backend.store.training import open_requests, request_training
+from backend.store.tables import LeaseRow, TrainingRequestRow
+from backend.store.training import cancel_training, request_training, start_training
 from backend.store.votes import count_human_labels
 from backend.synchronisation import synchronise
+from backend.training_progress import GATING, READING, RECORDING, TRAINING, Telling
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.loading import parse_policy
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -108,7 +110,7 @@ def test_the_first_is_promoted_and_a_worse_one_kept(worked: WorkedProject) -> No
     champion = load_champion(worked.runtime, worked.project_id)
     assert champion is not None
     assert champion.model.version == "v1"
-    assert (newest_request(worked).state, newest_request(worked).model_version) == ("ended", "v2")
+    assert (newest_request(worked).state, newest_request(worked).model_version) == ("kept", "v2")
 
 
 def holdout(worked: WorkedProject) -> dict[int, str]:
@@ -127,7 +129,7 @@ def test_an_equal_one_is_promoted_and_the_old_one_retired(worked: WorkedProject)
 
 def test_nothing_to_do_and_running_elsewhere_are_said(worked: WorkedProject) -> None:
     assert training.train(worked.runtime, worked.project) == {"state": "nothing to do"}
-    with holding(worked.runtime, training.lease_name(worked.project_id)):
+    with holding(worked.runtime, lease_name(worked.project_id)):
         assert train(worked) == {"state": "running elsewhere"}
     assert newest_request(worked).state == "queued"
 
@@ -200,39 +202,63 @@ def test_a_trainer_that_dies_leaves_the_request_to_the_next_three_times(tmp_path
     assert versions(worked) == []
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_however_webhooks_come_trainings_are_asked_for_as_the_policy_says(
-    tmp_path: Path, seed: int
+def cancel(worked: WorkedProject) -> None:
+    with worked.runtime.sessions.begin() as session:
+        assert cancel_training(session, worked.project_id, "ann", worked.clock())
+
+
+def once_at(worked: WorkedProject, stage: str, happens: Callable[[], None]) -> None:
+    """Let something happen as soon as the trainer has said that it is at this stage."""
+    pending = [happens]
+
+    def look(_session: Session) -> None:
+        if pending and newest_request(worked).stage == stage:
+            pending.pop()()
+
+    event.listen(worked.runtime.sessions, "after_commit", look)
+
+
+@pytest.mark.parametrize("stage", [READING, TRAINING, GATING, RECORDING])
+def test_a_training_that_is_cancelled_at_any_stage_records_nothing(
+    worked: WorkedProject, stage: str
 ) -> None:
-    """A thousand events, a third lost or doubled: requests follow the labels, not the events."""
-    random = Random(seed)  # noqa: S311  # a test's dice
-    every, least = 50, 80
-    policy = worked_policy(
-        control={"share": 0.05},
-        holdout={"share": 0.05},
-        retrain={"after_annotations": every, "minimum_labels": least},
-    )
-    worked = worked_project(tmp_path, policy)
-    worked.tool.page_size = 1_000
-    ids = worked.add(["fruit", "motor"] * 500)
-    expected: list[int] = []
-    hints = 0
-    for number, task_id in enumerate(ids, start=1):
-        worked.server.submit(worked.people["ann"], task_id, "A")
-        hints += random.choice([1, 1, 1, 1, 0, 2])
-        if random.random() < 0.04 or number == len(ids):
-            with worked.runtime.sessions.begin() as session:
-                for _ in range(hints):
-                    add_event(session, worked.project_id, "ANNOTATION_CREATED", {}, worked.clock())
-            hints = 0
-            run_job(worked.runtime, "sync", worked.project)
-            with worked.runtime.reads() as session:
-                usable = len(labelled_slices(session, worked.project, policy).training)
-            due = number - expected[-1] >= every if expected else usable >= least
-            with worked.runtime.reads() as session:
-                waiting = [each.human_labels for each in open_requests(session, worked.project_id)]
-            assert waiting == ([number] if due else [])
-            if due:
-                expected.append(number)
-                training.train(worked.runtime, worked.project)  # one label alone: it fails
-    assert len(expected) > 10
+    train(worked)
+    once_at(worked, stage, lambda: cancel(worked))
+    assert train(worked) == {"state": "cancelled", "why": "the training was cancelled"}
+    assert newest_request(worked).outcome == "cancelled by ann"
+    assert versions(worked) == [("v1", CHAMPION)]
+    assert train(worked)["version"] == "v2"
+    assert versions(worked) == [("v1", "retired"), ("v2", CHAMPION)]
+    files = list(worked.runtime.settings.models_dir.rglob("*.skops"))
+    assert len(files) == 2, "what the cancelled one had written is gone"
+
+
+def test_a_training_whose_lease_went_to_another_one_leaves_the_request_alone(
+    worked: WorkedProject,
+) -> None:
+    def lose() -> None:
+        with worked.runtime.sessions.begin() as session:
+            session.execute(update(LeaseRow).values(holder="another"))
+
+    once_at(worked, TRAINING, lose)
+    assert train(worked)["state"] == "running elsewhere"
+    assert versions(worked) == []
+    assert (newest_request(worked).state, newest_request(worked).attempts) == ("running", 1)
+
+
+def test_how_far_a_training_is_can_be_seen_but_is_not_said_all_the_time(
+    worked: WorkedProject,
+) -> None:
+    ask(worked)
+    with holding(worked.runtime, lease_name(worked.project_id)) as lease:
+        assert lease is not None
+        with worked.runtime.sessions.begin() as session:
+            request = start_training(session, worked.project_id, 80, worked.clock())
+        assert request is not None
+        clock = iter([0.0, 0.4, 0.9, 1.1, 1.1, 2.2, 2.2, 3.3, 3.3])
+        telling = Telling(worked.runtime, lease, request.id, lambda: next(clock))
+        telling.stage(TRAINING)
+        assert (newest_request(worked).stage, newest_request(worked).progress) == (TRAINING, None)
+        for share, seen in [(0.1, None), (0.2, None), (0.3, 0.3), (1.5, 1.0), (-1.0, 0.0)]:
+            telling.share(share)
+            assert newest_request(worked).progress == seen

@@ -133,7 +133,8 @@ class Stage:
         """Why trainings were asked for so far."""
         here = TrainingRequestRow.project_id == self.project_id
         with self.runtime.reads() as session:
-            return list(session.scalars(select(TrainingRequestRow.reason).where(here)))
+            asked = session.scalars(select(TrainingRequestRow.reasons).where(here))
+            return [reason for reasons in asked for reason in reasons]
 
     def robots_answers(self) -> dict[int, str] | None:
         """What the robot says in Label Studio, once that is what the ledger wishes; else None."""

@@ -92,7 +92,8 @@ def robots_answers(stage: Stage) -> dict[int, str]:
     with stage.runtime.reads() as session:
         figures = project_figures(session, stage.project, stage.runtime.now())
         wished = accepted_labels(session, stage.project_id)
-    if not wished or figures.deliveries.get("pending") or figures.training:
+        training = open_requests(session, stage.project_id)
+    if not wished or figures.deliveries.get("pending") or training:
         return {}
     robot = stage.project.robot_id
     seen: dict[int, str] = {}

@@ -1,14 +1,14 @@
 """Tasks that show the model's answer outside of the day's queue too.
 
 Revision: 0012
-Revises: 0006
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
