@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import TrainingExamples, remember, wanted_of
@@ -18,11 +20,15 @@ from policies.schema import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The version that is to be made: its name, the seed of all that is drawn, who watches."""
+    """The version that is to be made: its name, the seed of all that is drawn, who watches.
+
+    ``weights`` says how much each task's label counts, by task; one that is not in it counts 1.
+    """
 
     version: str
     seed: int
     progress: Progress = no_progress
+    weights: Mapping[int, float] = field(default_factory=dict)
 
 
 def fit_version(
@@ -56,6 +62,9 @@ def fit_version(
         inputs=[value for _, value in usable],
         labels=[labels[task_id] for task_id, _ in usable],
     )
-    model = fit(labeling.input_kind, examples.inputs, examples.labels, seed=wanted.seed)
+    weights = np.array([wanted.weights.get(task_id, 1.0) for task_id in examples.task_ids])
+    model = fit(
+        labeling.input_kind, examples.inputs, examples.labels, seed=wanted.seed, weights=weights
+    )
     memory = remember(wanted_of(policy), model.pipeline, examples)
     return SklearnPredictor(version=wanted.version, model=model, memory=memory)

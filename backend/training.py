@@ -6,41 +6,31 @@ dies before leaves the champion serving and the request to be taken up again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
-import orjson
-
-from backend.candidates import model_alone
-from backend.champion import Champion, load_champion, predict_tasks
+from backend.challenge import champion_to_beat, judged, stored
 from backend.fitting import Wanted, fit_version
-from backend.gate import Verdict, judge
+from backend.gate import Verdict
 from backend.leasing import Lease, holding
+from backend.lineage import Origin, described, learned_from, lineage_of_project
 from backend.predictors import artifacts
-from backend.predictors.memory import (
-    KEEPS,
-    needed_of,
-    wanted_of,
-)
-from backend.predictors.protocol import Predictor, TrainingError
+from backend.predictors.memory import KEEPS, needed_of
+from backend.predictors.protocol import TrainingError
 from backend.predictors.sklearn_models import SklearnPredictor
+from backend.promotion import recertify
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
+from backend.store.lineages import Lineage
 from backend.store.models import (
     CHAMPION,
-    EXAMPLES_BY_LABEL,
     KEPT,
     ModelVersion,
     all_versions,
     next_number,
-    store_version,
 )
 from backend.store.projects import ConnectedProject
 from backend.store.training import (
@@ -53,7 +43,6 @@ from backend.store.training import (
 )
 from backend.store.votes import count_new_labels
 from connectors.annotation_tool import AnnotationToolError
-from policies.domain import BoolArray
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -149,91 +138,59 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     runtime, project = attempt.runtime, attempt.project
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
-    try:
-        champion = load_champion(runtime, project.id)
-    except artifacts.ArtifactError as error:
-        logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
-        champion = None  # nothing serves, so nothing is to be lost by a new version
+    champion, lost = champion_to_beat(runtime, project)
+    examples = learned_from(runtime, project, slices)
 
-    wanted = Wanted(version=attempt.version, seed=attempt.number)
+    wanted = Wanted(version=attempt.version, seed=attempt.number, weights=slices.weights)
     predictor = fit_version(runtime, project, attempt.policy, slices.training, wanted)
     trained_at = runtime.now()
-    before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
-    verdict = judge(_right(attempt, predictor, slices.holdout), before)
-
-    lineage = _lineage(attempt, slices.training, champion)
-    _record(attempt, predictor, (lineage, trained_at), verdict)
-    logger.info(
-        "training.ended project=%d version=%s %s", project.id, attempt.version, verdict.reason
+    lineage = lineage_of_project(project, examples)
+    origin = Origin(
+        seed=attempt.number,
+        parent=None if champion is None else champion.model.version,
+        reason=attempt.request.reason,
     )
-    return {
-        "state": "promoted" if verdict.promoted else "kept",
-        "version": attempt.version,
-        "why": verdict.reason,
-    }
-
-
-def _right(attempt: _Attempt, predictor: Predictor, holdout: Mapping[int, str]) -> BoolArray:
-    """Which holdout answers the predictor gets right, by task id; no answer is not right."""
-    candidates = predict_tasks(
-        attempt.runtime, attempt.project, model_alone(attempt.policy), predictor, sorted(holdout)
+    says = described(attempt.policy, lineage, origin)
+    verdict, right = judged(
+        runtime, project, attempt.policy, slices.holdout, ((predictor, says), champion)
     )
-    return np.array(
-        [
-            label == holdout[int(task_id)]
-            for task_id, label in zip(candidates.task_ids, candidates.labels, strict=True)
-        ],
-        dtype=np.bool_,
+    if lost is not None:
+        verdict = replace(verdict, reason=f"{verdict.reason}: {lost}")
+
+    state = _record(
+        attempt, predictor, replace(lineage, holdout=right), (says, verdict, trained_at)
     )
-
-
-def _lineage(
-    attempt: _Attempt, labels: Mapping[int, str], champion: Champion | None
-) -> dict[str, Any]:
-    """What the version was made of, so that it can be made again."""
-    data = orjson.dumps(sorted(labels.items()))
-    return {
-        "examples": len(labels),
-        EXAMPLES_BY_LABEL: dict(sorted(Counter(labels.values()).items())),
-        "data_sha256": hashlib.sha256(data).hexdigest(),
-        KEEPS: list(wanted_of(attempt.policy)),
-        "policy_hash": attempt.project.policy_hash,
-        "seed": attempt.number,
-        "parent": None if champion is None else champion.model.version,
-        "reason": attempt.request.reason,
-        "libraries": {name: installed_version(name) for name in ("labelgate", "scikit-learn")},
-    }
+    logger.info("training.ended project=%d version=%s %s", project.id, attempt.version, state)
+    if state == "promoted":
+        recertify(runtime, project)
+    return {"state": state, "version": attempt.version, "why": verdict.reason}
 
 
 def _record(
     attempt: _Attempt,
     made: SklearnPredictor,
-    origin: tuple[dict[str, Any], datetime],
-    verdict: Verdict,
-) -> None:
+    lineage: Lineage,
+    found: tuple[dict[str, Any], Verdict, datetime],
+) -> str:
     runtime, project = attempt.runtime, attempt.project
-    lineage, trained_at = origin
+    says, verdict, trained_at = found
     artifact = artifacts.save(
         runtime.settings.models_dir, project.id, made.version, made.model, made.memory
     )
-    now = runtime.now()
+    model = ModelVersion(
+        version=attempt.version,
+        number=attempt.number,
+        path=artifact.path,
+        sha256=artifact.sha256,
+        labels=made.labels,
+        state=KEPT,
+        verdict={"reason": verdict.reason, **verdict.evidence},
+        lineage=says,
+        trained_at=trained_at,
+        promoted_at=None,
+    )
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
-        store_version(
-            session,
-            project.id,
-            ModelVersion(
-                version=attempt.version,
-                number=attempt.number,
-                path=artifact.path,
-                sha256=artifact.sha256,
-                labels=made.labels,
-                state=CHAMPION if verdict.promoted else KEPT,
-                verdict={"reason": verdict.reason, **verdict.evidence},
-                lineage=lineage,
-                trained_at=trained_at,
-                promoted_at=now if verdict.promoted else None,
-            ),
-            now,
-        )
-        end_training(session, attempt.request.id, verdict.reason, attempt.version, now)
+        outcome = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
+        end_training(session, attempt.request.id, verdict.reason, attempt.version, runtime.now())
+    return outcome

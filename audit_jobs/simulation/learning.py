@@ -25,6 +25,7 @@ from policies.certifying import (
     ready,
 )
 from policies.domain import BoolArray, Candidates, Certification, ObjectArray, part_of
+from policies.gate_checks import Measured
 from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -104,8 +105,9 @@ def trained(world: World, slices: Slices, serving: Serving | None, number: int) 
         forerunner=None if serving is None else replace(serving.predictor, forerunner=None),
     )
     challenger = _challenger(world, predictor, Counter(examples.labels))
-    before = None if serving is None else serving.right(slices.holdout)
-    return challenger if judge(challenger.right(slices.holdout), before).promoted else None
+    before = None if serving is None else Measured(right=serving.right(slices.holdout))
+    found = judge(Measured(right=challenger.right(slices.holdout)), before)
+    return challenger if found.promoted else None
 
 
 def _challenger(world: World, predictor: SklearnPredictor, seen: Mapping[str, int]) -> Serving:

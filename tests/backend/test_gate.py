@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from backend.gate import judge
 from policies.domain import BoolArray
+from policies.gate_checks import Measured
 
 
 def answers(text: str) -> BoolArray:
@@ -28,7 +29,7 @@ def answers(text: str) -> BoolArray:
 def test_not_worse_on_the_answers_where_they_differ(
     challenger: str, champion: str, wins: int, losses: int, *, promoted: bool
 ) -> None:
-    verdict = judge(answers(challenger), answers(champion))
+    verdict = judge(Measured(right=answers(challenger)), Measured(right=answers(champion)))
     assert verdict.promoted is promoted
     assert (verdict.evidence["wins"], verdict.evidence["losses"]) == (wins, losses)
     expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
@@ -41,14 +42,14 @@ def test_not_worse_on_the_answers_where_they_differ(
 
 
 def test_the_first_model_serves_whatever_it_is() -> None:
-    verdict = judge(answers("0000"), None)
+    verdict = judge(Measured(right=answers("0000")), None)
     assert verdict.promoted
     assert verdict.evidence["holdout_accuracy"]["value"] == 0
 
 
 def test_without_holdout_answers_the_champion_stays() -> None:
-    assert judge(answers(""), None).promoted
-    verdict = judge(answers(""), answers(""))
+    assert judge(Measured(right=answers("")), None).promoted
+    verdict = judge(Measured(right=answers("")), Measured(right=answers("")))
     assert not verdict.promoted
     assert "no holdout task has a human answer yet" in verdict.reason
     assert verdict.evidence["holdout_accuracy"]["value"] is None
