@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "backend.commands.imports:imports",
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",
+    "models": "backend.commands.models",
     "policy": "backend.commands.policy",
     "recall": "backend.commands.recall:recall_accepts",
     "report": "audit_jobs.figures.command",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,15 @@ class Trend:
     says: str
     change: Estimate
     versions: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in plain values."""
+        return {
+            "standing": self.standing.value,
+            "says": self.says,
+            "change": self.change.as_json(),
+            "versions": self.versions,
+        }
 
 
 def trend(answers: Sequence[Mapping[int, bool]]) -> Trend:

@@ -86,6 +86,11 @@ def load(folder: Path, artifact: Artifact, version: str, labels: Sequence[str]) 
     return SklearnPredictor(version=version, model=model, memory=memory)
 
 
+def check(folder: Path, artifact: Artifact) -> None:
+    """Raise ``ArtifactError`` where a model file is missing or not the one that was written."""
+    _checked_bytes(folder, artifact)
+
+
 # skops writes a vocabulary one node a term: 80 s and 58 MB for 64,000 of them, and 5 s to load.
 # As one text they take 0.2 s, 1 MB and 0.05 s.
 
