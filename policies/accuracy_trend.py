@@ -20,7 +20,7 @@ from policies.paired import mean_difference
 
 _WINDOW = range(5, 2, -1)  # the newest versions: five, or where they share too few tasks less
 _LEAST_TASKS = 30
-# It is asked after every training: at 99 % "getting worse" is said wrongly in about one of twenty
+# It is asked after every training: at 99 % "getting worse" is said wrongly in at most one of twenty
 # projects in their first twenty versions (tests/policies/test_accuracy_trend.py).
 _CONFIDENCE = 0.99
 _FLAT = (
