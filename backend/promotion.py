@@ -104,9 +104,9 @@ def put_in_service(
 ) -> Promotion:
     """Change the serving version within the caller's transaction, and all that hangs on it.
 
-    Certificates of other versions are void. The one that this version had under the policy in
-    force holds again, unless drift or a withdrawn promise came since: it is as good as it would be
-    had the version served on, and a second look at the grown control slice would be one too many.
+    All certificates are void. The one that this version had under the policy in force holds again,
+    unless drift or a withdrawn promise came since: it is as good as it would be had the version
+    served on, and a second look at the grown control slice would be one too many.
     """
     lock_project(session, project.id)
     now = runtime.now()

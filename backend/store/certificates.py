@@ -74,20 +74,11 @@ def newest_certification(
 
 
 def replace_certifications(session: Session, project_id: int, serving: str, now: datetime) -> int:
-    """Void what is certified of versions that serve no more; how many were valid.
+    """Void all that is certified, because another version serves; how many were valid.
 
-    Nothing is withdrawn: a version that comes back has its certificate again.
+    Nothing is withdrawn: a version that comes back may have its certificate again.
     """
-    replaced = session.execute(
-        update(CertificateRow)
-        .where(
-            CertificateRow.project_id == project_id,
-            CertificateRow.voided_at.is_(None),
-            CertificateRow.model_version != serving,
-        )
-        .values(voided_at=now, void_reason=f"replaced: {serving} serves")
-    )
-    return int(replaced.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+    return _void(session, project_id, voided_at=now, void_reason=f"replaced: {serving} serves")
 
 
 def valid_certifications(session: Session, project_id: int) -> list[StoredCertification]:

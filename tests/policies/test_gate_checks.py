@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def saying(*texts: str | None) -> Measured:
     return Measured(right=np.zeros(len(said), np.bool_), said=said)
 
 
-def judged(new: list[str | None], old: list[str | None], most_loss: float) -> Check:
+def judged(new: Sequence[str], old: Sequence[str], most_loss: float) -> Check:
     truth = column(*["rare"] * len(new), "other")
     return protected("rare", most_loss, truth, (saying(*new, "rare"), saying(*old, "rare")))
 
