@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "backend.commands.imports:imports",
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.projects",
+    "models": "backend.commands.models",
     "policy": "backend.commands.policy",
     "prelabel": "audit_jobs.prelabelling.command",
     "recall": "backend.commands.recall:recall_accepts",

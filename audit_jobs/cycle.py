@@ -18,6 +18,7 @@ from backend.store.reports import (
     reports,
     store_report,
 )
+from backend.versions import trend_of
 from policies.domain import Certification, Estimate
 from policies.loading import parse_policy
 from policies.schema import Policy
@@ -65,6 +66,7 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         labels = labels_since(session, project.id, BEGINNING)
         predictions = count_predictions(session, project.id)
         loops = closed_loops(session, project.id)
+        trend = trend_of(session, project.id, versions)
     serving, certified = now.champion, now.certified
     newest = versions[-1] if versions else None
     accuracy = (serving and serving.verdict["holdout_accuracy"]) or NOTHING_MEASURED
@@ -85,6 +87,7 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         "accepted": now.accepted,
         "tasks": now.tasks,
         "holdout_accuracy": accuracy,
+        "accuracy_trend": trend.as_json(),
         "agreement": None if now.agreement is None else now.agreement.body["krippendorff_alpha"],
         "audit_pass_rate": None if now.audit is None else pass_rate,
         "loop_seconds": {name: mean.as_json() for name, mean in mean_times(loops).items()},

@@ -24,6 +24,7 @@ from backend.queueing import place
 from backend.retraining import request_if_due
 from backend.routing import route
 from backend.runtime import Runtime
+from backend.shadowing import shadow
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import reconcile, synchronise
 
@@ -50,6 +51,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "readers": readers.run,
         "escalate": escalate,
         "route": _route,
+        "shadow": shadow,
         "deliver": deliver,
         "mirror": mirror.run,
         "agreement": agreement.run,
@@ -78,6 +80,7 @@ ROUND = (
     "escalate",
     "route",
     "deliver",
+    "shadow",
     "mirror",
     "agreement",
     "corrections",
@@ -88,6 +91,6 @@ ROUND = (
     "figures",
     "alerts",  # last, and after a failure too: it is what tells of it
 )
-# What is wrong with a mirror project, which is in people's hands, or with what only measures, must
-# not keep the breaker from its work.
-STOPS_NOTHING = frozenset({"mirror", "agreement", "corrections", "audit"})
+# What is wrong with a mirror project, which is in people's hands, or with what only measures (a
+# version in shadow does no more), must not keep the breaker from its work.
+STOPS_NOTHING = frozenset({"shadow", "mirror", "agreement", "corrections", "audit"})

@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -28,7 +29,9 @@ from backend.store.certificates import (
     valid_certification,
 )
 from backend.store.escalations import contested_task_ids
+from backend.store.models import champion
 from backend.store.projects import ConnectedProject
+from backend.store.recalls import lock_project
 from backend.store.tasks import unlabelled_task_ids
 from backend.store.votes import answered_between
 from policies.certifying import (
@@ -117,8 +120,8 @@ def certify_version(
         certification = extended(looked, dated, version)
 
     with runtime.sessions.begin() as session:
-        if proving_since(session, project.id, version) != since:
-            # Withdrawn meanwhile: these answers prove nothing any more.
+        lock_project(session, project.id)
+        if not _unchanged(session, project, version, (since, standing)):
             return valid_certification(session, project.id, version, project.policy_hash)
         stored = store_certification(
             session, project.id, certification, project.policy_hash, runtime.now()
@@ -127,6 +130,28 @@ def certify_version(
         settle_resets(session, project.id, doubts, (found, groups), stored.certified_at)
     _log(project, found)
     return stored
+
+
+def _unchanged(
+    session: Session,
+    project: ConnectedProject,
+    version: str,
+    before: tuple[datetime | None, StoredCertification | None],
+) -> bool:
+    """Whether what was certified still counts: for the version that serves, on what stood then.
+
+    Where the promise was withdrawn meanwhile, these answers prove nothing any more; where another
+    process certified or promoted meanwhile, what it left holds.
+    """
+    since, standing = before
+    serving = champion(session, project.id)
+    valid = valid_certification(session, project.id, version, project.policy_hash)
+    return (
+        proving_since(session, project.id, version) == since
+        and serving is not None
+        and serving.version == version
+        and (valid and valid.id) == (standing and standing.id)
+    )
 
 
 def version_promises(

@@ -25,7 +25,7 @@ from policies.schema import Policy
 class Wanted:
     """The version that is to be made: its name, the seed of all that is drawn, who watches.
 
-    ``weights`` are those of the tasks, by id; 1 where nothing is said.
+    ``weights`` says how much each task's label counts, by task; one that is not in it counts 1.
     """
 
     version: str

@@ -6,24 +6,28 @@ them changes, every task that no person has labelled is decided again, earlier a
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
 from backend.candidates import joined, with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predicted_chunks
+from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.decisions import still_undecided
+from backend.store.decisions import decisions_of, still_undecided
 from backend.store.ledger import Grounds, append_decisions, newest_seq
 from backend.store.projects import ConnectedProject
 from backend.store.recalls import lock_project
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Candidates, Outcome
-from policies.engine import decide
+from policies.engine import NO_MODEL, decide
 from policies.loading import parse_policy
 from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
 
 # Small, so that a webhook that comes meanwhile waits for one short transaction only.
 CHUNK = 500
@@ -38,10 +42,11 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     next round: a slow model is asked for a minute, so that what it has answered is delivered. A
     task that was answered, recalled or frozen while the model predicted is left as it is. What it
     means for Label Studio is worked out from the ledger by ``backend.queueing``, so a crash between
-    the two loses nothing.
+    the two loses nothing. While the model's file is not what it was, new tasks go to people with
+    that reason, and what was decided by it before stays.
     """
     policy = parse_policy(project.policy_text)
-    serving = load_champion(runtime, project.id, policy)
+    serving, unreadable = _serving(runtime, project, policy)
     certified = _certified(runtime, project, serving)
     if serving is not None:
         certified = certify_version(runtime, project, policy, serving, certified)
@@ -54,12 +59,17 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     with runtime.reads() as session:
         until_seq = newest_seq(session, project.id)  # before the tasks: none is taken for older
         ids = undecided(session, project, policy, grounds, labels)
+        if unreadable is not None:
+            decided = decisions_of(session, project.id, ids)
+            ids = [task_id for task_id in ids if task_id not in decided]
     if not ids:
         return {"decided": 0, "accepted": 0, "left": 0}
     candidates = with_class_support(
         _predicted(runtime, project, policy, serving, ids),
         None if serving is None else serving.model,
     )
+    if unreadable is not None:
+        candidates.problems[candidates.problems == NO_MODEL] = unreadable
     found = _decide(runtime, project, policy, candidates, (grounds, certified, until_seq))
     return {**found, "left": len(ids) - len(candidates)}
 
@@ -80,6 +90,17 @@ def _predicted(
         if time.monotonic() - began > LONGEST_S:
             break
     return joined(parts)
+
+
+def _serving(
+    runtime: Runtime, project: ConnectedProject, policy: Policy
+) -> tuple[Champion | None, str | None]:
+    """The version that serves, or why it cannot be read."""
+    try:
+        return load_champion(runtime, project.id, policy), None
+    except ArtifactError as error:
+        logger.warning("routing.model_unreadable project=%d error=%s", project.id, error)
+        return None, f"the model that serves cannot be read: {error}"
 
 
 def _certified(

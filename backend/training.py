@@ -6,37 +6,28 @@ dies before leaves the champion serving and the request to be taken up again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
-import orjson
-
-from backend.candidates import model_alone
-from backend.champion import Champion, load_champion, predict_tasks
+from backend.challenge import champion_to_beat, judged, stored
 from backend.fitting import Wanted, fit_version
-from backend.gate import Verdict, judge
+from backend.gate import Verdict
 from backend.leasing import Lease, LeaseLostError, holding
+from backend.lineage import Origin, described, learned_from, lineage_of_project
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
-from backend.predictors.memory import KEEPS, wanted_of
-from backend.predictors.protocol import Predictor, TrainingError
+from backend.predictors.protocol import TrainingError
+from backend.promotion import recertify
 from backend.retraining import lease_name
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
+from backend.store.lineages import Lineage
 from backend.store.models import (
-    CHAMPION,
-    EXAMPLES_BY_LABEL,
     KEPT,
     ModelVersion,
     next_number,
-    store_version,
 )
 from backend.store.projects import ConnectedProject
 from backend.store.training import (
@@ -59,7 +50,6 @@ from backend.training_progress import (
     TrainingCancelledError,
 )
 from connectors.annotation_tool import AnnotationToolError
-from policies.domain import BoolArray
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -141,97 +131,69 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     telling.stage(READING)
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
-    try:
-        champion = load_champion(runtime, project.id)
-    except artifacts.ArtifactError as error:
-        logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
-        champion = None  # nothing serves, so nothing is to be lost by a new version
+    champion, lost = champion_to_beat(runtime, project)
+    examples = learned_from(runtime, project, slices)
 
     telling.stage(TRAINING)
-    wanted = Wanted(version=attempt.version, seed=attempt.number, progress=telling.share)
+    wanted = Wanted(
+        version=attempt.version,
+        seed=attempt.number,
+        progress=telling.share,
+        weights=slices.weights,
+    )
     predictor = fit_version(runtime, project, attempt.policy, slices.training, wanted)
     trained_at = runtime.now()
     telling.stage(GATING)
-    before = None if champion is None else _right(attempt, champion.predictor, slices.holdout)
-    verdict = judge(_right(attempt, predictor, slices.holdout), before)
+    lineage = lineage_of_project(project, examples)
+    origin = Origin(
+        seed=attempt.number,
+        parent=None if champion is None else champion.model.version,
+        reason=attempt.request.reason,
+    )
+    says = described(attempt.policy, lineage, origin)
+    verdict, right = judged(
+        runtime, project, attempt.policy, slices.holdout, ((predictor, says), champion)
+    )
+    if lost is not None:
+        verdict = replace(verdict, reason=f"{verdict.reason}: {lost}")
 
     telling.stage(RECORDING)
-    lineage = _lineage(attempt, slices.training, champion)
-    _record(attempt, predictor, (lineage, trained_at), verdict)
-    logger.info(
-        "training.ended project=%d version=%s %s", project.id, attempt.version, verdict.reason
+    state = _record(
+        attempt, predictor, replace(lineage, holdout=right), (says, verdict, trained_at)
     )
-    return {
-        "state": PROMOTED if verdict.promoted else KEPT,
-        "version": attempt.version,
-        "why": verdict.reason,
-    }
-
-
-def _right(attempt: _Attempt, predictor: Predictor, holdout: Mapping[int, str]) -> BoolArray:
-    """Which holdout answers the predictor gets right, by task id; no answer is not right."""
-    candidates = predict_tasks(
-        attempt.runtime, attempt.project, model_alone(attempt.policy), predictor, sorted(holdout)
-    )
-    return np.array(
-        [
-            label == holdout[int(task_id)]
-            for task_id, label in zip(candidates.task_ids, candidates.labels, strict=True)
-        ],
-        dtype=np.bool_,
-    )
-
-
-def _lineage(
-    attempt: _Attempt, labels: Mapping[int, str], champion: Champion | None
-) -> dict[str, Any]:
-    """What the version was made of, so that it can be made again."""
-    data = orjson.dumps(sorted(labels.items()))
-    return {
-        "examples": len(labels),
-        EXAMPLES_BY_LABEL: dict(sorted(Counter(labels.values()).items())),
-        "data_sha256": hashlib.sha256(data).hexdigest(),
-        KEEPS: list(wanted_of(attempt.policy)),
-        "policy_hash": attempt.project.policy_hash,
-        "seed": attempt.number,
-        "parent": None if champion is None else champion.model.version,
-        "reason": attempt.request.reason,
-        "libraries": {name: installed_version(name) for name in ("labelgate", "scikit-learn")},
-    }
+    logger.info("training.ended project=%d version=%s %s", project.id, attempt.version, state)
+    if state == PROMOTED:
+        recertify(runtime, project)
+    return {"state": state, "version": attempt.version, "why": verdict.reason}
 
 
 def _record(
     attempt: _Attempt,
     made: EmbeddedPredictor,
-    origin: tuple[dict[str, Any], datetime],
-    verdict: Verdict,
-) -> None:
+    lineage: Lineage,
+    found: tuple[dict[str, Any], Verdict, datetime],
+) -> str:
     runtime, project = attempt.runtime, attempt.project
-    lineage, trained_at = origin
+    says, verdict, trained_at = found
     folder = runtime.settings.models_dir
     artifacts.forget(folder, project.id, made.version)  # of an attempt that died before its commit
     artifact = artifacts.save(folder, project.id, made)
-    now = runtime.now()
+    model = ModelVersion(
+        version=attempt.version,
+        number=attempt.number,
+        path=artifact.path,
+        sha256=artifact.sha256,
+        labels=made.labels,
+        state=KEPT,
+        verdict={"reason": verdict.reason, **verdict.evidence},
+        lineage=says,
+        trained_at=trained_at,
+        promoted_at=None,
+    )
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
-        store_version(
-            session,
-            project.id,
-            ModelVersion(
-                version=attempt.version,
-                number=attempt.number,
-                path=artifact.path,
-                sha256=artifact.sha256,
-                labels=made.labels,
-                state=CHAMPION if verdict.promoted else KEPT,
-                verdict={"reason": verdict.reason, **verdict.evidence},
-                lineage=lineage,
-                trained_at=trained_at,
-                promoted_at=now if verdict.promoted else None,
-            ),
-            now,
-        )
-        state = PROMOTED if verdict.promoted else KEPT
-        ending = Ending(state, verdict.reason, attempt.version)
-        if not end_training(session, attempt.request.id, ending, now):
+        outcome = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
+        ending = Ending(outcome, verdict.reason, attempt.version)
+        if not end_training(session, attempt.request.id, ending, runtime.now()):
             raise TrainingCancelledError("the training was cancelled")  # undoes the version too
+    return outcome

@@ -116,8 +116,19 @@ class Agreement(Section):
         return self.most is not None and self.most > self.overlap
 
 
+class Shadow(Section):
+    """How long a new version answers the tasks that come in unseen before it may serve."""
+
+    tasks: Annotated[int, Field(ge=1)] = Field(
+        default=500, description="Tasks that it answers beside the version that serves."
+    )
+    days: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="It ends after so many days at the latest; default: no limit."
+    )
+
+
 class Retrain(Section):
-    """When the model is trained again, and the least that any training needs."""
+    """When a model is trained again, and what a new version must not be worse at to serve."""
 
     after_annotations: Annotated[int, Field(ge=1)] = Field(
         default=100, description="New human labels that start a training."
@@ -130,6 +141,19 @@ class Retrain(Section):
         default=None,
         description="Days after which a model is trained again where any label is new; default: "
         "not by time.",
+    )
+    protected: dict[Text, Share] = Field(
+        default={},
+        description="Labels of whose holdout answers a new version may lose this share at most.",
+    )
+    most_share_lost: Share = Field(
+        default=0.05,
+        description="A new version is kept back where, beyond noise, less could be accepted by "
+        "more than this share of all tasks; 1 asks nothing.",
+    )
+    shadow: Shadow | None = Field(
+        default=None,
+        description="It first answers incoming tasks unseen; default: it serves at once.",
     )
 
 

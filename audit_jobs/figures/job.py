@@ -76,7 +76,15 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
         )
     state = state_of(runtime, project)
     cost = {name: value for name, value in state.items() if name in _COST}
-    return {**six_figures(measured), "cost": cost}
+    accuracy = {
+        "trend": state["accuracy_trend"],
+        "versions": {
+            each.version: each.verdict["holdout_accuracy"]
+            for each in versions
+            if each.verdict.get("holdout_accuracy") is not None
+        },
+    }
+    return {**six_figures(measured), "cost": cost, "accuracy": accuracy}
 
 
 def _control(project: ConnectedProject) -> str | None:

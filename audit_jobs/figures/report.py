@@ -31,6 +31,7 @@ def tables(body: Mapping[str, Any]) -> list[Table]:
     now = body["now"]
     return [
         _in_short(now),
+        *_accuracy(body.get("accuracy")),
         _gains(now[GAIN]),
         _loops(now[LOOP]),
         _drift(now[DRIFT]),
@@ -54,6 +55,17 @@ def _in_short(now: Mapping[str, Any]) -> Table:
         columns=("figure", *FIGURE),
         rows=tuple(rows),
     )
+
+
+def _accuracy(found: Mapping[str, Any] | None) -> Iterator[Table]:
+    """Nothing for a report from before accuracy was part of it."""
+    if found is not None:
+        yield Table(
+            heading="Accuracy over versions",
+            says=f"On the holdout, when each version was trained. {found['trend']['says']}.",
+            columns=("version", *FIGURE),
+            rows=tuple(figure_cells(name, each) for name, each in found["versions"].items()),
+        )
 
 
 def _gains(found: Mapping[str, Any] | None) -> Table:

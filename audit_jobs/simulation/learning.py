@@ -25,6 +25,7 @@ from policies.certifying import (
     ready,
 )
 from policies.domain import BoolArray, Candidates, Certification, ObjectArray, column, part_of
+from policies.gate_checks import Measured
 from policies.promises import AutoAccept
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -94,8 +95,9 @@ def trained(world: World, slices: Slices, serving: Serving | None, number: int) 
     before = None if serving is None else replace(serving.predictor, forerunner=None)
     predictor = replace(made, forerunner=before)
     challenger = _challenger(world, predictor, Counter(slices.training.values()))
-    right = None if serving is None else serving.right(slices.holdout)
-    return challenger if judge(challenger.right(slices.holdout), right).promoted else None
+    standing = None if serving is None else Measured(right=serving.right(slices.holdout))
+    found = judge(Measured(right=challenger.right(slices.holdout)), standing)
+    return challenger if found.promoted else None
 
 
 def _challenger(world: World, predictor: EmbeddedPredictor, seen: Mapping[str, int]) -> Serving:

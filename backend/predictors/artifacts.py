@@ -94,6 +94,11 @@ def _readable(version: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
 
 
+def check(folder: Path, artifact: Artifact) -> None:
+    """Raise ``ArtifactError`` where a model file is missing or not the one that was written."""
+    _checked_bytes(folder, artifact)
+
+
 def _write_whole(target: Path, content: bytes) -> None:
     """Write beside the target, flush to the disk, then give the file its name."""
     target.parent.mkdir(parents=True, exist_ok=True)

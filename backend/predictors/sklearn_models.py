@@ -71,18 +71,20 @@ class FittedModel:
         )
 
 
-def fit(
+def fit(  # noqa: PLR0913 - the data, and what is wanted of them by name
     input_kind: InputKind,
     values: Sequence[ModelInput],
     labels: Sequence[str],
     *,
     seed: int,
     calibrated: bool = True,
+    weights: FloatArray | None = None,
 ) -> FittedModel:
     """Train on everything given and calibrate on rows that the calibrating fits did not see.
 
     ``calibrated`` is for those who ask for labels alone and train many models: without it the
-    confidence stays as the model gives it, and training takes a fraction of the time.
+    confidence stays as the model gives it, and training takes a fraction of the time. ``weights``
+    says how much each label counts; default: all alike.
 
     A class with a single example is learned, but takes no part in the calibration; where no class
     has two, the confidence stays as the model gives it. The same arguments give the same model.
@@ -109,7 +111,7 @@ def fit(
         # Few examples of many classes are no regression: so every project with many classes begins.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         inverse_temperature = _calibrated(input_kind, features, codes, seed) if calibrated else 1.0
-        pipeline = _fitted(input_kind, features, codes, seed)
+        pipeline = _fitted(input_kind, features, codes, seed, weights)
     return FittedModel(
         pipeline=pipeline,
         labels=names,
@@ -135,7 +137,11 @@ def _as_features(values: Sequence[ModelInput]) -> list[str] | FloatArray:
 
 
 def _fitted(
-    input_kind: InputKind, features: list[str] | FloatArray, codes: IntArray, seed: int
+    input_kind: InputKind,
+    features: list[str] | FloatArray,
+    codes: IntArray,
+    seed: int,
+    weights: FloatArray | None = None,
 ) -> Pipeline:
     match input_kind:
         case InputKind.TEXT | InputKind.HYPERTEXT:
@@ -145,7 +151,7 @@ def _fitted(
         case _:
             raise TrainingError(f"no model reads what shows a {input_kind.value}")
     try:
-        return pipeline.fit(features, codes)
+        return pipeline.fit(features, codes, classes__sample_weight=weights)
     except ValueError as error:
         if "empty vocabulary" in str(error):
             raise TrainingError("no word stands in any of the labelled texts") from error

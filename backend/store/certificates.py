@@ -56,6 +56,31 @@ def last_certification(
     return None if row is None or row.withdrawn else _certification(row)
 
 
+def newest_certification(
+    session: Session, project_id: int, model_version: str, policy_hash: str
+) -> StoredCertification | None:
+    """The newest of this version under this policy, void or not; None where it was withdrawn."""
+    row = session.scalar(
+        select(CertificateRow)
+        .where(
+            CertificateRow.project_id == project_id,
+            CertificateRow.model_version == model_version,
+            CertificateRow.policy_hash == policy_hash,
+        )
+        .order_by(CertificateRow.id.desc())
+        .limit(1)
+    )
+    return None if row is None or row.withdrawn else _stored(row)
+
+
+def replace_certifications(session: Session, project_id: int, serving: str, now: datetime) -> int:
+    """Void all that is certified, because another version serves; how many were valid.
+
+    Nothing is withdrawn: a version that comes back may have its certificate again.
+    """
+    return _void(session, project_id, voided_at=now, void_reason=f"replaced: {serving} serves")
+
+
 def valid_certifications(session: Session, project_id: int) -> list[StoredCertification]:
     """What nothing has voided, newest first; the version need not be the one that serves."""
     rows = session.scalars(

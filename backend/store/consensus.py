@@ -51,6 +51,12 @@ def read_tasks(session: Session, project_id: int) -> dict[int, Consensus | None]
     return {task_id: None if row is None else consensus_of(row) for task_id, row in rows}
 
 
+def consensus_by_task(session: Session, project_id: int) -> dict[int, Consensus]:
+    """What was last made of the answers of every task that several people read."""
+    rows = session.scalars(select(ConsensusRow).where(ConsensusRow.project_id == project_id))
+    return {row.task_id: consensus_of(row) for row in rows}
+
+
 def store_consensus(session: Session, project_id: int, found: Sequence[Consensus]) -> None:
     """Keep what was made of these tasks' answers, in place of what was known."""
     rows = [

@@ -169,6 +169,17 @@ def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> di
     return labels
 
 
+def settled_task_ids(session: Session, project_id: int) -> set[int]:
+    """Tasks whose answers were weighed and came to a label."""
+    return set(
+        session.scalars(
+            select(TaskRow.task_id).where(
+                TaskRow.project_id == project_id, TaskRow.settled_label.is_not(None)
+            )
+        )
+    )
+
+
 def contested_task_ids(session: Session, project_id: int) -> list[int]:
     """Tasks that wait for the answer of a more expert tier, ascending."""
     return list(

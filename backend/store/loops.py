@@ -16,7 +16,8 @@ from policies.loops import ClosedLoop
 def closed_loops(session: Session, project_id: int) -> list[ClosedLoop]:
     """Every loop that has closed, oldest first.
 
-    A version that never decided a task opens no loop; one that was not promoted closes none.
+    A version that never decided a task opens no loop; one that was not promoted closes none, and
+    one that was trained before the other served and promoted by hand later closes none either.
     """
     predicted = dict(
         session.execute(
@@ -40,13 +41,15 @@ def closed_loops(session: Session, project_id: int) -> list[ClosedLoop]:
         )
         .where(ModelRow.project_id == project_id, ModelRow.promoted_at.is_not(None))
         .group_by(ModelRow.version, ModelRow.number, ModelRow.trained_at, ModelRow.promoted_at)
-        .order_by(ModelRow.number)
+        .order_by(ModelRow.promoted_at, ModelRow.number)
     ).all()
     loops = []
     for before, after in pairwise(promoted):
         version, first = before.version, predicted.get(before.version)
         closed_by, trained, closed_at, requested, started = after
-        if first is not None and started is not None and closed_at is not None:
+        if first is None or started is None or closed_at is None:
+            continue
+        if first <= started:
             loops.append(
                 ClosedLoop(
                     version=version,

@@ -15,7 +15,7 @@ AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"
 CONSENSUS, GOLD = "consensus", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
-FIGURES, STRATEGIES = "figures", "strategies"
+FIGURES, SHADOW, STRATEGIES = "figures", "shadow", "strategies"
 ALERT_CHANNELS = "alert_channels"
 _IDS_PER_STATEMENT = 5_000
 

@@ -424,3 +424,71 @@ class JobRunRow(Base):
     report: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (Index(None, "job", "started_at"),)
+
+
+class LineageRow(Base):
+    """What a model version was made of: all that it takes to make it again.
+
+    ``examples`` is compressed JSON (see ``backend.store.lineages``) with the hash of what it says;
+    ``holdout`` is which holdout answers the version got right when it was measured.
+    """
+
+    __tablename__ = "lineages"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    policy_hash: Mapped[str]
+    label_config: Mapped[str] = mapped_column(Text)
+    examples: Mapped[bytes]
+    examples_sha256: Mapped[str]
+    holdout: Mapped[bytes]
+
+
+class PromotionRow(Base):
+    """A version that began to serve: instead of which one, why, and on whose word; append-only."""
+
+    __tablename__ = "promotions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    version: Mapped[str]
+    replaced: Mapped[str | None]
+    kind: Mapped[str]
+    why: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    __table_args__ = (Index(None, "project_id", "at"),)
+
+
+class ShadowRow(Base):
+    """A version that answers the incoming tasks unseen; ``ended_at`` is null while it does.
+
+    ``promotes`` says that it serves afterwards where it did no worse.
+    """
+
+    __tablename__ = "shadows"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    version: Mapped[str]
+    tasks: Mapped[int]
+    days: Mapped[int | None]
+    promotes: Mapped[bool]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (Index(None, "project_id", "ended_at"),)
+
+
+class ShadowAnswerRow(Base):
+    """What a version in shadow and the one that served said of a task; nobody was shown it."""
+
+    __tablename__ = "shadow_answers"
+
+    shadow_id: Mapped[int] = mapped_column(ForeignKey("shadows.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    label: Mapped[str | None]
+    score: Mapped[float | None]
+    serving_version: Mapped[str]
+    serving_label: Mapped[str | None]
+    serving_score: Mapped[float | None]
+    answered_at: Mapped[datetime]

@@ -18,7 +18,8 @@ from backend.store.recalls import lock_project
 from backend.store.tables import TrainingRequestRow
 
 QUEUED, RUNNING = "queued", "running"
-PROMOTED, KEPT, FAILED, CANCELLED, REFUSED = "promoted", "kept", "failed", "cancelled", "refused"
+PROMOTED, KEPT, IN_SHADOW = "promoted", "kept", "in shadow"
+FAILED, CANCELLED, REFUSED = "failed", "cancelled", "refused"
 MOST_ATTEMPTS = 3
 # A burst of wishes gives one training: it waits until none came for a while, but not for ever.
 SETTLES_AFTER = timedelta(seconds=3)

@@ -12,11 +12,15 @@ from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
 from backend.retraining import Standing, standings
+from backend.settings import Settings
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject, all_projects
-from backend.store.reports import JobRun, recent_runs
+from backend.store.reports import SHADOW, JobRun, Report, newest_report, recent_runs
+from backend.store.shadows import open_shadow
+from backend.versions import file_problem, trend_of
 from backend.web.state import web
+from policies.accuracy_trend import Trend
 from policies.certifying import told
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
@@ -31,7 +35,11 @@ _REQUESTS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectPage:
-    """What the template shows of one project; ``policy`` is the one in force."""
+    """What the template shows of one project; ``policy`` is the one in force.
+
+    ``unreadable`` is what is wrong with the file of the version that serves, None where nothing
+    is; ``shadow`` what the version that is in shadow has shown so far.
+    """
 
     figures: ProjectFigures
     policy: Policy
@@ -47,6 +55,10 @@ class ProjectPage:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
 
+    trend: Trend
+    unreadable: str | None
+    shadow: Report | None
+
 
 @blueprint.get("/")
 def page() -> str:
@@ -54,7 +66,9 @@ def page() -> str:
     runtime = web().runtime
     now = runtime.now()
     with runtime.reads() as session:
-        projects = [_page_of(session, project, now) for project in all_projects(session)]
+        projects = [
+            _page_of(session, runtime.settings, project, now) for project in all_projects(session)
+        ]
         runs = recent_runs(session, _RUNS_SHOWN)
     return render_template(
         "dashboard.html",
@@ -65,14 +79,23 @@ def page() -> str:
     )
 
 
-def _page_of(session: Session, project: ConnectedProject, now: datetime) -> ProjectPage:
+def _page_of(
+    session: Session, settings: Settings, project: ConnectedProject, now: datetime
+) -> ProjectPage:
     policy = parse_policy(project.policy_text)
+    figures = project_figures(session, project, now)
+    versions = all_versions(session, project.id)
+    running = open_shadow(session, project.id)
+    shown = newest_report(session, project.id, SHADOW) if running is not None else None
     return ProjectPage(
-        figures=project_figures(session, project, now),
+        figures=figures,
         policy=policy,
-        versions=all_versions(session, project.id)[-_VERSIONS_SHOWN:],
+        versions=versions[-_VERSIONS_SHOWN:],
         breakers=breaker_states(session, project.id, policy),
         training=standings(session, project.id, _REQUESTS_SHOWN),
+        trend=trend_of(session, project.id, versions),
+        unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
+        shadow=shown if shown and running and shown.model_version == running.version else None,
     )
 
 
@@ -176,6 +199,16 @@ def points(figure: Mapping[str, Any] | None) -> str:
     '+2.0 points (-1.0 to +5.0, n = 80)'
     """
     return _scaled(figure, 10_000, "{:+.1f}", " points")
+
+
+@blueprint.app_template_filter("gained")
+def gained(figure: Mapping[str, Any] | None) -> str:
+    """A difference of two shares, in points.
+
+    >>> gained({"value": 0.01, "low": -0.02, "high": 0.04, "n": 80})
+    '+1.0 points (-2.0 to +4.0, n = 80)'
+    """
+    return _scaled(figure, 100, "{:+.1f}", " points")
 
 
 def _scaled(figure: Mapping[str, Any] | None, factor: float, how: str, unit: str) -> str:

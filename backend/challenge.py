@@ -1,0 +1,94 @@
+"""A new version meets the one that serves: the gate's verdict, and what becomes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.champion import Champion, load_champion
+from backend.gate import Verdict, judge
+from backend.measuring import bars_of, measured
+from backend.predictors import artifacts
+from backend.predictors.protocol import Predictor
+from backend.promotion import put_in_service
+from backend.runtime import Runtime
+from backend.store.lineages import Lineage, store_lineage
+from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion, champion, store_version
+from backend.store.projects import ConnectedProject
+from backend.store.promotions import Kind
+from backend.store.shadows import start_shadow
+from backend.store.training import IN_SHADOW, KEPT, PROMOTED
+from policies.schema import Policy
+
+logger = logging.getLogger(__name__)
+
+
+def champion_to_beat(
+    runtime: Runtime, project: ConnectedProject
+) -> tuple[Champion | None, str | None]:
+    """The version to beat, or why the one that should serve does not."""
+    try:
+        return load_champion(runtime, project.id), None
+    except artifacts.ArtifactError as error:
+        logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
+        # Nothing serves, so nothing is to be lost by a new version.
+        return None, f"the one that served cannot be read ({error})"
+
+
+def judged(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    holdout: Mapping[int, str],
+    versions: tuple[tuple[Predictor, Mapping[str, Any]], Champion | None],
+) -> tuple[Verdict, dict[int, bool]]:
+    """The gate's verdict of a predictor with its lineage beside the champion (None: there is none).
+
+    With it comes which holdout answers the new version got right, by task.
+    """
+    (predictor, lineage), serving = versions
+    seen = lineage[EXAMPLES_BY_LABEL]
+    answers = measured(runtime, project, policy, (predictor, seen), holdout)
+    before = None
+    if serving is not None:
+        seen = serving.model.lineage.get(EXAMPLES_BY_LABEL, {})
+        before = measured(runtime, project, policy, (serving.predictor, seen), holdout)
+    verdict = judge(answers, before, bars_of(policy, holdout))
+    return verdict, dict(zip(sorted(holdout), answers.right.tolist(), strict=True))
+
+
+def stored(
+    runtime: Runtime,
+    session: Session,
+    project: ConnectedProject,
+    policy: Policy,
+    made: tuple[ModelVersion, Lineage, Verdict],
+) -> str:
+    """Keep a version with what it was made of, within the caller's transaction: what becomes of it.
+
+    "promoted" where it serves from now on, "in shadow" where the policy lets it answer unseen
+    first, else "kept". The first version has nothing to stand in the shadow of.
+    """
+    model, lineage, verdict = made
+    now = runtime.now()
+    store_version(session, project.id, model, now)
+    store_lineage(session, project.id, model.version, lineage)
+    if not verdict.promoted:
+        return KEPT
+    shadow = policy.retrain.shadow
+    if shadow is None or champion(session, project.id) is None:
+        put_in_service(runtime, session, project, model.version, (Kind.GATE, verdict.reason))
+        return PROMOTED
+    start_shadow(
+        session,
+        project.id,
+        model.version,
+        now,
+        tasks=shadow.tasks,
+        days=shadow.days,
+        promotes=True,
+    )
+    return IN_SHADOW

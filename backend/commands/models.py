@@ -1,0 +1,277 @@
+"""``labelgate models``: every version of a project's model, and which one serves."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import orjson
+
+from backend.bootstrap import build_runtime, read_settings
+from backend.commands.errors import clear_errors
+from backend.commands.options import connected_project
+from backend.commands.version_words import (
+    diff_json,
+    list_json,
+    say_diff,
+    say_list,
+    say_story,
+    story_json,
+)
+from backend.model_exports import ExportError, export_version
+from backend.predictors.artifacts import Artifact, ArtifactError, check
+from backend.predictors.protocol import TrainingError
+from backend.promotion import PromotionError, roll_back, version_of
+from backend.promotion import promote as promote_version
+from backend.reproduction import ReproductionError
+from backend.reproduction import reproduce as reproduce_version
+from backend.runtime import Runtime
+from backend.store.lineages import LineageError
+from backend.store.models import CHAMPION
+from backend.store.projects import ConnectedProject
+from backend.store.promotions import Promotion
+from backend.store.shadows import end_shadows, start_shadow
+from backend.versions import difference_of, story_of, versions_of
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_PROJECT = click.option("--project", required=True, help="Number or title of the project.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason, kept with it.")
+
+
+def _clear(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """As ``clear_errors``, with the errors of models on top."""
+
+    @clear_errors
+    @functools.wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except (
+            ArtifactError,
+            ExportError,
+            LineageError,
+            PromotionError,
+            ReproductionError,
+            TrainingError,
+        ) as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+@click.group()
+def models() -> None:
+    """Every version of a project's model: what it was made of, how good it is, which one serves."""
+
+
+@models.command("list")
+@_PROJECT
+@_JSON
+@_clear
+def list_versions(project: str, *, as_json: bool) -> None:
+    """List the versions, oldest first, and say whether they get better.
+
+    The files are read and hashed: one that is damaged or gone is said.
+    """
+    runtime, connected = _opened(project)
+    found = versions_of(runtime, connected.id)
+    if as_json:
+        click.echo(orjson.dumps(list_json(found), option=orjson.OPT_INDENT_2))
+        return
+    click.echo(f"project {connected.id} {connected.title!r}: {len(found.models)} versions")
+    say_list(found)
+
+
+@models.command()
+@click.argument("version")
+@_PROJECT
+@click.option("--verify", is_flag=True, help="Make it again, too, as `models reproduce` does.")
+@_JSON
+@_clear
+def show(version: str, project: str, *, verify: bool, as_json: bool) -> None:
+    """Say what VERSION was made of, what the gate found, and what it did in shadow."""
+    runtime, connected = _opened(project)
+    model = version_of(runtime, connected, version)
+    story = story_of(runtime, connected, model)
+    made = reproduce_version(runtime, connected, model) if verify else None
+    if as_json:
+        again = {} if made is None else {"reproduction": made.as_json()}
+        click.echo(orjson.dumps({**story_json(story), **again}, option=orjson.OPT_INDENT_2))
+    else:
+        say_story(story)
+        if made is not None:
+            _say_reproduction(made.as_json())
+    sys.exit(0 if made is None or made.same else 1)
+
+
+@models.command()
+@click.argument("one")
+@click.argument("other")
+@_PROJECT
+@_JSON
+@_clear
+def diff(one: str, other: str, project: str, *, as_json: bool) -> None:
+    """Say how version OTHER differs from version ONE: data, policy, code, answers."""
+    runtime, connected = _opened(project)
+    first, second = (version_of(runtime, connected, each) for each in (one, other))
+    found = difference_of(runtime, connected.id, first, second)
+    if as_json:
+        click.echo(orjson.dumps(diff_json(found), option=orjson.OPT_INDENT_2))
+        return
+    say_diff((first, second), found)
+
+
+@models.command()
+@click.argument("version")
+@_PROJECT
+@_WHY
+@_JSON
+@_clear
+def promote(version: str, project: str, why: str, *, as_json: bool) -> None:
+    """Let VERSION serve, whatever the gate said of it.
+
+    Thresholds of the version before are void; this one's are certified on the control slice at
+    once, as far as there are answers enough. The next round decides every open task anew.
+    """
+    runtime, connected = _opened(project)
+    _told(promote_version(runtime, connected, version, _given(why)), as_json=as_json)
+
+
+@models.command()
+@_PROJECT
+@_WHY
+@_JSON
+@_clear
+def rollback(project: str, why: str, *, as_json: bool) -> None:
+    """Let the version serve again that served before; twice goes back two versions.
+
+    It has its own certificate again, unless drift or a withdrawn promise came since.
+    """
+    runtime, connected = _opened(project)
+    _told(roll_back(runtime, connected, _given(why)), as_json=as_json)
+
+
+@models.command()
+@click.argument("version")
+@_PROJECT
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A new or empty folder.",
+)
+@_JSON
+@_clear
+def export(version: str, project: str, folder: Path, *, as_json: bool) -> None:
+    """Write VERSION to a folder: its file, lineage, examples, policy and labelling config."""
+    runtime, connected = _opened(project)
+    model = version_of(runtime, connected, version)
+    written = export_version(runtime, connected, model, folder)
+    if as_json:
+        click.echo(orjson.dumps({"version": version, "folder": str(folder), "files": written}))
+        return
+    click.echo(f"{version} is in {folder}: {', '.join(written)}")
+
+
+@models.command()
+@click.argument("version")
+@_PROJECT
+@_JSON
+@_clear
+def reproduce(version: str, project: str, *, as_json: bool) -> None:
+    """Train VERSION again from its lineage and compare; exit with 1 where it is another model.
+
+    Nothing is stored. What differs from the first time (code, libraries, edited tasks) is said.
+    """
+    runtime, connected = _opened(project)
+    found = reproduce_version(runtime, connected, version_of(runtime, connected, version))
+    if as_json:
+        click.echo(orjson.dumps(found.as_json()))
+    else:
+        _say_reproduction(found.as_json())
+    sys.exit(0 if found.same else 1)
+
+
+@models.command()
+@click.argument("version")
+@_PROJECT
+@click.option("--tasks", default=500, type=click.IntRange(min=1), help="Tasks that it answers.")
+@click.option("--stop", is_flag=True, help="End its shadow now.")
+@_JSON
+@_clear
+def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool) -> None:
+    """Let VERSION answer the next tasks that come in, unseen, beside the one that serves.
+
+    Nothing is decided by its answers, and it does not serve by itself afterwards: `models show`
+    compares the two, and `models promote` is yours. One version is in shadow at a time.
+    """
+    runtime, connected = _opened(project)
+    model = version_of(runtime, connected, version)
+    if stop:
+        _stop(runtime, connected, version)
+        said = "its shadow has ended"
+        result: dict[str, Any] = {"version": version, "state": "ended"}
+    else:
+        if model.state == CHAMPION:
+            raise PromotionError(f"{version} serves: it has no shadow to stand in")
+        check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
+        with runtime.sessions.begin() as session:
+            start_shadow(
+                session,
+                connected.id,
+                version,
+                runtime.now(),
+                tasks=tasks,
+                days=None,
+                promotes=False,
+            )
+        said = f"answers the next {tasks:,} tasks unseen"
+        result = {"version": version, "state": "in shadow", "tasks": tasks}
+    click.echo(orjson.dumps(result) if as_json else f"{version}: {said}")
+
+
+def _stop(runtime: Runtime, project: ConnectedProject, version: str) -> None:
+    found = versions_of(runtime, project.id).shadow
+    if found is None or found.version != version:
+        raise PromotionError(f"{version} is not in shadow")
+    with runtime.sessions.begin() as session:
+        end_shadows(session, project.id, "stopped by command", runtime.now())
+
+
+def _opened(project: str) -> tuple[Runtime, ConnectedProject]:
+    runtime = build_runtime(read_settings())
+    return runtime, connected_project(runtime, project)
+
+
+def _given(why: str) -> str:
+    if not why.strip():
+        raise click.BadParameter("say why", param_hint="--why")
+    return why.strip()
+
+
+def _told(made: Promotion, *, as_json: bool) -> None:
+    if as_json:
+        result = {"version": made.version, "replaced": made.replaced, "why": made.why}
+        click.echo(orjson.dumps({**result, "kind": made.kind.value, "at": made.at}))
+        return
+    instead = "" if made.replaced is None else f" in place of {made.replaced}"
+    click.echo(f"{made.version} serves{instead}: the next round decides every open task anew")
+
+
+def _say_reproduction(found: dict[str, Any]) -> None:
+    model = "the same model" if found["same_model"] else "another model"
+    click.echo(
+        f"{found['version']} made again: {model}, "
+        f"{found['same_answers']:,} of {found['compared']:,} answers the same"
+    )
+    for each in found["why"]:
+        click.echo(f"  not as it was: {each}")

@@ -1,0 +1,75 @@
+"""A version's answers to the holdout: what the gate compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from backend.candidates import model_alone, with_examples_seen
+from backend.champion import predict_tasks
+from backend.gate import Bars
+from backend.predictors.protocol import Predictor
+from backend.runtime import Runtime
+from backend.store.projects import ConnectedProject
+from policies.certifying import reaching_auto_accept
+from policies.domain import Candidates, column
+from policies.gate_checks import Measured, Reach
+from policies.promises import AutoAccept, groups_of, promises_of
+from policies.schema import Policy
+
+
+def measured(
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    version: tuple[Predictor, Mapping[str, int]],
+    holdout: Mapping[int, str],
+) -> Measured:
+    """A predictor's answers to the holdout tasks, by task id; no answer is not right.
+
+    ``version`` is the predictor with how many examples of each label it has seen. How much could be
+    accepted is measured on the whole policy's answers, those of its rules of automation among them.
+    """
+    predictor, seen = version
+    ids = sorted(holdout)
+    alone = predict_tasks(runtime, project, model_alone(policy), predictor, ids)
+    truth = column([holdout[task_id] for task_id in alone.task_ids.tolist()])
+    reach = None
+    if isinstance(policy.auto_accept, AutoAccept):
+        answered = with_examples_seen(predict_tasks(runtime, project, policy, predictor, ids), seen)
+        reach = _reach(policy.auto_accept, policy, predictor.labels, (answered, holdout))
+    return Measured(
+        right=np.asarray(alone.labels == truth, np.bool_),
+        scores=alone.scores,
+        said=alone.labels,
+        reach=reach,
+    )
+
+
+def _reach(
+    rule: AutoAccept,
+    policy: Policy,
+    labels: Sequence[str],
+    answers: tuple[Candidates, Mapping[int, str]],
+) -> Reach:
+    answered, holdout = answers
+    promises = promises_of(rule, policy.says(labels), policy.tiers[0].cost_per_label)
+    groups = groups_of(rule, [(each.predictor, each.label) for each in promises], answered)
+    reaches = reaching_auto_accept(policy, answered) & (answered.scores >= rule.floor)
+    truth = column([holdout[task_id] for task_id in answered.task_ids.tolist()])
+    return Reach(
+        scores=answered.scores,
+        wrong=np.asarray(answered.labels != truth, np.bool_),
+        groups=np.where(reaches, groups, -1),
+        limits=tuple(promise.max_error_rate for promise in promises),
+    )
+
+
+def bars_of(policy: Policy, holdout: Mapping[int, str]) -> Bars:
+    """What the policy asks of a challenger, with what people said of the holdout."""
+    return Bars(
+        truth=column([holdout[task_id] for task_id in sorted(holdout)]),
+        protected=dict(policy.retrain.protected),
+        most_share_lost=policy.retrain.most_share_lost,
+    )

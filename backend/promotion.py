@@ -1,0 +1,163 @@
+"""Use case: a version begins to serve, by the gate, after its shadow, by hand, or by going back.
+
+In one transaction the versions change places, what the other version was certified for is void,
+and a version that served before has its own certificate back. From there on every moment is safe:
+a version without a certificate accepts nothing. The control slice is looked at right afterwards,
+and the next round of jobs decides every open task anew.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.orm import Session
+
+from backend.certification import certify_version
+from backend.champion import load_champion, load_predictor
+from backend.predictors.artifacts import ArtifactError
+from backend.runtime import Runtime
+from backend.slices import proving_since
+from backend.store.certificates import (
+    StoredCertification,
+    newest_certification,
+    replace_certifications,
+    store_certification,
+    valid_certification,
+)
+from backend.store.models import CHAMPION, ModelVersion, all_versions, champion
+from backend.store.projects import ConnectedProject
+from backend.store.promotions import Kind, Promotion, replaced_by, store_promotion
+from backend.store.recalls import lock_project
+from backend.store.shadows import end_shadows
+from policies.loading import parse_policy
+
+logger = logging.getLogger(__name__)
+
+
+class PromotionError(Exception):
+    """A version cannot begin to serve; the message says why and what can be done."""
+
+
+def promote(runtime: Runtime, project: ConnectedProject, version: str, why: str) -> Promotion:
+    """Let a stored version serve, whatever the gate said of it; ``why`` is kept.
+
+    Raises
+        PromotionError: there is no such version, it serves already, or its file is damaged.
+    """
+    return _by_hand(runtime, project, version, (Kind.PROMOTE, why))
+
+
+def roll_back(runtime: Runtime, project: ConnectedProject, why: str) -> Promotion:
+    """Let the version serve again that served before the one that does; ``why`` is kept.
+
+    Done twice, it goes back two versions.
+
+    Raises
+        PromotionError: nothing served before, or that version's file is damaged.
+    """
+    with runtime.reads() as session:
+        serving = champion(session, project.id)
+        before = None if serving is None else replaced_by(session, project.id, serving.version)
+    if before is None:
+        served = (
+            "no version serves" if serving is None else f"nothing served before {serving.version}"
+        )
+        raise PromotionError(f"{served}: see labelgate models list --project {project.id}")
+    return _by_hand(runtime, project, before, (Kind.ROLLBACK, why))
+
+
+def version_of(runtime: Runtime, project: ConnectedProject, version: str) -> ModelVersion:
+    """The stored version of this name; ``PromotionError`` names those that there are."""
+    with runtime.reads() as session:
+        known = all_versions(session, project.id)
+    for model in known:
+        if model.version == version:
+            return model
+    listed = ", ".join(each.version for each in known) or "none: labelgate train"
+    raise PromotionError(f"project {project.id} has no version {version!r}; it has {listed}")
+
+
+def _by_hand(
+    runtime: Runtime, project: ConnectedProject, version: str, origin: tuple[Kind, str]
+) -> Promotion:
+    model = version_of(runtime, project, version)
+    if model.state == CHAMPION:
+        raise PromotionError(f"{version} serves already")
+    try:
+        load_predictor(runtime.settings, model)
+    except ArtifactError as error:
+        raise PromotionError(f"{version} cannot serve: {error}") from error
+
+    kind, why = origin
+    with runtime.sessions.begin() as session:
+        made = put_in_service(runtime, session, project, version, (kind, why))
+    recertify(runtime, project)
+    return made
+
+
+def put_in_service(
+    runtime: Runtime,
+    session: Session,
+    project: ConnectedProject,
+    version: str,
+    origin: tuple[Kind, str],
+) -> Promotion:
+    """Change the serving version within the caller's transaction, and all that hangs on it.
+
+    All certificates are void. The one that this version had under the policy in force holds again,
+    unless drift or a withdrawn promise came since: it is as good as it would be had the version
+    served on, and a second look at the grown control slice would be one too many.
+    """
+    lock_project(session, project.id)
+    now = runtime.now()
+    before = champion(session, project.id)
+    kind, why = origin
+    made = Promotion(
+        version=version,
+        replaced=None if before is None else before.version,
+        kind=kind,
+        why=why,
+        at=now,
+    )
+    store_promotion(session, project.id, made)
+    end_shadows(session, project.id, f"{version} serves now", now)
+    replace_certifications(session, project.id, version, now)
+    earlier = newest_certification(session, project.id, version, project.policy_hash)
+    if earlier is not None and _still_proves(session, project.id, version, earlier):
+        store_certification(session, project.id, earlier.certification, project.policy_hash, now)
+    logger.info(
+        "model.promoted project=%d version=%s replaced=%s kind=%s",
+        project.id,
+        version,
+        made.replaced,
+        kind.value,
+    )
+    return made
+
+
+def _still_proves(
+    session: Session, project_id: int, version: str, earlier: StoredCertification
+) -> bool:
+    since = proving_since(session, project_id, version)
+    return since is None or since < earlier.certified_at
+
+
+def recertify(runtime: Runtime, project: ConnectedProject) -> StoredCertification | None:
+    """Look at the control slice at once for what the serving version promises and was not asked.
+
+    Routing does the same in every round; nothing is looked at twice. None where nothing is
+    certified, be it that there are not answers enough or that the version's file is damaged.
+    """
+    policy = parse_policy(project.policy_text)
+    try:
+        serving = load_champion(runtime, project.id, policy)
+    except ArtifactError as error:
+        logger.warning("promotion.unreadable project=%d error=%s", project.id, error)
+        return None
+    if serving is None:
+        return None
+    with runtime.reads() as session:
+        standing = valid_certification(
+            session, project.id, serving.model.version, project.policy_hash
+        )
+    return certify_version(runtime, project, policy, serving, standing)
