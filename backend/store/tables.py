@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
     Text,
@@ -414,3 +415,16 @@ class JobRunRow(Base):
     report: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (Index(None, "job", "started_at"),)
+
+
+class ModelUsageRow(Base):
+    """What a model that is paid by the token took in a project: sums that only grow."""
+
+    __tablename__ = "model_usage"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    questions: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[float]

@@ -124,7 +124,8 @@ def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
             "model: {kind: llm, model: m, key: sk-123}",
             (
                 "7  model.key  is not a known key (known: kind, model, instruction, "
-                "samples, output, max_tokens, timeout_s, parallel, price_per_million_tokens, second)"
+                "samples, output, max_tokens, timeout_s, parallel, price_per_million_tokens, "
+                "second)"
             ),
         ),
         (
