@@ -62,8 +62,9 @@ NOTHING = "nothing to do"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """A model's answers to tasks that people answered: raw scores, and which are right."""
+    """A model's answers to ``asked`` tasks of people: raw scores, and which are right."""
 
+    asked: int = 0
     scores: FloatArray = field(default_factory=lambda: np.empty(0))
     right: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
 
@@ -98,7 +99,8 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
         _note_try(runtime, project, serving, len(slices.control))
         return {"state": NOTHING}
     holdout = _measured(runtime, project, source, slices.holdout)
-    accuracy = wilson(int(np.count_nonzero(holdout.right)), len(holdout.right))
+    # No answer is not right.
+    accuracy = wilson(int(np.count_nonzero(holdout.right)), holdout.asked)
 
     return _register(
         runtime,
@@ -151,9 +153,8 @@ def _calibration_is_due(serving: ModelVersion | None, answers: int) -> bool:
     origin: Mapping[str, Any] = serving.lineage[FOREIGN]
     tried = serving.lineage.get(_TRIED, 0)
     started_without = tried < LEAST_ANSWERS
-    return origin["calibration"]["answers"] == 0 and (
-        started_without or answers >= _PATIENCE * tried
-    )
+    uncalibrated = bool(origin["calibration"]["answers"] == 0)
+    return uncalibrated and bool(started_without or answers >= _PATIENCE * tried)
 
 
 def _measured(
@@ -174,7 +175,7 @@ def _measured(
     answered = ~is_none(said.texts)
     truths = np.array([labels[task.id] for task in tasks], dtype=np.object_)
     right: BoolArray = np.asarray(said.texts == truths, dtype=np.bool_)
-    return _Measured(scores=said.scores[answered], right=right[answered])
+    return _Measured(asked=len(tasks), scores=said.scores[answered], right=right[answered])
 
 
 def _register(

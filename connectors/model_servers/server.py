@@ -17,7 +17,13 @@ from typing import Any
 
 import httpx
 import orjson
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from connectors.model_servers.circuit import Circuit
 
@@ -92,7 +98,7 @@ class ModelServer:
         attempts = Retrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=self._backoff_s, max=5, jitter=self._backoff_s),
+            wait=wait_exponential(self._backoff_s, max=5) + wait_random(0, self._backoff_s),
             reraise=True,
         )
         try:
