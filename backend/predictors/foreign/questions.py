@@ -196,7 +196,8 @@ def _place(words: str, start: int, name: str, decoder: json.JSONDecoder) -> tupl
             _, end = decoder.raw_decode(words, first)
         except (ValueError, RecursionError):
             continue
-        return first, end
+        # The closing quote counts: it tells "A" from "AB". The opening one tells nothing.
+        return first + (words[first] == '"'), end
     return None
 
 
