@@ -83,8 +83,8 @@ class Settings(BaseSettings):
         default=None,
         description="Its key; default: the file llm.key in the data folder, or none.",
     )
-    upstream_credentials: dict[str, SecretStr] = Field(
-        default_factory=dict,
+    upstream_credentials: dict[str, SecretStr] | None = Field(
+        default=None,
         description="Credentials of model servers by the names that policies give them, as JSON: "
         '{"yolo": "USER:PASSWORD"}, or a bearer token in place of both; default: the files '
         "NAME.credentials in the data folder.",
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
 
     def credentials_named(self, name: str) -> str | None:
         """The credentials of a model server by their name; None where they are not set."""
-        given = self.upstream_credentials.get(name)
+        given = (self.upstream_credentials or {}).get(name)
         return _secret(given, self.data_dir / f"{name}.credentials") or None
 
 

@@ -23,6 +23,7 @@ from policies.models import Upstream
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
 from tests.fakes.model_servers import (
     JSON,
+    Answering,
     Backend,
     ModelServerOnLoopback,
     Reply,
@@ -143,8 +144,12 @@ def test_one_bad_answer_costs_no_other_task_its_own(entry: Any, problem: str) ->
     assert np.isnan(found.scores[1])
 
 
+def always(answer: Reply) -> Answering:
+    return lambda _: answer
+
+
 def region(score: Any, name: str | None = None) -> dict[str, Any]:
-    item = choice("A")["result"][0] | {"score": score}
+    item: dict[str, Any] = choice("A")["result"][0] | {"score": score}
     return item if name is None else item | {"id": name}
 
 
@@ -294,7 +299,7 @@ def test_a_version_that_changes_under_the_answers_spoils_them() -> None:
     ],
 )
 def test_a_version_is_found_where_there_is_one(others: dict[str, Reply], version: str) -> None:
-    made = Backend(others={path: (lambda _, each=each: each) for path, each in others.items()})
+    made = Backend(others={path: always(each) for path, each in others.items()})
     with backend(made) as server:
         assert predictor(server).source.reported(LABEL_CONFIG) == version
 
