@@ -13,7 +13,7 @@ PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 
 
 BIN := .venv/bin
 
-.PHONY: help demo test bench check lint fix serve label-studio docs lock clean
+.PHONY: help demo test bench check lint fix serve label-studio label-studio-ml docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -21,7 +21,7 @@ help: ## this list
 demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio of its own
 	@$(BIN)/labelgate demo $(ARGS)
 
-test: .venv/ready label-studio ## all tests, those against a real Label Studio included
+test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
 	@$(BIN)/pytest $(ARGS)
 
 bench: .venv/ready label-studio ## speed as ratios against named peers, a quarter of an hour
@@ -58,6 +58,9 @@ docs: .venv/ready ## docs/settings.md and docs/commands.md from the code
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio
 
+label-studio-ml: ## an ML backend of 2022 in the user's cache, for test
+	@$(PYTHON) requirements/install.py label-studio-ml
+
 .venv/ready: requirements/runtime.txt requirements/dev.txt pyproject.toml requirements/install.py
 	@$(PYTHON) requirements/install.py labelgate
 	@touch $@
@@ -69,6 +72,7 @@ lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/runtime.in --output-file requirements/runtime.txt
 	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
+	@$(LOCKING) requirements/label-studio-ml.in --output-file requirements/label-studio-ml.txt
 
 .venv-lock/bin/uv:
 	@$(PYTHON) -m venv .venv-lock

@@ -18,6 +18,7 @@ from backend.breakers.watch import watch
 from backend.delivery import deliver
 from backend.escalation import escalate
 from backend.extra_audits import draw_due
+from backend.foreign_versions import register_foreign
 from backend.freezing import freeze_aged
 from backend.mirrors import copies as mirror
 from backend.queueing import place
@@ -27,6 +28,7 @@ from backend.runtime import Runtime
 from backend.shadowing import shadow
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import reconcile, synchronise
+from policies.loading import parse_policy
 
 Job = Callable[[Runtime, ConnectedProject], Mapping[str, Any]]
 
@@ -37,7 +39,8 @@ def _sync(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
 
 
 def _route(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
-    return {**route(runtime, project), **place(runtime, project)}
+    model = register_foreign(runtime, project, parse_policy(project.policy_text))
+    return {**route(runtime, project), **place(runtime, project), "model": model}
 
 
 def _reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:

@@ -7,17 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
+from backend.foreign import foreign_predictor, is_foreign, second_source
 from backend.predictors.artifacts import Artifact, ArtifactError, load
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.models import ModelVersion, champion, served_before
-from backend.store.projects import ConnectedProject
+from backend.store.projects import ConnectedProject, active_project
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.labeling import parse_labeling
 from policies.conditions import VERSION_DISAGREEMENT
 from policies.domain import Candidates
+from policies.loading import parse_policy
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
@@ -33,51 +35,62 @@ class Champion:
     predictor: Predictor
 
 
-def load_predictor(settings: Settings, model: ModelVersion) -> EmbeddedPredictor:
-    """The predictor of a stored version; ``ArtifactError`` where its file is not what it was."""
-    artifact = Artifact(path=model.path, sha256=model.sha256)
-    return load(settings.models_dir, artifact, model.version, model.labels)
-
-
 def load_champion(
     runtime: Runtime, project_id: int, policy: Policy | None = None
 ) -> Champion | None:
     """The serving model, or None before the first training.
 
-    It comes with the version that served before it where the policy asks for that one too.
+    ``policy`` is the one in force by default. Raises as ``load_version``.
     """
     with runtime.reads() as session:
         model = champion(session, project_id)
-    if model is None:
+        project = None if model is None else active_project(session, project_id)
+    if model is None or project is None:
         return None
-    predictor = load_predictor(runtime.settings, model)
-    if policy is not None:
-        predictor = with_forerunner(runtime, project_id, policy, (model, predictor))
-    return Champion(model=model, predictor=predictor)
+    asked = parse_policy(project.policy_text) if policy is None else policy
+    return Champion(model=model, predictor=load_version(runtime, project, asked, model))
 
 
-def with_forerunner(
-    runtime: Runtime,
-    project_id: int,
-    policy: Policy,
-    serving: tuple[ModelVersion, EmbeddedPredictor],
-) -> EmbeddedPredictor:
-    """The serving predictor with the one that served before, if the policy asks what that says.
+def load_version(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, model: ModelVersion
+) -> Predictor:
+    """The predictor of a stored version, with all that the policy asks beside its answers.
 
-    Without a version before, or where its file is damaged, it is unknown what that would say.
+    Those are the version that served before it, and a second model. Without a version before, or
+    where its file is damaged, it is unknown what that would say.
+
+    Raises
+        ArtifactError: its file is not what it was.
     """
-    model, predictor = serving
+    if is_foreign(model):
+        return foreign_predictor(runtime, project, policy, model)
+    predictor = load_embedded(runtime.settings, model)
+    second = second_source(runtime, project.id, policy)
+    return replace(
+        predictor, second=second, forerunner=_forerunner(runtime, project.id, policy, model)
+    )
+
+
+def load_embedded(settings: Settings, model: ModelVersion) -> EmbeddedPredictor:
+    """A version of Labelgate's own; ``ArtifactError`` where its file is not what it was."""
+    artifact = Artifact(path=model.path, sha256=model.sha256)
+    return load(settings.models_dir, artifact, model.version, model.labels)
+
+
+def _forerunner(
+    runtime: Runtime, project_id: int, policy: Policy, model: ModelVersion
+) -> Predictor | None:
     if VERSION_DISAGREEMENT not in policy.signals_used():
-        return predictor
+        return None
     with runtime.reads() as session:
         before = served_before(session, project_id, model)
-    if before is None:
-        return predictor
+    if before is None or is_foreign(before):
+        return None
     try:
-        return replace(predictor, forerunner=load_predictor(runtime.settings, before))
+        return load_embedded(runtime.settings, before)
     except ArtifactError as error:
         logger.warning("champion.forerunner_unreadable project=%d error=%s", project_id, error)
-        return predictor
+        return None
 
 
 def predict_tasks(

@@ -24,18 +24,20 @@ def export_version(
     """Write the model file, its lineage, examples, policy and config; the names, in order.
 
     The folder is made; one that holds something is refused. A version from before lineages were
-    kept has its file and ``version.json`` alone.
+    kept has its file and ``version.json`` alone, one that answers elsewhere has no file.
 
     Raises
         ExportError: the folder holds something, or cannot be written.
         ArtifactError: the version's file is not what it was.
         LineageError: what is stored of its making is damaged.
     """
-    check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
+    contents: dict[str, bytes] = {}
+    if model.path:
+        check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
+        contents["model.skops"] = (runtime.settings.models_dir / model.path).read_bytes()
     with runtime.reads() as session:
         lineage = lineage_of(session, project.id, model.version)
         policy = None if lineage is None else policy_text(session, lineage.policy_hash)
-    contents = {"model.skops": (runtime.settings.models_dir / model.path).read_bytes()}
     contents["version.json"] = orjson.dumps(_described(project, model), option=orjson.OPT_INDENT_2)
     if lineage is not None:
         contents["examples.jsonl"] = _examples(lineage)

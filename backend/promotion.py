@@ -13,7 +13,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from backend.certification import certify_version
-from backend.champion import load_champion, load_predictor
+from backend.champion import load_champion, load_version
 from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import proving_since
@@ -84,7 +84,7 @@ def _by_hand(
     if model.state == CHAMPION:
         raise PromotionError(f"{version} serves already")
     try:
-        load_predictor(runtime.settings, model)
+        load_version(runtime, project, parse_policy(project.policy_text), model)
     except ArtifactError as error:
         raise PromotionError(f"{version} cannot serve: {error}") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backend.candidates import model_alone
-from backend.champion import load_predictor, predict_tasks
+from backend.champion import load_embedded, predict_tasks
 from backend.fitting import Wanted, fit_version
 from backend.lineage import code_hash, libraries
 from backend.predictors import artifacts
@@ -74,11 +74,13 @@ def reproduce(runtime: Runtime, project: ConnectedProject, model: ModelVersion) 
     with runtime.reads() as session:
         lineage = lineage_of(session, project.id, model.version)
         text = None if lineage is None else policy_text(session, lineage.policy_hash)
+    if not model.path:
+        raise ReproductionError(f"{model.version} answers elsewhere: it was not trained here")
     if lineage is None or text is None:
         raise ReproductionError(
             f"{model.version} was trained before lineages were kept: it cannot be made again"
         )
-    before = load_predictor(runtime.settings, model)
+    before = load_embedded(runtime.settings, model)
     policy = parse_policy(text)
     as_then = replace(project, label_config=lineage.label_config, policy_text=text)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.foreign import untrained_here
 from backend.predictors.memory import KEEPS, needed_of
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
@@ -72,6 +73,9 @@ def lease_name(project_id: int) -> str:
 
 def lacking_labels(session: Session, project: ConnectedProject, policy: Policy) -> str | None:
     """Why there is too little to train on; None: there is enough."""
+    elsewhere = untrained_here(policy)
+    if elsewhere is not None:
+        return elsewhere
     usable = len(labelled_slices(session, project, policy).training)
     lacks = policy.retrain.minimum_labels - usable
     if lacks <= 0:

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
-from backend.champion import load_predictor, with_forerunner
+from backend.champion import load_version
 from backend.predictors import artifacts
-from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.protocol import Predictor
 from backend.runtime import Runtime
 from backend.safeguards import suspended_groups
 from backend.store.certificates import StoredCertification, valid_certification
@@ -51,7 +51,7 @@ class Snapshot:
     policy: Policy
     labeling: Labeling
     model: ModelVersion | None
-    predictor: EmbeddedPredictor | None
+    predictor: Predictor | None
     certified: StoredCertification | None
     gold: frozenset[int] = frozenset()
     suspended: Mapping[Group, str] = field(default_factory=dict)
@@ -187,13 +187,12 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
         policy = old.policy
     else:
         policy = parse_policy(project.policy_text)
-    predictor = None if model is None else _predictor(old, policy, (project.id, model), runtime)
     return Snapshot(
         project=project,
         policy=policy,
         labeling=parse_labeling(project.label_config),
         model=model,
-        predictor=predictor,
+        predictor=_predictor(old, now, policy, runtime),
         certified=now.certified,
         gold=now.gold,
         suspended=now.suspended,
@@ -201,19 +200,23 @@ def _updated(old: Snapshot | None, now: _Fingerprint, runtime: Runtime) -> Snaps
 
 
 def _predictor(
-    old: Snapshot | None, policy: Policy, serving: tuple[int, ModelVersion], runtime: Runtime
-) -> EmbeddedPredictor:
-    """The version's predictor, with the version before where the policy asks for it."""
-    project_id, model = serving
-    kept = None
-    if old is not None and old.model is not None and _same_artifact(old.model, model):
-        kept = old.predictor
-        if old.policy is policy and kept is not None:
-            return kept
-    predictor = load_predictor(runtime.settings, model) if kept is None else kept
-    if kept is None:
-        logger.info("serving.model project=%d version=%s", project_id, model.version)
-    return with_forerunner(runtime, project_id, policy, (model, predictor))
+    old: Snapshot | None, now: _Fingerprint, policy: Policy, runtime: Runtime
+) -> Predictor | None:
+    """The serving version's predictor: the old one while it answers the same questions."""
+    project, model = now.project, now.model
+    if model is None:
+        return None
+    if (
+        old is not None
+        and old.model is not None
+        and _same_artifact(old.model, model)
+        and old.policy is policy
+        and old.project.label_config == project.label_config
+    ):
+        return old.predictor
+    predictor = load_version(runtime, project, policy, model)
+    logger.info("serving.model project=%d version=%s", project.id, model.version)
+    return predictor
 
 
 def _same_artifact(one: ModelVersion, other: ModelVersion) -> bool:

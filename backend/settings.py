@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 from pathlib import Path
@@ -79,6 +80,21 @@ class Settings(BaseSettings):
         description="Memory that a training may take, in MB, on Linux; one that needs more ends "
         "and is reported. Default: three quarters of the machine's, or of the container's limit.",
     )
+    llm_url: Url | None = Field(
+        default=None,
+        description="Address of an OpenAI-compatible chat endpoint, up to what stands before "
+        "/chat/completions, for policies whose model is of kind llm.",
+    )
+    llm_key: SecretStr | None = Field(
+        default=None,
+        description="Its key; default: the file llm.key in the data folder, or none.",
+    )
+    upstream_credentials: dict[str, SecretStr] | None = Field(
+        default=None,
+        description="Credentials of model servers by the names that policies give them, as JSON: "
+        '{"yolo": "USER:PASSWORD"}, or a bearer token in place of both; default: the files '
+        "NAME.credentials in the data folder.",
+    )
     alert_slack_url: SecretStr | None = Field(
         default=None,
         description="Incoming webhook of Slack, or of what takes its format, for alerts; default: "
@@ -149,10 +165,9 @@ class Settings(BaseSettings):
         """
         given = {name: value for name, value in os.environ.items() if not _is_setting(name)}
         for name in self.model_fields_set:
-            value = getattr(self, name)
-            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            plain = _plain(getattr(self, name))
             if plain is not None:
-                given[f"LABELGATE_{name.upper()}"] = str(plain)
+                given[f"LABELGATE_{name.upper()}"] = plain
         return given
 
     def require_safe_binding(self) -> None:
@@ -203,11 +218,29 @@ class Settings(BaseSettings):
         given: SecretStr | None = getattr(self, f"alert_{channel}_url")
         return _secret(given, self.data_dir / f"alert_{channel}.url") or None
 
+    def llm_credentials(self) -> str | None:
+        """The key of the chat endpoint; None where it needs none."""
+        return _secret(self.llm_key, self.data_dir / "llm.key") or None
+
+    def credentials_named(self, name: str) -> str | None:
+        """The credentials of a model server by their name; None where they are not set."""
+        given = (self.upstream_credentials or {}).get(name)
+        return _secret(given, self.data_dir / f"{name}.credentials") or None
+
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:
     if given is not None:
         return given.get_secret_value()
     return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _plain(value: object) -> str | None:
+    """A setting as its variable holds it."""
+    if isinstance(value, dict):
+        return json.dumps({name: _plain(each) for name, each in value.items()})
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return None if value is None else str(value)
 
 
 def _made_secret(given: SecretStr | None, path: Path) -> str:

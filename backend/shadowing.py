@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backend.candidates import model_alone
-from backend.champion import load_champion, load_predictor, predict_tasks
+from backend.champion import load_champion, load_version, predict_tasks
 from backend.predictors.artifacts import ArtifactError
 from backend.promotion import put_in_service, recertify
 from backend.runtime import Runtime
@@ -131,8 +131,8 @@ def _answer(runtime: Runtime, project: ConnectedProject, running: Shadow) -> int
     serving = load_champion(runtime, project.id) if ids else None
     if serving is None:
         return 0
-    predictor = load_predictor(runtime.settings, models[running.version])
     policy = model_alone(parse_policy(project.policy_text))
+    predictor = load_version(runtime, project, policy, models[running.version])
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
         new, old = (

@@ -13,6 +13,7 @@ from typing import Any
 
 from backend.challenge import champion_to_beat, judged, stored
 from backend.fitting import Wanted, fit_version
+from backend.foreign import forward_training
 from backend.gate import Verdict
 from backend.leasing import Lease, LeaseLostError, holding
 from backend.lineage import Origin, described, learned_from, lineage_of_project
@@ -33,6 +34,7 @@ from backend.store.projects import ConnectedProject
 from backend.store.training import (
     CANCELLED,
     FAILED,
+    FORWARDED,
     PROMOTED,
     Ending,
     TrainingRequest,
@@ -51,6 +53,7 @@ from backend.training_progress import (
 )
 from connectors.annotation_tool import AnnotationToolError
 from policies.loading import parse_policy
+from policies.models import Foreign
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
@@ -86,6 +89,8 @@ def train(runtime: Runtime, project: ConnectedProject, holder: str | None = None
         if attempt is None:
             return {"state": "nothing to do"}
         try:
+            if isinstance(attempt.policy.model, Foreign):
+                return _forward(attempt)
             return _train(attempt)
         except (SystemExit, KeyboardInterrupt):
             with runtime.sessions.begin() as session:
@@ -124,6 +129,16 @@ def _begin(runtime: Runtime, project: ConnectedProject, lease: Lease) -> _Attemp
         telling=Telling(runtime, lease, request.id),
         number=number,
     )
+
+
+def _forward(attempt: _Attempt) -> dict[str, Any]:
+    """Have the model trained where it is; its new version shows itself by its name."""
+    runtime = attempt.runtime
+    said = forward_training(runtime, attempt.project, attempt.policy)
+    with runtime.sessions.begin() as session:
+        attempt.lease.require(session)
+        end_training(session, attempt.request.id, Ending(FORWARDED, said), runtime.now())
+    return {"state": FORWARDED, "why": said}
 
 
 def _train(attempt: _Attempt) -> dict[str, Any]:

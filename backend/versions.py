@@ -78,7 +78,12 @@ def trend_of(session: Session, project_id: int, models: Sequence[ModelVersion]) 
 
 
 def file_problem(settings: Settings, model: ModelVersion) -> str | None:
-    """What is wrong with a version's file; None where it is the one that was written."""
+    """What is wrong with a version's file; None where it is the one that was written, or has none.
+
+    What answers elsewhere has no file here.
+    """
+    if not model.path:
+        return None
     try:
         check(settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
     except ArtifactError as error:

@@ -17,10 +17,11 @@ COMBINED = ("all", "any", "not")
 # What a model's answer must come with, as ``Candidates.signals``, where a policy asks for it.
 MARGIN, ENTROPY, CLASS_SUPPORT = "margin", "entropy", "class_support"
 NOVELTY, NEAR_DUPLICATE = "novelty", "near_duplicate"
-VERSION_DISAGREEMENT = "version_disagreement"
+VERSION_DISAGREEMENT, MODEL_DISAGREEMENT = "version_disagreement", "model_disagreement"
 REGION_SIGNALS = REGION_COUNT, LOWEST_REGION_SCORE = ("region_count", "lowest_region_score")
 SIGNALS = (
     *(MARGIN, ENTROPY, CLASS_SUPPORT, NOVELTY, NEAR_DUPLICATE, VERSION_DISAGREEMENT),
+    MODEL_DISAGREEMENT,
     *REGION_SIGNALS,
 )
 
@@ -126,6 +127,12 @@ class VersionDisagreement(Section):
     kind: Literal["version_disagreement"]
 
 
+class ModelDisagreement(Section):
+    """The policy's second model gives another answer."""
+
+    kind: Literal["model_disagreement"]
+
+
 class UpstreamDisagreement(Section):
     """A field of the task's data holds another model's label, and it is not the predicted one."""
 
@@ -191,6 +198,7 @@ Condition = Annotated[
     | Annotated[Novelty, Tag("(novelty)")]
     | Annotated[NearDuplicateOf, Tag("(near_duplicate)")]
     | Annotated[VersionDisagreement, Tag("(version_disagreement)")]
+    | Annotated[ModelDisagreement, Tag("(model_disagreement)")]
     | Annotated[UpstreamDisagreement, Tag("(upstream_disagreement)")]
     | Annotated[RegionCount, Tag("(region_count)")]
     | Annotated[LowestRegionScore, Tag("(lowest_region_score)")]

@@ -11,6 +11,7 @@ from typing import Any
 
 from policies.alert_rules import alert_issues
 from policies.automation_rules import automation_issues
+from policies.model_rules import model_issues
 from policies.problems import Issue, at, dotted, nearest
 from policies.quota_rules import sampling_issues
 from policies.route_rules import route_issues
@@ -238,4 +239,5 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _gold,
     sampling_issues,
     alert_issues,
+    model_issues,
 )

@@ -13,6 +13,7 @@ from policies.conditions import (
     MARGIN,
     SIGNALS,
     Condition,
+    ModelDisagreement,
     PredictedLabel,
     RandomShare,
     Score,
@@ -240,7 +241,9 @@ def _found(condition: Condition, candidates: Candidates) -> str:
             value = candidates.fields[condition.field][0]
         case Source():
             value = candidates.fields["source"][0]
-        case VersionDisagreement() if candidates.signals[condition.kind][0] >= 0:
+        case VersionDisagreement() | ModelDisagreement() if (
+            candidates.signals[condition.kind][0] >= 0
+        ):
             return ""
         case RandomShare():
             return ""

@@ -30,13 +30,19 @@ _PATTERNS = {
     "name": "must be 1 to 50 characters on one line, without space at its ends",
     "reviewers": "is not an e-mail address",
     "labels": "is no language: must be its ISO 639-1 code in small letters, such as en",
+    "url": "must be an http:// or https:// address of a host, without user, password, ? and #",
+    "credentials": "must be a name of small letters, digits, - and _",
+    "function": "must be module:name",
 }
 _MISSING_HINTS = {
     "auto_accept": "'never', or max_error_rate and confidence",
     "stakes": "low, sensitive or regulated",
     "kind": "what the condition looks at, such as predicted_label, score or task_field",
 }
-_AUTOMATION_KINDS = "exact_duplicate, near_duplicate, language, format or boilerplate"
+_KINDS: dict[str | int, str] = {
+    "automation": "exact_duplicate, near_duplicate, language, format or boilerplate",
+    "model": "upstream, python or llm",
+}
 # How pydantic marks an error that is about a key of a mapping, not about its value.
 _OF_A_KEY = "[key]"
 _ACCEPT_FORMS = "must be 'never' or a mapping with max_error_rate and confidence"
@@ -74,10 +80,8 @@ def _words(  # noqa: PLR0911 - one return for each kind of error
     kind: str, error: ErrorDetails, path: Path, value: Any
 ) -> tuple[str, str | None]:
     if kind == "missing":
-        is_automation = path[0] == "automation" and path[-1] == "kind"
-        return "is missing", _AUTOMATION_KINDS if is_automation else _MISSING_HINTS.get(
-            str(path[-1])
-        )
+        hints = _KINDS if path[-1] == "kind" else {}
+        return "is missing", hints.get(path[0], _MISSING_HINTS.get(str(path[-1])))
     if kind == "extra_forbidden":
         known = _schema_at(error["loc"][:-1]).get("properties", {})
         return "is not a known key", nearest(str(path[-1]), known) or f"known: {', '.join(known)}"

@@ -15,6 +15,7 @@ from policies.conditions import (
     Entropy,
     LowestRegionScore,
     Margin,
+    ModelDisagreement,
     NearDuplicateOf,
     Not,
     Novelty,
@@ -76,6 +77,10 @@ class VersionDisagreementRoute(_Sent, VersionDisagreement):
     """Sends tasks to a tier that two versions of the model label differently."""
 
 
+class ModelDisagreementRoute(_Sent, ModelDisagreement):
+    """Sends tasks to a tier that the second model answers differently."""
+
+
 class UpstreamDisagreementRoute(_Sent, UpstreamDisagreement):
     """Sends tasks to a tier that another model labelled differently."""
 
@@ -115,6 +120,7 @@ Route = Annotated[
     | Annotated[NoveltyRoute, Tag("(novelty)")]
     | Annotated[NearDuplicateRoute, Tag("(near_duplicate)")]
     | Annotated[VersionDisagreementRoute, Tag("(version_disagreement)")]
+    | Annotated[ModelDisagreementRoute, Tag("(model_disagreement)")]
     | Annotated[UpstreamDisagreementRoute, Tag("(upstream_disagreement)")]
     | Annotated[RegionCountRoute, Tag("(region_count)")]
     | Annotated[LowestRegionScoreRoute, Tag("(lowest_region_score)")]

@@ -24,6 +24,7 @@ from policies.domain import Stakes
 from policies.drift import Drift
 from policies.escalation import Escalation
 from policies.gold import Gold
+from policies.models import EmbeddedModel, Model
 from policies.monitoring import Monitoring
 from policies.prices import Prices
 from policies.promises import AutoAccept
@@ -192,6 +193,7 @@ class Policy(Section):
         default=(), description="What is told to whom beside the page; the rules add up."
     )
     agreement: Agreement = Agreement()
+    model: Model = EmbeddedModel()
     retrain: Retrain = Retrain()
     automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = Field(
         default=(), description="Rules that answer before the model; the first with an answer."

@@ -22,6 +22,7 @@ from policies.conditions import (
     Entropy,
     LowestRegionScore,
     Margin,
+    ModelDisagreement,
     NearDuplicateOf,
     Not,
     Novelty,
@@ -170,7 +171,7 @@ def verdict(  # noqa: C901, PLR0911 - one return for each kind
             return _limited(signals.signal(condition.kind), condition)
         case ClassSupport() | NearDuplicateOf():
             return _limited(signals.signal(condition.kind), condition)
-        case VersionDisagreement():
+        case VersionDisagreement() | ModelDisagreement():
             differs = signals.signal(condition.kind)
             return _known(differs > 0, ~np.isnan(differs))
         case UpstreamDisagreement():

@@ -30,6 +30,9 @@ class TrialPrediction(Section):
     version_disagreement: bool | None = Field(
         default=None, description="Whether the version that served before predicts another label."
     )
+    model_disagreement: bool | None = Field(
+        default=None, description="Whether the second model gives another answer."
+    )
     region_count: Annotated[int, Field(ge=0)] | None = None
     lowest_region_score: Share | None = None
 

@@ -12,6 +12,7 @@ from policies.conditions import (
     Entropy,
     LowestRegionScore,
     Margin,
+    ModelDisagreement,
     NearDuplicateOf,
     Not,
     Novelty,
@@ -54,6 +55,8 @@ def described(condition: Condition) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"its similarity to a human-labelled task is above {condition.above:g}"
         case VersionDisagreement():
             return "the version that served before predicts another label"
+        case ModelDisagreement():
+            return "the second model gives another answer"
         case UpstreamDisagreement():
             return f"the task's {condition.field} holds another label"
         case RegionCount():

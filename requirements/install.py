@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 -- a script, not a package
-"""Make the two environments from the locks: Labelgate's own, and Label Studio's in the cache.
+"""Make the environments from the locks: Labelgate's own, and in the cache those that tests run.
 
 Needs Python's standard library alone: it is the first thing that runs on a fresh machine.
-Usage: install.py labelgate | label-studio
+Usage: install.py labelgate | label-studio | label-studio-ml
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ EXECUTABLE_VARIABLE = "LABELGATE_LABEL_STUDIO_BIN"  # as in connectors/label_stu
 
 def main(arguments: Sequence[str]) -> int:
     """Make the environment that is named; 1 where it could not be made, 2 for a wrong call."""
-    places = {"labelgate": install_labelgate, "label-studio": install_label_studio}
+    places = {
+        "labelgate": install_labelgate,
+        "label-studio": install_label_studio,
+        "label-studio-ml": install_label_studio_ml,
+    }
     if len(arguments) != 1 or arguments[0] not in places:
         sys.stderr.write(f"usage: install.py {' | '.join(places)}\n")
         return 2
@@ -53,22 +57,35 @@ def install_labelgate() -> None:
 
 
 def install_label_studio() -> None:
-    """Label Studio in the cache, once per lock; the stamp ``ready`` is written last."""
+    """Label Studio in the cache, once per lock."""
     if own := os.environ.get(EXECUTABLE_VARIABLE):
         say(f"Using the Label Studio of {EXECUTABLE_VARIABLE}: {own}")
         return
-    lock = LOCKS / "label-studio.txt"
+    install_in_cache("label-studio", "label-studio")
+
+
+def install_label_studio_ml() -> None:
+    """An old label-studio-ml with its old packages in the cache: tests run a server of it."""
+    install_in_cache("label-studio-ml", "ml-backend")
+
+
+def install_in_cache(package: str, folder: str) -> None:
+    """A package with all that its lock names, once per lock; the stamp ``ready`` is written last.
+
+    No folder but Label Studio's own begins with ``label-studio-``: the newest of those is run.
+    """
+    lock = LOCKS / f"{package}.txt"
     text = lock.read_bytes()
-    version = re.search(rb"^label-studio==(\S+)", text, re.MULTILINE)
+    version = re.search(rf"^{package}==(\S+)".encode(), text, re.MULTILINE)
     if version is None:
-        raise SystemExit(f"{lock} names no version of label-studio: run `make lock`")
+        raise SystemExit(f"{lock} names no version of {package}: run `make lock`")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelgate"
-    name = f"label-studio-{version[1].decode()}-{hashlib.sha256(text).hexdigest()[:12]}"
+    name = f"{folder}-{version[1].decode()}-{hashlib.sha256(text).hexdigest()[:12]}"
     place = cache / name
     place.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f"{name}.lock"):
         if not (place / "ready").exists() or not works(place / "venv"):
-            say(f"Installing Label Studio {version[1].decode()} into {place} (once; a few minutes)")
+            say(f"Installing {package} {version[1].decode()} into {place} (once; a few minutes)")
             (place / "ready").unlink(missing_ok=True)
             make_environment(place / "venv", [lock])
         (place / "ready").touch()  # the newest stamp is the one that is used

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from backend.predictors.foreign.predictor import with_second
+from backend.predictors.foreign.source import Source
 from backend.predictors.inputs import Inputs, read_inputs
 from backend.predictors.memory import Memory
 from backend.predictors.protocol import (
@@ -48,12 +50,17 @@ class TrainedControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedPredictor:
-    """The models of a project by the names of its controls, with what they keep of the examples."""
+    """The models of a project by the names of its controls, with what they keep of the examples.
+
+    ``forerunner`` is the version that served before, ``second`` another model that is asked too,
+    where the policy looks at what they say.
+    """
 
     version: str
     controls: Mapping[str, TrainedControl]
     memory: Memory = field(default_factory=Memory)
     forerunner: Predictor | None = None
+    second: Source | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -81,7 +88,8 @@ class EmbeddedPredictor:
         found = {name: trained[name].model.answers(values[name]) for name in values}
         first = controls[0].name
         joined = _joined(found, self._novelties(trained[first].model, values[first]))
-        return _spread(joined, good, problems)
+        said = _spread(joined, good, problems)
+        return said if self.second is None else with_second(said, asked, self.second)
 
     def _for(self, controls: Sequence[Control]) -> Mapping[str, TrainedControl]:
         """The models by the names that the controls have now; an only one may be renamed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,11 +78,7 @@ def next_number(session: Session, project_id: int) -> int:
 def store_version(session: Session, project_id: int, model: ModelVersion, now: datetime) -> None:
     """Add a version; a new champion retires the old one in the same transaction."""
     if model.state == CHAMPION:
-        session.execute(
-            update(ModelRow)
-            .where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
-            .values(state=RETIRED, retired_at=now)
-        )
+        retire_champion(session, project_id, now)
     session.add(
         ModelRow(
             project_id=project_id,
@@ -98,6 +95,21 @@ def store_version(session: Session, project_id: int, model: ModelVersion, now: d
         )
     )
     session.flush()
+
+
+def retire_champion(session: Session, project_id: int, now: datetime) -> None:
+    """Whatever serves serves no longer."""
+    session.execute(
+        update(ModelRow)
+        .where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
+        .values(state=RETIRED, retired_at=now)
+    )
+
+
+def note_lineage(session: Session, project_id: int, version: str, notes: Mapping[str, Any]) -> None:
+    """Add notes to a version's lineage; what it says already under other names stays."""
+    row = session.get_one(ModelRow, (project_id, version))
+    row.lineage = {**row.lineage, **notes}
 
 
 def _model(row: ModelRow) -> ModelVersion:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     SHADOW = "shadow"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    REPORTED = "reported"  # by a model that is not Labelgate's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

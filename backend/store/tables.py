@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
     Text,
@@ -492,3 +493,16 @@ class ShadowAnswerRow(Base):
     serving_label: Mapped[str | None]
     serving_score: Mapped[float | None]
     answered_at: Mapped[datetime]
+
+
+class ModelUsageRow(Base):
+    """What a model that is paid by the token took in a project: sums that only grow."""
+
+    __tablename__ = "model_usage"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    questions: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[float]

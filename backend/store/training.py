@@ -18,7 +18,7 @@ from backend.store.recalls import lock_project
 from backend.store.tables import TrainingRequestRow
 
 QUEUED, RUNNING = "queued", "running"
-PROMOTED, KEPT, IN_SHADOW = "promoted", "kept", "in shadow"
+PROMOTED, KEPT, IN_SHADOW, FORWARDED = "promoted", "kept", "in shadow", "forwarded"
 FAILED, CANCELLED, REFUSED = "failed", "cancelled", "refused"
 MOST_ATTEMPTS = 3
 # A burst of wishes gives one training: it waits until none came for a while, but not for ever.

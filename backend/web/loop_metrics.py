@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from backend.breakers.states import BreakerState
 from backend.store.figures import ProjectFigures
+from backend.store.model_usage import ModelUsage
 
 _BOUNDS = ("value", "low", "high", "n")
 # One number with an interval each; the others have parts.
@@ -68,6 +69,27 @@ def figure_gauges(figures: list[ProjectFigures]) -> Iterator[GaugeMetricFamily]:
             cost.add_metric([project, item], spent)
         cost.add_metric([project, "all_manual"], body["cost"]["cost_all_manual"])
     yield from (gauge, drifted, cost)
+
+
+def usage_gauges(usage: list[ModelUsage]) -> Iterator[GaugeMetricFamily]:
+    """What models that are paid by the token took since the beginning."""
+    names = ["project", "model"]
+    questions = GaugeMetricFamily(
+        "labelgate_model_questions", "Questions that a paid model was asked.", labels=names
+    )
+    tokens = GaugeMetricFamily(
+        "labelgate_model_tokens", "Their tokens.", labels=[*names, "direction"]
+    )
+    cost = GaugeMetricFamily(
+        "labelgate_model_cost", "What they cost, in the tiers' currency.", labels=names
+    )
+    for each in usage:
+        whose = [str(each.project_id), each.model]
+        questions.add_metric(whose, each.questions)
+        tokens.add_metric([*whose, "input"], each.input_tokens)
+        tokens.add_metric([*whose, "output"], each.output_tokens)
+        cost.add_metric(whose, each.cost)
+    yield from (questions, tokens, cost)
 
 
 def _estimates(body: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -15,9 +15,10 @@ from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open
 from backend.store.figures import ProjectFigures, project_figures
+from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
 from backend.store.reports import JobRun, recent_runs
-from backend.web.loop_metrics import breaker_gauges, figure_gauges
+from backend.web.loop_metrics import breaker_gauges, figure_gauges, usage_gauges
 from policies.loading import parse_policy
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -110,12 +111,14 @@ class _StoreCollector(Collector):
             runs = recent_runs(session, _RUNS_READ)
             waiting = count_open(session)
             messages = count_messages(session)
+            usage = all_usage(session)
         events = GaugeMetricFamily("labelgate_open_events", "Webhooks that no job has handled.")
         events.add_metric([], waiting)
         yield events
         yield from _project_gauges(figures)
         yield from breaker_gauges(breakers)
         yield from figure_gauges(figures)
+        yield from usage_gauges(usage)
         yield from _run_gauges(runs, now.timestamp())
         yield _message_gauge([each.project.id for each in figures], messages)
 

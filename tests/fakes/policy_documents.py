@@ -214,6 +214,38 @@ def automations() -> st.SearchStrategy[list[dict[str, Any]]]:
     return named | rule.map(lambda one: [one])  # named by its kind
 
 
+def models() -> st.SearchStrategy[dict[str, Any]]:
+    """Any model section without a second one, which routes would have to ask for."""
+    price = st.fixed_dictionaries({}, optional={"input": _prices, "output": _prices})
+    embedded = {"fields": _labels, "embeddings": _texts}
+    upstream = {
+        "timeout_s": st.floats(0.1, 600),
+        "batch": st.integers(1, 1000),
+        "region_score": st.sampled_from(["lowest", "mean", "product"]),
+        "train": st.booleans(),
+        "credentials": st.sampled_from(["yolo", "a-1_b"]),
+    }
+    llm = {
+        "instruction": _texts,
+        "samples": st.integers(3, 50),
+        "output": st.sampled_from(["json_schema", "prompt"]),
+        "price_per_million_tokens": price,
+    }
+    url = st.sampled_from(["http://127.0.0.1:9091", "https://yolo.example/ml/"])
+    named = st.lists(_texts, min_size=1, max_size=3, unique=True)
+
+    def kind(name: str, optional: dict[str, Any], **required: Any) -> Any:
+        return _tuples(_kind(name, **required), st.fixed_dictionaries({}, optional=optional))
+
+    return st.one_of(
+        st.fixed_dictionaries({}, optional=embedded),
+        kind("upstream", upstream, url=url),
+        kind("python", {"labels": named}, estimator=_texts),
+        _kind("python", function=st.just("mail.triage:probabilities"), labels=named),
+        kind("llm", llm, model=_texts),
+    )
+
+
 @st.composite
 def quotas(draw: st.DrawFn) -> dict[str, Any]:
     """Any sampling quotas: shares that sum to 1, with some of it left to chance."""
@@ -234,6 +266,7 @@ def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
         {},
         optional={
             "automation": automations(),
+            "model": models(),
             "sampling": quotas() | st.just({"by": "entropy"}),
             "escalation": st.fixed_dictionaries(
                 {}, optional={"minimum_consensus": _certain, "on_skip": st.booleans()}

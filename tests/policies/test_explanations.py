@@ -142,22 +142,25 @@ def test_every_signal_can_be_given_and_is_told() -> None:
         {"kind": "novelty", "above": 0.9, "tier": "senior"},
         {"kind": "near_duplicate", "above": 0.9, "tier": "senior"},
         {"kind": "version_disagreement", "tier": "senior"},
+        {"kind": "model_disagreement", "tier": "senior"},
         {"kind": "upstream_disagreement", "field": "vendor", "tier": "senior"},
         {"kind": "region_count", "range": {"max": 2}, "tier": "senior"},
         {"kind": "lowest_region_score", "below": 0.5, "tier": "senior"},
     ]
-    policy = make_policy(routes=routes)
-    signals = {"novelty": 0.3, "near_duplicate": 0.2, "version_disagreement": False}
+    policy = make_policy(routes=routes, model={"second": {"kind": "llm", "model": "m"}})
+    signals = {"novelty": 0.3, "near_duplicate": 0.2}
+    signals |= {"version_disagreement": False, "model_disagreement": False}
     regions = {"region_count": 3, "lowest_region_score": 0.6}
     prediction = answer(label="cat", score=0.9, **signals, **regions)
     found = rules_of(policy, Trial(prediction=prediction, data={"vendor": "cat"}))
-    assert [found[f"routes[{place}]"][1] for place in range(6)] == [
+    assert [found[f"routes[{place}]"][1] for place in range(7)] == [
         "the distance to the training data is above 0.9: no, it is 0.3",
         "its similarity to a human-labelled task is above 0.9: no, it is 0.2",
         "the version that served before predicts another label: no",
+        "the second model gives another answer: no",
         "the task's vendor holds another label: no, it is 'cat'",
         "the number of regions is 2 or less: no, it is 3",
         "the lowest score of a region is below 0.5: no, it is 0.6",
     ]
     nothing = rules_of(policy, Trial(prediction=answer(label="cat", score=0.9)))
-    assert all(": unknown, it is not given" in nothing[f"routes[{place}]"][1] for place in range(6))
+    assert all(": unknown, it is not given" in nothing[f"routes[{place}]"][1] for place in range(7))

@@ -40,14 +40,17 @@ SIGNALS: dict[str, list[float]] = {
     "novelty": [0.2],
     "near_duplicate": [0.3],
     "version_disagreement": [0.0],
+    "model_disagreement": [0.0],
     "region_count": [3],
     "lowest_region_score": [0.9],
 }
+SECOND = {"second": {"kind": "upstream", "url": "http://127.0.0.1:9091"}}
 COUNT = {"kind": "region_count"}
 LOWEST = {"kind": "lowest_region_score", "below": 0.5}
 NOVEL = {"kind": "novelty", "above": 0.6}
 TWIN = {"kind": "near_duplicate", "above": 0.8}
 CHANGED = {"kind": "version_disagreement"}
+DIFFERS = {"kind": "model_disagreement"}
 UPSTREAM = {"kind": "upstream_disagreement", "field": "source"}
 
 
@@ -59,7 +62,8 @@ def fires(
     source: object = None,
     **signals: float,
 ) -> bool:
-    policy = make_policy(routes=[condition | {"tier": "senior"}])
+    second = {} if "model_disagreement" not in str(condition) else SECOND
+    policy = make_policy(routes=[condition | {"tier": "senior"}], model=second)
     given_signals = SIGNALS | {name: [value] for name, value in signals.items()}
     candidates = make_candidates([(UNDRAWN, label, score, None, source)], **given_signals)
     return bool(decide(policy, candidates)[0].rule == "routes[0]")
@@ -104,6 +108,11 @@ UNDRAWN = _undrawn()
         (CHANGED, {"version_disagreement": NAN}, False),
         ({"not": CHANGED}, {"version_disagreement": 0.0}, True),
         ({"not": CHANGED}, {"version_disagreement": NAN}, False),
+        (DIFFERS, {"model_disagreement": 1.0}, True),
+        (DIFFERS, {"model_disagreement": 0.0}, False),
+        (DIFFERS, {"model_disagreement": NAN}, False),
+        ({"not": DIFFERS}, {"model_disagreement": 0.0}, True),
+        ({"not": DIFFERS}, {"model_disagreement": NAN}, False),
         (UPSTREAM, {"source": "dog"}, True),
         (UPSTREAM, {"source": " cat "}, False),
         (UPSTREAM, {"label": "8", "source": 8}, False),
@@ -311,6 +320,7 @@ _rows = st.fixed_dictionaries(
         "novelty": st.floats(0, 1) | st.just(NAN),
         "near_duplicate": st.floats(0, 1) | st.just(NAN),
         "version_disagreement": st.sampled_from([0.0, 1.0, NAN]),
+        "model_disagreement": st.sampled_from([0.0, 1.0, NAN]),
         "region_count": st.integers(0, 9) | st.just(NAN),
         "lowest_region_score": st.floats(0, 1) | st.just(NAN),
     }
@@ -321,6 +331,7 @@ NOT_ABOUT_CONFIDENCE = {
     "class_support": 20,
     "near_duplicate": 0.7,
     "version_disagreement": 0.0,
+    "model_disagreement": 0.0,
     "region_count": 3,
 }
 

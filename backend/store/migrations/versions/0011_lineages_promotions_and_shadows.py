@@ -1,14 +1,14 @@
 """What versions were made of, when which one began to serve, and versions that answer unseen.
 
 Revision: 0011
-Revises: 0007
+Revises: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""Predictors whose answers come from elsewhere: other servers, files and functions, chat models."""
