@@ -89,9 +89,8 @@ def train(runtime: Runtime, project: ConnectedProject, holder: str | None = None
         if attempt is None:
             return {"state": "nothing to do"}
         try:
-            if isinstance(attempt.policy.model, Foreign):
-                return _forward(attempt)
-            return _train(attempt)
+            elsewhere = isinstance(attempt.policy.model, Foreign)
+            return _forward(attempt) if elsewhere else _train(attempt)
         except (SystemExit, KeyboardInterrupt):
             with runtime.sessions.begin() as session:
                 give_back(session, attempt.request.id)
