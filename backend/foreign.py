@@ -129,12 +129,11 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
     Raises
         TrainingError: this model is not trained from here, or did not take the request.
     """
-    model = policy.model
-    if not isinstance(model, Foreign):
-        raise TrainingError("the policy's model is Labelgate's own: nobody else trains it")
-    why = untrained_here(policy)
+    model, why = policy.model, untrained_here(policy)
     if why is not None:
         raise TrainingError(why)
+    if not isinstance(model, Upstream):
+        raise TrainingError("the policy's model is Labelgate's own: nobody else trains it")
     source = source_of(runtime, project.id, model)
     try:
         if isinstance(source, _Unset):
@@ -143,7 +142,7 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
             source.train(project.label_config)
     except ModelUnavailableError as error:
         raise TrainingError(str(error)) from error
-    return f"the model {source.name} was told to train"
+    return f"the model server {model.url} was told to train"
 
 
 def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:
