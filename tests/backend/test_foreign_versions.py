@@ -277,7 +277,7 @@ def test_a_second_model_that_differs_is_a_signal_and_one_that_is_down_holds_back
 
 
 def test_no_second_model_is_asked_that_no_route_asks_for(worked: WorkedProject) -> None:
-    assert second_source(worked.runtime, worked.project_id, in_force(worked)) is None
+    assert second_source(worked.runtime, worked.project, in_force(worked)) is None
 
 
 def test_what_a_chat_model_cost_is_counted(worked: WorkedProject) -> None:
@@ -294,8 +294,9 @@ def test_what_a_chat_model_cost_is_counted(worked: WorkedProject) -> None:
             assert predict(worked, 5).problems.tolist() == [None] * 5
     with worked.runtime.reads() as session:
         (usage,) = all_usage(session)
-    assert (usage.questions, usage.input_tokens, usage.output_tokens) == (10, 1000, 100)
-    assert usage.cost == pytest.approx((1000 * 1.0 + 100 * 10.0) / 1e6)
+    # Five tasks asked about once, whoever asks how often.
+    assert (usage.questions, usage.input_tokens, usage.output_tokens) == (5, 500, 50)
+    assert usage.cost == pytest.approx((500 * 1.0 + 50 * 10.0) / 1e6)
 
 
 def test_one_line_to_a_server_is_everybodys() -> None:
