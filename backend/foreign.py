@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from sqlalchemy.exc import OperationalError
@@ -66,7 +67,7 @@ def fingerprint(model: Foreign, labeling: Labeling) -> str:
     return hashlib.sha256(json_text([words, asked]).encode(errors="replace")).hexdigest()[:16]
 
 
-def source_of(runtime: Runtime, project: ConnectedProject, model: Foreign) -> Source:
+def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
     """The source of a policy's model; what is not set makes it answer with how to set it.
 
     One that is paid for each question is asked once about each task.
@@ -74,26 +75,26 @@ def source_of(runtime: Runtime, project: ConnectedProject, model: Foreign) -> So
     settings = runtime.settings
     match model:
         case Upstream():
-            return _upstream(settings, project.id, model)
+            return _upstream(settings, project_id, model)
         case Python():
             return PythonSource(model=model, folder=settings.data_dir)
         case Llm():
             return KeptSource(
-                source=_llm(runtime, project.id, model),
+                source=_llm(runtime, project_id, model),
                 runtime=runtime,
-                project_id=project.id,
-                fingerprint=fingerprint(model, parse_labeling(project.label_config)),
+                project_id=project_id,
+                fingerprint=partial(fingerprint, model),
             )
         case _:
             assert_never(model)
 
 
-def second_source(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Source | None:
+def second_source(runtime: Runtime, project_id: int, policy: Policy) -> Source | None:
     """The model beside the first, where a route asks for it."""
     second = policy.model.second
     if second is None or MODEL_DISAGREEMENT not in policy.signals_used():
         return None
-    return source_of(runtime, project, second)
+    return source_of(runtime, project_id, second)
 
 
 def foreign_predictor(
@@ -110,14 +111,14 @@ def foreign_predictor(
     if asked is None or fingerprint(asked, labeling) != origin["fingerprint"]:
         source: Source = _withdrawn(model.version)
     else:
-        source = source_of(runtime, project, asked)
+        source = source_of(runtime, project.id, asked)
     return ForeignPredictor(
         version=model.version,
         labels=model.labels,
         source=source,
         reported=origin["reported"],
         calibration=Calibration(**origin["calibration"]),
-        second=second_source(runtime, project, policy),
+        second=second_source(runtime, project.id, policy),
     )
 
 
@@ -135,7 +136,7 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
     if not isinstance(model, Upstream) or not model.train:
         way = ": set model.train: true if it can be" if isinstance(model, Upstream) else ""
         raise TrainingError(f"a model of kind {model.kind} is not trained by Labelgate{way}")
-    source = source_of(runtime, project, model)
+    source = source_of(runtime, project.id, model)
     try:
         if isinstance(source, _Unset):
             source.reported(project.label_config)

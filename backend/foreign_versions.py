@@ -80,7 +80,7 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
         serving = champion(session, project.id)
     if not isinstance(policy.model, Foreign):
         return _come_back(runtime, project, serving)
-    source = source_of(runtime, project, policy.model)
+    source = source_of(runtime, project.id, policy.model)
     try:
         reported = source.reported(project.label_config)
     except ModelUnavailableError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSource:
-    """A source behind its own earlier answers; ``fingerprint`` names what it is asked and how.
+    """A source behind its own earlier answers.
+
+    ``fingerprint`` names what it is asked under a labelling config, and how.
 
     Problems are not kept: those tasks are asked about again.
     """
@@ -36,7 +38,7 @@ class KeptSource:
     source: Source
     runtime: Runtime
     project_id: int
-    fingerprint: str
+    fingerprint: Callable[[Labeling], str]
 
     @property
     def name(self) -> str:
@@ -50,8 +52,9 @@ class KeptSource:
     def answers(self, asked: Asked) -> Predicted:
         """What was answered before, and the source's answers to the rest."""
         shown = [_shown(asked.labeling, data) for data in asked.data]
+        fingerprint = self.fingerprint(asked.labeling)
         with self.runtime.reads() as session:
-            kept = kept_answers(session, self.project_id, self.fingerprint, asked.task_ids)
+            kept = kept_answers(session, self.project_id, fingerprint, asked.task_ids)
         found: list[Answer | str | None] = [
             Answer(text=before.text, score=before.score)
             if (before := kept.get(task_id)) is not None and before.shown == digest
@@ -72,15 +75,15 @@ class KeptSource:
                     KeptAnswer(task_id=task_id, shown=shown[row], text=text, score=float(score))
                 )
 
-        self._keep(new)
+        self._keep(fingerprint, new)
         return predicted([each for each in found if each is not None])
 
-    def _keep(self, answers: list[KeptAnswer]) -> None:
+    def _keep(self, fingerprint: str, answers: list[KeptAnswer]) -> None:
         if not answers:
             return
         try:
             with self.runtime.sessions.begin() as session:
-                keep_answers(session, self.project_id, self.fingerprint, answers)
+                keep_answers(session, self.project_id, fingerprint, answers)
         except OperationalError as error:  # they are good all the same
             logger.warning("foreign.answers_not_kept project=%d error=%s", self.project_id, error)
 

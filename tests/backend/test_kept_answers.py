@@ -30,7 +30,7 @@ def source(worked: WorkedProject, url: str, **model: object) -> Source:
     settings = worked.runtime.settings.model_copy(update={"llm_url": f"{url}/v1"})
     runtime = replace(worked.runtime, settings=settings)
     made = Llm.model_validate({"kind": "llm", "model": "small"} | model)
-    return source_of(runtime, worked.project, made)
+    return source_of(runtime, worked.project_id, made)
 
 
 def echo(request: Request) -> Reply:
