@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
@@ -16,6 +17,10 @@ from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool
 from connectors.label_studio.client import LabelStudioTool
 
+_SECRET = {
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+}
+
 
 def read_settings() -> Settings:
     """The environment as settings, or one line for every variable that is wrong."""
@@ -23,10 +28,15 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"LABELGATE_{str(problem['loc'][0]).upper()} = {problem['input']!r}: {problem['msg']}"
+            f"LABELGATE_{str(problem['loc'][0]).upper()}{_given(problem)}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
+
+
+def _given(problem: ErrorDetails) -> str:
+    """What the variable holds, unless it is of those that hold secrets."""
+    return "" if problem["loc"][0] in _SECRET else f" = {problem['input']!r}"
 
 
 def _engine(settings: Settings) -> Engine:

@@ -9,10 +9,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from sqlalchemy.exc import OperationalError
 
+from backend.kept_answers import KeptSource
 from backend.predictors.foreign.llm import LlmSource
 from backend.predictors.foreign.predictor import ForeignPredictor
 from backend.predictors.foreign.python import PythonSource
@@ -66,7 +68,10 @@ def fingerprint(model: Foreign, labeling: Labeling) -> str:
 
 
 def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
-    """The source of a policy's model; what is not set makes it answer with how to set it."""
+    """The source of a policy's model; what is not set makes it answer with how to set it.
+
+    One that is paid for each question is asked once about each task.
+    """
     settings = runtime.settings
     match model:
         case Upstream():
@@ -74,7 +79,12 @@ def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
         case Python():
             return PythonSource(model=model, folder=settings.data_dir)
         case Llm():
-            return _llm(runtime, project_id, model)
+            return KeptSource(
+                source=_llm(runtime, project_id, model),
+                runtime=runtime,
+                project_id=project_id,
+                fingerprint=partial(fingerprint, model),
+            )
         case _:
             assert_never(model)
 

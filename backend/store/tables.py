@@ -506,3 +506,16 @@ class ModelUsageRow(Base):
     input_tokens: Mapped[int] = mapped_column(BigInteger)
     output_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[float]
+
+
+class ModelAnswerRow(Base):
+    """What a model that is paid for each question answered to a task, so that it is asked once."""
+
+    __tablename__ = "model_answers"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    shown: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    score: Mapped[float]

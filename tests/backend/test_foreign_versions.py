@@ -294,8 +294,9 @@ def test_what_a_chat_model_cost_is_counted(worked: WorkedProject) -> None:
             assert predict(worked, 5).problems.tolist() == [None] * 5
     with worked.runtime.reads() as session:
         (usage,) = all_usage(session)
-    assert (usage.questions, usage.input_tokens, usage.output_tokens) == (10, 1000, 100)
-    assert usage.cost == pytest.approx((1000 * 1.0 + 100 * 10.0) / 1e6)
+    # Five tasks asked about once, whoever asks how often.
+    assert (usage.questions, usage.input_tokens, usage.output_tokens) == (5, 500, 50)
+    assert usage.cost == pytest.approx((500 * 1.0 + 50 * 10.0) / 1e6)
 
 
 def test_one_line_to_a_server_is_everybodys() -> None:
