@@ -138,10 +138,11 @@ def _backward(
     return backward, onward
 
 
-def expected_steps(found: Posterior, pack: Packing) -> FloatArray:
-    """How often each tag is expected after each other one, (k, k); rows weigh as in ``onward``."""
+def expected_steps(found: Posterior, pack: Packing, weights: FloatArray) -> FloatArray:
+    """How often each tag is expected after each other one, (k, k), tokens weighed by row."""
     later = pack.before >= 0
-    pairs = found.forward[pack.before[later]].T @ found.onward[later]
+    weighed = found.onward[later] * weights[later, None]
+    pairs = found.forward[pack.before[later]].T @ weighed
     expected: FloatArray = found.step_weights * pairs
     return expected
 

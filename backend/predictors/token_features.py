@@ -1,32 +1,36 @@
 """What a sequence model sees of a token: its word, its neighbours, its place; all in columns.
 
 What can be said of a word alone (itself, its shape, its beginnings and endings) is worked out once
-a distinct word, not once a token. A token sees the terms of its own word and, by columns of their
-own, some of those of its neighbours; so scores are summed over distinct words first and gathered
-by token afterwards, which is most of the speed of training.
+a distinct word, not once a token. A token sees the terms of its own word and, with weights of their
+own, some of those of its neighbours: scores are summed over distinct words first and gathered by
+token afterwards, which is most of the speed of training.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from backend.predictors.tokens import SENTENCE_ENDS, Tokens
-from policies.domain import FloatArray, IntArray
+from backend.predictors.tokens import SENTENCE_ENDS, Window
+from policies.domain import BoolArray, FloatArray, IntArray
 
-# What stands before the first token and after the last one.
+# What stands before the first token of a window and after the last one.
 EDGE = ""
-# By distance from the token: the kinds of terms (their first character) that it sees there.
-SEEN_AT: Mapping[int, str] = {-2: "ws", -1: "wscx", 0: "", 1: "wscx", 2: "ws"}
+_EDGE_TERMS = ("w", "s", "c")
+# By distance from the token: the kinds of terms (their first character) that it sees there; of its
+# own word it sees all.
+_SEEN_AT: Mapping[int, str] = {-2: "ws", -1: "wscx", 0: "wWsclpxen", 1: "wscx", 2: "ws"}
+_FARTHEST = max(_SEEN_AT)
+DISTANCES = len(_SEEN_AT)
 PLACES = 7
 _MOST_TERMS = 1 << 19  # three of their numbers fit into one code
-_LEAST_COUNT = 2  # terms and pairs of fewer tokens are left out
+# Terms and pairs of fewer tokens are left out, unless the tokens are few.
+_LEAST_COUNT, _FEW_TOKENS = 2, 5_000
 _SHAPES = str.maketrans(
     {chr(code): "X" for code in range(65, 91)}
     | {chr(code): "x" for code in range(97, 123)}
@@ -36,13 +40,69 @@ _RUN = re.compile(r"(.)\1+")
 _OPENING, _CLOSING = frozenset("([{«“„"), frozenset(")]}»”")
 
 
-@lru_cache(maxsize=50_000)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """Tokens of windows, one window after the other, by their distinct words.
+
+    ``terms`` are those of each distinct word; the first word is ``EDGE``. ``at`` (distances,
+    tokens) says which word each token sees at which distance. ``places`` (tokens, ``PLACES``).
+    """
+
+    words: list[str]
+    terms: list[tuple[str, ...]]
+    at: IntArray
+    places: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What a model knows: terms with their columns, codes of pairs, words seen in lower case."""
+
+    terms: Mapping[str, int]
+    pairs: IntArray
+    lowered: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Tokens by the columns of a vocabulary; what it does not know is left out.
+
+    ``words`` (distinct words, terms), ``at`` as in ``Numbered``, ``pairs`` (tokens, known pairs),
+    ``places`` (tokens, ``PLACES``), ``known`` by token: whether its word was in the training texts.
+    """
+
+    words: csr_matrix
+    at: IntArray
+    pairs: csr_matrix
+    places: FloatArray
+    known: BoolArray
+
+
+def numbered(windows: Sequence[Window]) -> Numbered:
+    """The tokens of these windows; none sees beyond its own."""
+    numbers: dict[str, int] = {EDGE: 0}
+    padding = [EDGE] * _FARTHEST
+    padded = chain.from_iterable(chain(padding, each.words, padding) for each in windows)
+    rows = np.fromiter((numbers.setdefault(word, len(numbers)) for word in padded), np.int64)
+    lengths = np.array([len(each.words) for each in windows], np.int64)
+    own = np.arange(lengths.sum()) + _FARTHEST * (1 + 2 * np.repeat(range(len(windows)), lengths))
+    return Numbered(
+        words=list(numbers),
+        terms=[terms_of(word) for word in numbers],
+        at=np.stack([rows[own + distance] for distance in _SEEN_AT]),
+        places=np.concatenate([np.empty((0, PLACES)), *map(_places, windows)]),
+    )
+
+
 def terms_of(word: str) -> tuple[str, ...]:
-    """What can be said of a word, each beginning with the letter of its kind."""
+    """What can be said of a word by itself, each beginning with the letter of its kind.
+
+    >>> terms_of("Ada")
+    ('wada', 'sXx', 'cTitle', 'lXxx', 'WAda', 'pa', 'ea', 'pad', 'eda')
+    """
     if word == EDGE:
-        return ("w", "s", "c")
-    lower = word.lower()
-    shape = _shape(word)
+        return _EDGE_TERMS
+    lower, shape = word.lower(), _shape(word)
     short = _RUN.sub(r"\1", shape)
     told = [f"w{lower}", f"s{short}", f"c{_case(word)}", f"l{shape[:10]}"]
     if word != lower:
@@ -63,124 +123,92 @@ def _shape(word: str) -> str:
 
 def _case(word: str) -> str:
     if word.isdigit():
-        return "number"
+        return "Number"
     if not word[0].isalpha():
-        return "mark"
+        return "Mark"
     if word.islower():
-        return "lower"
+        return "Lower"
     if word.isupper():
-        return "initial" if len(word) == 1 else "upper"
-    return "title" if word[0].isupper() else "mixed"
+        return "Initial" if len(word) == 1 else "Upper"
+    return "Title" if word[0].isupper() else "Mixed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
-    """The terms of words that a model knows, and the codes of their pairs, sorted."""
-
-    terms: Mapping[str, int]
-    pairs: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """Tokens as a model sees them.
-
-    ``words`` (distinct words, terms): which terms each has. ``at`` maps a distance to the row of
-    ``words`` that each token has there. ``pairs`` (tokens, known pairs), ``places`` (tokens,
-    ``PLACES``).
-    """
-
-    words: csr_matrix
-    at: Mapping[int, IntArray]
-    pairs: csr_matrix
-    places: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbered:
-    """Tokens of several texts by their distinct words; the first word is ``EDGE``."""
-
-    words: list[str]
-    at: Mapping[int, IntArray]
-    places: FloatArray
-
-
-def numbered(texts: Sequence[str], tokens: Sequence[Tokens]) -> Numbered:
-    """The tokens of these texts, one after the other; no token sees beyond its own text."""
-    numbers: dict[str, int] = {EDGE: 0}
-    padding = [EDGE] * max(SEEN_AT)
-    padded = chain.from_iterable(chain(padding, each.words, padding) for each in tokens)
-    rows = np.fromiter((numbers.setdefault(word, len(numbers)) for word in padded), np.int64)
-    lengths = np.array([len(each.words) for each in tokens], np.int64)
-    own = np.arange(lengths.sum()) + len(padding) * (
-        1 + 2 * np.repeat(np.arange(len(tokens)), lengths)
-    )
-    places = [_places(text, each) for text, each in zip(texts, tokens, strict=True)]
-    return Numbered(
-        words=list(numbers),
-        at={distance: rows[own + distance] for distance in SEEN_AT},
-        places=np.concatenate([np.empty((0, PLACES)), *places]),
-    )
-
-
-def _places(text: str, tokens: Tokens) -> FloatArray:
-    """Where tokens stand: always 1, at the text's ends, after a sentence, glued, enclosed."""
-    count = len(tokens.words)
+def _places(window: Window) -> FloatArray:
+    """Always 1; first; last; no space before; first of a line; after a sentence; in brackets."""
+    count = len(window.words)
     places = np.zeros((count, PLACES))
-    if not count:
-        return places
     places[:, 0] = 1.0
     places[0, 1] = places[-1, 2] = 1.0
-    gaps = zip(tokens.ends[:-1].tolist(), tokens.starts[1:].tolist(), strict=True)
-    places[1:, 3] = tokens.starts[1:] == tokens.ends[:-1]
-    places[1:, 4] = [first < last and "\n" in text[first:last] for first, last in gaps]
-    places[1:, 5] = [word in SENTENCE_ENDS for word in tokens.words[:-1]]
-    depth = np.cumsum([(w in _OPENING) - (w in _CLOSING) for w in tokens.words])
+    places[:, 3], places[:, 4] = window.glued, window.after_line
+    places[1:, 5] = [word in SENTENCE_ENDS for word in window.words[:-1]]
+    depth = np.cumsum([(word in _OPENING) - (word in _CLOSING) for word in window.words])
     places[:, 6] = depth > 0
     return places
 
 
-def learned_vocabulary(tokens: Numbered) -> Vocabulary:
-    """The terms and pairs of at least two tokens."""
-    occurrences = np.bincount(tokens.at[0], minlength=len(tokens.words))
+def learned_vocabulary(tokens: Numbered, most_columns: int) -> Vocabulary:
+    """The terms and pairs of at least two tokens, or of more where that were too many columns."""
+    own = tokens.at[list(_SEEN_AT).index(0)]
+    occurrences = np.bincount(own, minlength=len(tokens.words)).tolist()
+    lowered = frozenset(word for word in tokens.words if word.islower())
     counts: dict[str, int] = {}
-    for word, count in zip(tokens.words, occurrences.tolist(), strict=True):
-        for term in terms_of(word):
+    for word, terms, count in zip(tokens.words, tokens.terms, occurrences, strict=True):
+        for term in (*terms, *_known_lower(word, lowered)):
             counts[term] = counts.get(term, 0) + count
-    frequent = (term for term, count in counts.items() if count >= _LEAST_COUNT or len(term) == 1)
-    terms = {term: column for column, term in enumerate(sorted(frequent)[:_MOST_TERMS])}
-    codes, times = np.unique(_pair_codes(tokens, terms), return_counts=True)
-    return Vocabulary(terms=terms, pairs=codes[(times >= _LEAST_COUNT) & (codes >= 0)])
+    counts |= dict.fromkeys(_EDGE_TERMS, len(own))
+    least = 1 if len(own) < _FEW_TOKENS else _LEAST_COUNT
+    while True:
+        kept = sorted(term for term, count in counts.items() if count >= least)[:_MOST_TERMS]
+        terms_kept = {term: column for column, term in enumerate(kept)}
+        codes, times = np.unique(_pair_codes(tokens, terms_kept), return_counts=True)
+        pairs = codes[(times >= max(least, _LEAST_COUNT)) & (codes >= 0)]
+        found = Vocabulary(terms=terms_kept, pairs=pairs, lowered=lowered)
+        if int(seen_mask(found).sum()) + len(pairs) <= most_columns or least > len(own):
+            return found
+        least *= 2
+
+
+def seen_mask(vocabulary: Vocabulary) -> BoolArray:
+    """Whether a term (row) is seen at a distance (column), (terms, distances)."""
+    kinds = [term[0] for term in vocabulary.terms]
+    seen_there = [[kind in seen_kinds for kind in kinds] for seen_kinds in _SEEN_AT.values()]
+    return np.array(seen_there, bool).reshape(DISTANCES, len(kinds)).T
 
 
 def seen(tokens: Numbered, vocabulary: Vocabulary) -> Seen:
-    """The tokens by a vocabulary's columns; what it does not know is left out."""
+    """The tokens by a vocabulary's columns."""
+    columns: list[int] = []
+    ends = [0]
+    for word, terms in zip(tokens.words, tokens.terms, strict=True):
+        told = (*terms, *_known_lower(word, vocabulary.lowered))
+        columns += [vocabulary.terms[term] for term in told if term in vocabulary.terms]
+        ends.append(len(columns))
+    shape = (len(tokens.words), len(vocabulary.terms))
+    known = np.array([terms[0] in vocabulary.terms for terms in tokens.terms], bool)
     return Seen(
-        words=_word_terms(tokens.words, vocabulary.terms),
+        words=csr_matrix((np.ones(len(columns)), np.array(columns, np.int32), ends), shape),
         at=tokens.at,
         pairs=_known_pairs(_pair_codes(tokens, vocabulary.terms), vocabulary.pairs),
         places=tokens.places,
+        known=known[tokens.at[list(_SEEN_AT).index(0)]],
     )
 
 
-def _word_terms(words: Iterable[str], terms: Mapping[str, int]) -> csr_matrix:
-    columns: list[int] = []
-    ends = [0]
-    for word in words:
-        columns += [terms[term] for term in terms_of(word) if term in terms]
-        ends.append(len(columns))
-    data = np.ones(len(columns))
-    return csr_matrix((data, np.array(columns, np.int32), ends), (len(ends) - 1, len(terms)))
+def _known_lower(word: str, lowered: frozenset[str]) -> tuple[str, ...]:
+    """Whether a word with a capital stands in lower case elsewhere: names seldom do."""
+    lower = word.lower()
+    return () if lower == word else ("nyes" if lower in lowered else "nno",)
 
 
 def _pair_codes(tokens: Numbered, terms: Mapping[str, int]) -> IntArray:
     """By token, the codes of what stands side by side; -1 where a part is unknown."""
-    told = [terms_of(word) for word in tokens.words]
-    words = np.array([terms.get(each[0], -1) for each in told], np.int64)
-    shapes = np.array([terms.get(each[1], -1) for each in told], np.int64)
-    word = {distance: words[rows] for distance, rows in tokens.at.items()}
-    shape = {distance: shapes[rows] for distance, rows in tokens.at.items()}
-    sides = [
+    words, shapes = (
+        np.array([terms.get(each[kind], -1) for each in tokens.terms], np.int64)[tokens.at]
+        for kind in (0, 1)
+    )
+    word = dict(zip(_SEEN_AT, words, strict=True))
+    shape = dict(zip(_SEEN_AT, shapes, strict=True))
+    together = [
         (word[-1], word[0]),
         (word[0], word[1]),
         (word[-1], shape[0]),
@@ -194,7 +222,7 @@ def _pair_codes(tokens: Numbered, terms: Mapping[str, int]) -> IntArray:
         (shape[-2], shape[-1], shape[0]),
         (shape[0], shape[1], shape[2]),
     ]
-    return np.column_stack([_code(kind, parts) for kind, parts in enumerate(sides)])
+    return np.column_stack([_code(kind, parts) for kind, parts in enumerate(together)])
 
 
 def _code(kind: int, parts: Sequence[IntArray]) -> IntArray:
