@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,13 +93,15 @@ def posterior(scores: FloatArray, steps: Steps, pack: Packing) -> Posterior:
     forward, totals = _forward(local, first_weights, step_weights, pack)
     backward, onward = _backward(local / totals[:, None], step_weights, pack)
     log_rows = np.log(totals) + best[:, 0] + peak
+    log_totals = np.zeros(int(pack.steps[1]) if len(pack.rows) else 0)
+    np.add.at(log_totals, pack.sequence, log_rows)
     return Posterior(
         tags=forward * backward,
         forward=forward,
         backward=backward,
         onward=onward,
         step_weights=step_weights,
-        log_totals=np.bincount(pack.sequence, log_rows),
+        log_totals=log_totals,
     )
 
 
@@ -107,7 +110,7 @@ def _forward(
 ) -> tuple[FloatArray, FloatArray]:
     forward, totals = np.empty_like(local), np.empty(len(local))
     bounds = pack.steps.tolist()
-    for step, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for step, (start, stop) in enumerate(pairwise(bounds)):
         row = forward[start:stop]
         if step:
             earlier = bounds[step - 1]
@@ -153,7 +156,7 @@ def best_tags(scores: FloatArray, steps: Steps, pack: Packing) -> tuple[IntArray
     first = np.where(steps.allowed[0], steps.first, -np.inf)
     bounds = pack.steps.tolist()
     best, back = np.empty_like(scores), np.zeros(scores.shape, np.int64)
-    for step, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for step, (start, stop) in enumerate(pairwise(bounds)):
         if step == 0:
             best[start:stop] = scores[start:stop] + first
             continue

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.predictors.chains import Packing, Posterior, best_tags, packing, posterior
-from backend.predictors.tags import spans_of_tags
 from backend.predictors.taggers import Tagger
+from backend.predictors.tags import spans_of_tags
 from backend.predictors.token_features import numbered, seen
 from backend.predictors.tokens import Window, borders_of, windows_of
 from policies.domain import FloatArray, IntArray
