@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from backend.predictors.chains import Steps
@@ -28,7 +27,7 @@ from backend.predictors.protocol import (
 )
 from backend.predictors.taggers import Tagged, Tagger, fit_tagger
 from backend.predictors.tags import allowed_steps, begun_anew, tag_count, tags_of, token_spans
-from backend.predictors.token_features import DISTANCES, PLACES, Vocabulary
+from backend.predictors.token_features import PLACES, Vocabulary, seen_mask
 from backend.predictors.tokens import Window, borders_of, windows_of
 from policies.answer_texts import SpanText, spans_of, spans_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
@@ -231,7 +230,7 @@ def spans_as_plain(model: SpansModel) -> dict[str, Any]:
         "terms": "\n".join(vocabulary.terms),  # in the order of their columns; none has a break
         "lowered": "\n".join(sorted(vocabulary.lowered)),
         "pair_codes": vocabulary.pairs,
-        "words": csr_matrix(tagger.words.reshape(len(tagger.words), -1)),
+        "words": tagger.words[seen_mask(vocabulary)],
         "pairs": tagger.pairs,
         "places": tagger.places,
         "first": tagger.steps.first,
@@ -260,10 +259,12 @@ def spans_from_plain(values: Mapping[str, Any]) -> SpansModel:
         after=_shaped(values["after"], (tags, tags)),
         allowed=allowed_steps(len(labels)),
     )
-    words = _shaped(values["words"].toarray(), (len(terms), DISTANCES * tags))
+    mask = seen_mask(vocabulary)
+    words = np.zeros((*mask.shape, tags))
+    words[mask] = _shaped(values["words"], (int(mask.sum()), tags))
     tagger = Tagger(
         vocabulary=vocabulary,
-        words=words.reshape(len(terms), DISTANCES, tags),
+        words=words,
         pairs=_shaped(values["pairs"], (len(vocabulary.pairs), tags)),
         places=_shaped(values["places"], (PLACES, tags)),
         steps=steps,
