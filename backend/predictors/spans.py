@@ -116,7 +116,7 @@ def _spans_of(answer: str) -> frozenset[SpanText]:
 
 
 def _checked_weights(examples: Examples) -> FloatArray:
-    """The weights, 1 on average."""
+    """The weights, 1 on average of those that are not 0."""
     weights = np.asarray(examples.weights, np.float64)
     if not len(examples.inputs) == len(examples.answers) == len(weights):
         raise TrainingError(
@@ -125,7 +125,7 @@ def _checked_weights(examples: Examples) -> FloatArray:
         )
     if len(weights) and not (np.isfinite(weights).all() and weights.min() >= 0 and weights.any()):
         raise TrainingError("the examples' weights must be finite, none below 0 and not all 0")
-    return weights / weights.mean() if len(weights) else weights
+    return weights / weights[weights > 0].mean() if len(weights) else weights
 
 
 def _read(
@@ -248,11 +248,11 @@ def spans_from_plain(values: Mapping[str, Any]) -> SpansModel:
     """
     labels = tuple(str(label) for label in values["labels"])
     tags = tag_count(len(labels))
-    terms = values["terms"].split("\n")
+    terms = _lines(values["terms"])
     vocabulary = Vocabulary(
         terms={term: column for column, term in enumerate(terms)},
         pairs=np.asarray(values["pair_codes"], np.int64),
-        lowered=frozenset(values["lowered"].split("\n")),
+        lowered=frozenset(_lines(values["lowered"])),
     )
     steps = Steps(
         first=_shaped(values["first"], (tags,)),
@@ -276,6 +276,12 @@ def spans_from_plain(values: Mapping[str, Any]) -> SpansModel:
         part=_platt(values["part"]),
         lost=int(values["lost"]),
     )
+
+
+def _lines(values: Any) -> list[str]:
+    if not isinstance(values, str):
+        raise TypeError(f"a text of one term a line is needed, not {type(values).__name__}")
+    return values.split("\n")
 
 
 def _shaped(values: Any, shape: tuple[int, ...]) -> FloatArray:
