@@ -36,7 +36,7 @@ def test_a_few_right_answers_do_not_make_certainty() -> None:
 
 
 def test_a_ranking_is_never_turned_round() -> None:
-    log_odds = np.linspace(-3, 3, 200)
+    log_odds = np.linspace(-3, 3, 200, dtype=np.float64)
     found = fit_platt(log_odds, log_odds < 0, np.ones(200))
     assert (np.diff(found.probabilities(log_odds)) > 0).all()
 
