@@ -16,6 +16,8 @@ from policies.domain import FloatArray, IntArray
 
 # Tokens that are tagged at a time: memory stays small, however long the texts are.
 _BLOCK_TOKENS = 20_000
+# Steps between tags that all windows of a block weigh at a time, 8 bytes each.
+_BLOCK_STEPS = 4_000_000
 _SURE = 1e-9  # no closer to 0 or 1 than this
 
 # Start and end (exclusive) in characters, the label's number, the chain's probability of it.
@@ -24,16 +26,10 @@ MarkedSpan = tuple[int, int, int, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """A text's spans in order, and the chain's view of the whole.
-
-    ``log_probability`` is that of exactly these spans; ``tokens`` and ``unknown`` count the text's
-    tokens and those whose words were in no training text.
-    """
+    """A text's spans in order, and the logarithm of the probability of exactly these spans."""
 
     spans: tuple[MarkedSpan, ...]
     log_probability: float
-    tokens: int
-    unknown: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +45,17 @@ class _Place:
 def marked_texts(tagger: Tagger, texts: Sequence[str]) -> list[Marked]:
     """What the tagger marks in each text; the spans are the likeliest of all sets of spans."""
     spans: list[list[MarkedSpan]] = [[] for _ in texts]
-    sums = np.zeros((len(texts), 3))
-    for block in _blocks(texts):
+    logs = [0.0] * len(texts)
+    for block in _blocks(texts, max(1, _BLOCK_STEPS // tagger.steps.after.size)):
         for place, found in zip(block, _marked(tagger, block), strict=True):
             spans[place.text] += found.spans
-            sums[place.text] += (found.log_probability, found.tokens, found.unknown)
+            logs[place.text] += found.log_probability
     return [
-        Marked(spans=tuple(own), log_probability=log, tokens=int(tokens), unknown=int(unknown))
-        for own, (log, tokens, unknown) in zip(spans, sums.tolist(), strict=True)
+        Marked(spans=tuple(own), log_probability=log) for own, log in zip(spans, logs, strict=True)
     ]
 
 
-def _blocks(texts: Sequence[str]) -> Iterator[list[_Place]]:
+def _blocks(texts: Sequence[str], most_windows: int) -> Iterator[list[_Place]]:
     block: list[_Place] = []
     tokens = 0
     for number, text in enumerate(texts):
@@ -70,7 +65,7 @@ def _blocks(texts: Sequence[str]) -> Iterator[list[_Place]]:
             starts, ends = borders.starts[own], borders.ends[own]
             block.append(_Place(text=number, window=window, starts=starts, ends=ends))
             tokens += len(starts)
-            if tokens >= _BLOCK_TOKENS:
+            if tokens >= _BLOCK_TOKENS or len(block) >= most_windows:
                 yield block
                 block, tokens = [], 0
     if block:
@@ -97,8 +92,6 @@ def _marked(tagger: Tagger, block: Sequence[_Place]) -> Iterator[Marked]:
                 )
             ),
             log_probability=min(0.0, float(best[number] - found.log_totals[number])),
-            tokens=last - first,
-            unknown=int(np.count_nonzero(~tokens.known[first:last])),
         )
 
 

@@ -68,14 +68,13 @@ class Seen:
     """Tokens by the columns of a vocabulary; what it does not know is left out.
 
     ``words`` (distinct words, terms), ``at`` as in ``Numbered``, ``pairs`` (tokens, known pairs),
-    ``places`` (tokens, ``PLACES``), ``known`` by token: whether its word was in the training texts.
+    ``places`` (tokens, ``PLACES``).
     """
 
     words: csr_matrix
     at: IntArray
     pairs: csr_matrix
     places: FloatArray
-    known: BoolArray
 
 
 def numbered(windows: Sequence[Window]) -> Numbered:
@@ -184,13 +183,11 @@ def seen(tokens: Numbered, vocabulary: Vocabulary) -> Seen:
         columns += [vocabulary.terms[term] for term in told if term in vocabulary.terms]
         ends.append(len(columns))
     shape = (len(tokens.words), len(vocabulary.terms))
-    known = np.array([terms[0] in vocabulary.terms for terms in tokens.terms], bool)
     return Seen(
         words=csr_matrix((np.ones(len(columns)), np.array(columns, np.int32), ends), shape),
         at=tokens.at,
         pairs=_known_pairs(_pair_codes(tokens, vocabulary.terms), vocabulary.pairs),
         places=tokens.places,
-        known=known[tokens.at[list(_SEEN_AT).index(0)]],
     )
 
 

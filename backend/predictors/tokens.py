@@ -1,7 +1,7 @@
 """A text as tokens with their places: words, single marks, single characters where words have none.
 
-Of 6,605 spans that people marked in two exports of Label Studio, 99.4 % begin and end on a border
-of these tokens once spaces at their ends are left aside; of tokens between spaces 64 % do.
+Of 6,605 spans that people marked in two exports of Label Studio, 99.3 % begin and end on a border
+of these tokens once spaces at their ends are left aside; of tokens between spaces 63 % do.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -151,6 +152,23 @@ def test_a_very_long_text_is_read_in_windows(model: SpansModel) -> None:
     assert len(spans) == 20_000
     assert spans[-1] == (len(sentence) * 9_999 + 18, len(sentence) * 9_999 + 26, "Place")
     assert found.signals[REGION_COUNT][0] == 20_000
+
+
+def test_many_labels_and_many_short_texts_are_answered_in_little_memory() -> None:
+    labels = [f"label {number}" for number in range(60)]
+    texts = [f"word{number} x" for number in range(60)]
+    answers = [
+        spans_text([(0, len(text) - 2, label)]) for text, label in zip(texts, labels, strict=True)
+    ]
+    model = fit_spans(Examples.alike(texts, answers), seed=1)
+    tracemalloc.start()
+    try:
+        found = model.answers(["word7 x"] * 3_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert set(found.texts) == {answers[7]}
+    assert peak < 150e6  # all 3,000 at once would take 350 MB for one table alone
 
 
 def all_taggings(model: SpansModel, text: str) -> dict[tuple[SpanText, ...], float]:
