@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from backend.predictors.embedded import TrainedControl
 from backend.predictors.protocol import ControlModel
 from backend.predictors.sklearn_models import FittedModel
+from backend.predictors.spans import SpansModel, spans_as_plain, spans_from_plain
 from connectors.label_studio.labeling import ControlKind, InputKind
 
 
@@ -103,6 +104,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
     {
         "classifier": Form(
             model=FittedModel, as_plain=_classifier_as_plain, from_plain=_classifier_from_plain
-        )
+        ),
+        "spans": Form(model=SpansModel, as_plain=spans_as_plain, from_plain=spans_from_plain),
     }
 )

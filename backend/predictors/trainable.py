@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from backend.predictors.embedded import TrainedControl
-from backend.predictors.protocol import Examples, Progress, TrainingError, no_progress
+from backend.predictors.protocol import (
+    ControlModel,
+    Examples,
+    Progress,
+    TrainingError,
+    no_progress,
+)
 from backend.predictors.sklearn_models import fit
+from backend.predictors.spans import fit_spans
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 
 
@@ -25,16 +32,17 @@ def fit_control(
         TrainingError: nothing can be learned from the examples, or no model of Labelgate's own
             answers such a control.
     """
-    del progress
     match control.kind, control.input_kind:
         case ControlKind.CHOICE, InputKind.TEXT | InputKind.HYPERTEXT | InputKind.IMAGE:
-            model = fit(
+            model: ControlModel = fit(
                 control.input_kind,
                 examples.inputs,
                 examples.answers,
                 seed=seed,
                 calibrated=calibrated,
             )
+        case ControlKind.SPANS, InputKind.TEXT:
+            model = fit_spans(examples, seed=seed, progress=progress)
         case kind, shown:
             raise TrainingError(
                 f"no model of Labelgate's own answers {control.name!r}, which asks for "
