@@ -57,5 +57,5 @@ def fit_version(
         labels=[labels[task_id] for task_id, _ in usable],
     )
     model = fit(labeling.input_kind, examples.inputs, examples.labels, seed=wanted.seed)
-    memory = remember(wanted_of(policy), model.pipeline, examples)
+    memory = remember(wanted_of(policy), examples)
     return SklearnPredictor(version=wanted.version, model=model, memory=memory)

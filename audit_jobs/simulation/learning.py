@@ -100,7 +100,7 @@ def trained(world: World, slices: Slices, serving: Serving | None, number: int) 
     predictor = SklearnPredictor(
         version=f"v{number}",
         model=model,
-        memory=remember(wanted_of(world.policy), model.pipeline, examples),
+        memory=remember(wanted_of(world.policy), examples),
         forerunner=None if serving is None else replace(serving.predictor, forerunner=None),
     )
     challenger = _challenger(world, predictor, Counter(examples.labels))

@@ -41,13 +41,15 @@ class ControlAnswers:
     ``signals`` are figures that come with them, by their names in ``policies.conditions``, NaN
     where unknown. ``part_scores`` has, for answers of several parts (labels of a set, spans), one
     tuple of probabilities a task, in the order in which the parts stand in the text; None where
-    the answers have no parts.
+    the answers have no parts. ``probabilities`` (n, k) of the model's labels, in their order, are
+    there where an answer is one of them.
     """
 
     texts: ObjectArray
     scores: FloatArray
     signals: Mapping[str, FloatArray] = field(default_factory=dict)
     part_scores: ObjectArray | None = None
+    probabilities: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

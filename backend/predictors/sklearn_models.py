@@ -87,7 +87,8 @@ class SklearnPredictor:
         """How far each input is from what it was trained on; NaN where it kept nothing of it."""
         if self.memory.distances is None:
             return np.full(len(inputs), np.nan)
-        return self.memory.distances.novelties(self.model.pipeline, inputs)
+        scores = self.model.probabilities(inputs).max(axis=1, initial=0.0)
+        return self.memory.distances.novelties(inputs, scores)
 
 
 def fit(

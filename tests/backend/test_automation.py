@@ -92,7 +92,7 @@ def predictor_of(policy: Policy, forerunner: SklearnPredictor | None = None) -> 
     labels = ["A"] * 30 + ["B"] * 30
     model = fit(InputKind.TEXT, texts, labels, seed=1)
     examples = TrainingExamples(task_ids=range(1, 61), inputs=texts, labels=labels)
-    memory = remember(wanted_of(policy), model.pipeline, examples)
+    memory = remember(wanted_of(policy), examples)
     return SklearnPredictor(version="v2", model=model, memory=memory, forerunner=forerunner)
 
 
@@ -141,7 +141,7 @@ def test_rules_answer_before_the_model_and_where_it_cannot() -> None:
     assert found.signals["near_duplicate"][0] == 1
     assert found.signals["near_duplicate"][2] == 0
     assert found.signals["novelty"][0] == pytest.approx(0, abs=1e-6)
-    assert found.signals["novelty"][2] == 1
+    assert 0.8 < found.signals["novelty"][2] <= 1
     assert np.isnan(found.signals["version_disagreement"]).all()  # no version served before
     data: list[dict[str, Any]] = [{"x": "a broken one"}]
     rule = candidates_of(policy, LABELING, predictor_of(policy), ([7], data), lambda _: b"")
@@ -191,7 +191,7 @@ def test_images_are_kept_too(tmp_path: Path) -> None:
     images: list[ModelInput] = list(rng.uniform(0, 1, (20, 768)))
     model = fit(InputKind.IMAGE, images, ["A", "B"] * 10, seed=1)
     examples = TrainingExamples(task_ids=range(20), inputs=images, labels=["A", "B"] * 10)
-    memory = remember(("distances", "twins"), model.pipeline, examples)
+    memory = remember(("distances", "twins"), examples)
     again = artifacts.load(
         tmp_path, artifacts.save(tmp_path, 1, "v1", model, memory), "v1", ["A", "B"]
     )
