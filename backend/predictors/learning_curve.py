@@ -118,10 +118,12 @@ def _advice(sizes: Sequence[int], right: BoolArray, labels: int, seed: int) -> s
     step = next((each for each in _STEPS if each >= now + _NEXT), None)
     if step is None:
         return NOT_YET
-    drawn = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), _RESAMPLES)
-    resampled = _power_law(logs, (~right).astype(np.int64) @ drawn.T, rows)
+    # Rows that the same models answer right are alike, so drawing rows is drawing kinds of them.
+    kinds, counts = np.unique(~right, axis=1, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(rows, counts / rows, _RESAMPLES)
+    resampled = _power_law(logs, kinds.astype(np.int64) @ drawn.T, rows)
     needed = _needed((level, fall), step)[0]
-    low, high = np.quantile(_needed(resampled, step), [0.05, 0.95])
+    low, high = np.quantile(_needed(resampled, step), [0.05, 0.95], method="inverted_cdf")
     if not high < _FURTHEST * labels:
         return NOT_YET
     low, more, high = (_rounded(each - labels) for each in (low, needed, high))

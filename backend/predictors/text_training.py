@@ -99,7 +99,8 @@ def train(
     )
     progress(0.05)
     every = np.arange(len(texts))
-    members = [member for member in lesson.members if member is not Member.NAIVE_BAYES]
+    members: list[Member] = [each for each in lesson.members if each is not Member.NAIVE_BAYES]
+    members = members or list(lesson.members)
     weights: FloatArray = np.full(len(members), 1.0 / len(members))
     learning: LearningCurve | None = None
     if plan.calibrated:
