@@ -8,7 +8,7 @@ its vectors are one more member. Scores are computed in plain arrays
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,8 +35,8 @@ from backend.predictors.text_members import Encoder, compiled
 from backend.predictors.text_training import TextPlan, train
 from policies.domain import FloatArray
 
-# Texts that are scored at once: more would only take memory.
-_CHUNK = 1_000
+# Texts, and characters of them, that are scored at once: more would only take memory.
+_CHUNK, _CHUNK_CHARACTERS = 1_000, 2_000_000
 
 
 class EncoderMissingError(RuntimeError):
@@ -73,7 +73,7 @@ class TextModel:
         """
         use_one_thread()
         texts = [str(text) for text in inputs]
-        parts = [self._decisions(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)]
+        parts = [self._decisions(chunk) for chunk in _chunks(texts)]
         if not parts:
             return np.empty((0, len(self.labels)))
         probabilities: FloatArray = softmax(np.concatenate(parts), axis=1)
@@ -102,6 +102,18 @@ class TextModel:
                 "install the extra 'embeddings', or train the model anew without it"
             )
         return np.asarray(self.encode(texts), np.float64)
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in turn, a few or a single long one at a time."""
+    start = characters = 0
+    for place, text in enumerate(texts):
+        characters += len(text)
+        if place - start == _CHUNK or (place > start and characters > _CHUNK_CHARACTERS):
+            yield texts[start:place]
+            start, characters = place, len(text)
+    if start < len(texts):
+        yield texts[start:]
 
 
 def fit_text(

@@ -4,21 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_digits, make_classification
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.datasets import load_digits
 
 from backend.predictors.protocol import ModelInput, Predictor, TrainingError
 from backend.predictors.sklearn_models import (
     FittedModel,
     SklearnPredictor,
     fit,
-)
-from backend.predictors.temperature import (
-    fit_inverse_temperature,
-    logits,
-    scaled_probabilities,
 )
 from connectors.label_studio.labeling import InputKind
 
@@ -165,43 +157,6 @@ def test_chinese_is_read_by_its_characters() -> None:
     texts: list[ModelInput] = ["银行股价上涨", "球队赢得比赛", "股价下跌了", "比赛很精彩"] * 3
     model = fit(InputKind.TEXT, texts, ["money", "sport"] * 6, seed=1)
     assert accuracy(model, ["今天股价", "明天比赛"], ["money", "sport"]) == 1.0
-
-
-def test_the_temperature_is_that_of_scikit_learn() -> None:
-    features, codes = make_classification(3000, n_classes=3, n_informative=6, random_state=0)
-    folds = StratifiedKFold(5)
-    oracle = CalibratedClassifierCV(
-        LogisticRegression(C=100.0), method="temperature", ensemble=False, cv=folds
-    ).fit(features, codes)
-    held_out = cross_val_predict(
-        LogisticRegression(C=100.0), features, codes, cv=folds, method="decision_function"
-    )
-    inverse_temperature = fit_inverse_temperature(held_out, codes)
-    plain = LogisticRegression(C=100.0).fit(features, codes)
-    ours = scaled_probabilities(plain.decision_function(features), inverse_temperature)
-    # Platt's smoothed targets move it by a trifle at 3,000 rows.
-    assert np.allclose(ours, oracle.predict_proba(features), atol=2e-3)
-
-
-def test_a_few_right_answers_do_not_make_certainty() -> None:
-    decision = np.array([[2.0, -2.0], [-2.0, 2.0], [3.0, -3.0], [-1.0, 1.0]])
-    inverse_temperature = fit_inverse_temperature(decision, np.array([0, 1, 0, 1]))
-    assert scaled_probabilities(decision, inverse_temperature).max() < 0.99
-
-
-def test_overconfidence_is_cooled() -> None:
-    rng = np.random.default_rng(0)
-    decision = rng.normal(0.0, 5.0, (2000, 4))
-    codes = np.where(rng.uniform(size=2000) < 0.6, decision.argmax(axis=1), rng.integers(0, 4))
-    assert fit_inverse_temperature(decision, codes) < 0.5
-
-
-def test_no_held_out_rows_leave_the_confidence_as_it_is() -> None:
-    assert fit_inverse_temperature(np.empty((0, 3)), np.empty(0, dtype=np.int64)) == 1.0
-
-
-def test_a_two_class_decision_becomes_two_logits() -> None:
-    assert np.array_equal(logits(np.array([1.5, -2.0])), [[-1.5, 1.5], [2.0, -2.0]])
 
 
 def test_a_predictor_answers_with_its_model() -> None:

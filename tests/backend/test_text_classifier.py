@@ -232,6 +232,14 @@ def test_a_text_without_any_known_term_is_answered() -> None:
     assert np.isfinite(probabilities).all()
 
 
+def test_long_texts_and_many_are_answered_as_each_alone() -> None:
+    model = fit_text(topic_examples(60), seed=1)
+    texts = ["goal " * 200_001, "bank", "moon " * 300_000, "rocket", *["goal bank"] * 2_050]
+    together = model.probabilities(texts)
+    assert np.allclose(together[:5], [model.probabilities([each])[0] for each in texts[:5]])
+    assert np.allclose(together[5:], together[4])
+
+
 def test_many_examples_are_judged_by_one_held_out_fifth() -> None:
     rng = np.random.default_rng(0)
     labels = [str(label) for label in rng.integers(0, 120, 900)]  # 900 rows x 120 labels
