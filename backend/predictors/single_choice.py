@@ -61,12 +61,17 @@ def taught_by(examples: Examples) -> Taught:
 
 
 def answers_by(labels: Sequence[str], probabilities: FloatArray) -> ControlAnswers:
-    """The most probable label of each row, its probability, and how unsure the row is."""
+    """The most probable label of each row, its probability, and how unsure the row is.
+
+    A row of NaN has no answer: its text is None, its figures are NaN.
+    """
     best = probabilities.argmax(axis=1)
     names = np.empty(len(labels), dtype=np.object_)
     names[:] = labels
+    texts = names[best]
+    texts[np.isnan(probabilities).any(axis=1)] = None
     return ControlAnswers(
-        texts=names[best],
+        texts=texts,
         scores=probabilities[np.arange(len(best)), best],
         signals={MARGIN: margins(probabilities), ENTROPY: entropies(probabilities)},
         probabilities=probabilities,

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
@@ -33,8 +32,9 @@ from backend.predictors.terms import (
 )
 from policies.domain import FloatArray, IntArray
 
-# Texts -> vectors (texts, dimensions), about of unit length.
-Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
+# Texts -> vectors (texts, dimensions), about of unit length; when answers are asked for, a row
+# of NaN says that a vector is not known yet.
+Encoder = Callable[[Sequence[str]], FloatArray]
 
 # A ceiling for memory only: 150 classes on 100,000 terms are 60 MB of coefficients.
 _MAX_TERMS = 100_000

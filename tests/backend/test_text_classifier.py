@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -27,6 +26,7 @@ from backend.predictors.text_classifier import (
 from backend.predictors.text_members import Member
 from backend.predictors.text_training import QUICK, TextPlan
 from policies.conditions import ENTROPY, MARGIN
+from policies.domain import FloatArray
 
 TOPICS = {
     "sport": ["goal", "match", "Team", "win", "season", "coach"],
@@ -316,10 +316,10 @@ def parity(text: str) -> int:
     return sum(map(ord, text)) % 2
 
 
-def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+def encode(texts: Sequence[str]) -> FloatArray:
     """A stand-in for sentence vectors: they mean something, and have some noise."""
     rows = [[parity(text) - 0.5, 0.1 * np.sin(len(text)), 0.1] for text in texts]
-    return np.array(rows, np.float32).reshape(-1, 3)
+    return np.array(rows, np.float64).reshape(-1, 3)
 
 
 def test_an_encoders_vectors_join_where_they_add_something() -> None:
@@ -335,16 +335,31 @@ def test_an_encoders_vectors_join_where_they_add_something() -> None:
     assert accuracy(bound, asked) > 0.95
 
 
+def test_a_text_whose_vector_is_not_known_yet_has_no_answer() -> None:
+    model = fit_text(strange_words(120, 1), seed=1, encode=encode)
+    asked = strange_words(3, 2).inputs
+
+    def cached(texts: Sequence[str]) -> FloatArray:
+        return np.where([[False], [True], [False]], np.nan, encode(texts))
+
+    found = model.with_encoder(cached).answers(asked)
+    assert found.texts[1] is None
+    assert np.isnan(found.scores).tolist() == [False, True, False]
+    assert np.isnan(found.signals[MARGIN]).tolist() == [False, True, False]
+    assert np.isnan(found.signals[ENTROPY]).tolist() == [False, True, False]
+    assert found.texts[0] == model.answers(asked[:1]).texts[0]
+
+
 def test_vectors_that_say_nothing_are_left_out() -> None:
-    def blind(texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.ones((len(texts), 5), np.float32)
+    def blind(texts: Sequence[str]) -> FloatArray:
+        return np.ones((len(texts), 5))
 
     model = fit_text(topic_examples(120), seed=1, encode=blind)
     assert not model.needs_embeddings
 
 
 @pytest.mark.parametrize("vectors", [np.ones((3, 4)), np.ones(60), np.full((60, 4), np.nan)])
-def test_vectors_that_are_none_are_refused(vectors: NDArray[np.float32]) -> None:
+def test_vectors_that_are_none_are_refused(vectors: FloatArray) -> None:
     with pytest.raises(TrainingError, match="one vector a text is needed"):
         fit_text(topic_examples(60), seed=1, encode=lambda _: vectors)
 
