@@ -5,8 +5,8 @@ Labelgate had before) and for the members together, on splits of real texts: thr
 certified on control answers as in production. Then clinc150 as its authors split it: accuracy in
 scope, and how well novelty tells questions out of scope. Then training and serving against a
 scikit-learn pipeline of the same features and, for serving, of the same coefficients. Times are of
-the processor, the best of several. Run: ``python -m benchmarks.text_models``, or with the names of some studies
-for those alone; needs the shared data (``LABELGATE_DATA``).
+the processor, the best of several. Run: ``python -m benchmarks.text_models``, or with the names of
+some studies for those alone; needs the shared data (``LABELGATE_DATA``).
 """
 
 from __future__ import annotations
