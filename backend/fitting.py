@@ -11,7 +11,6 @@ from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, Progress, no_progress
-from backend.predictors.sklearn_models import FittedModel
 from backend.predictors.trainable import fit_control
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
@@ -77,7 +76,7 @@ def fit_tasks(
             control, examples, seed=wanted.seed, progress=_part(wanted.progress, place, labeling)
         )
         if place == 0:
-            memory = remembered(policy, controls[control.name], examples, ids)
+            memory = remembered(policy, examples, ids)
     return EmbeddedPredictor(version=wanted.version, controls=controls, memory=memory)
 
 
@@ -118,11 +117,7 @@ def _part(progress: Progress, place: int, labeling: Labeling) -> Progress:
     return lambda share: progress((place + share) / every)
 
 
-def remembered(
-    policy: Policy, trained: TrainedControl, examples: Examples, ids: Sequence[int]
-) -> Memory:
+def remembered(policy: Policy, examples: Examples, ids: Sequence[int]) -> Memory:
     """What the policy asks a version to keep of the tasks that it was trained on."""
-    if not isinstance(trained.model, FittedModel):
-        return Memory()
     kept = TrainingExamples(task_ids=ids, inputs=examples.inputs, labels=examples.answers)
-    return remember(wanted_of(policy), trained.model.pipeline, kept)
+    return remember(wanted_of(policy), kept)

@@ -27,6 +27,8 @@ from policies.schema import Policy
 
 # What decides which numbers a training comes to; those that are not installed are left out.
 LIBRARIES = ("labelgate", "numpy", "scipy", "scikit-learn", "skops", "torch", "onnxruntime")
+# Of a lineage: accuracies by number of labels, and what to expect of more.
+LEARNING_CURVE = "learning_curve"
 _CHUNK = 2_000
 # What turns labels into a predictor: a change in here may change the model of the same lineage.
 _CODE = ("fitting.py", "predictors")

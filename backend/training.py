@@ -16,9 +16,10 @@ from backend.fitting import Wanted, fit_version
 from backend.foreign import forward_training
 from backend.gate import Verdict
 from backend.leasing import Lease, LeaseLostError, holding
-from backend.lineage import Origin, described, learned_from, lineage_of_project
+from backend.lineage import LEARNING_CURVE, Origin, described, learned_from, lineage_of_project
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.learning_curve import curve_as_plain
 from backend.predictors.protocol import TrainingError
 from backend.promotion import recertify
 from backend.retraining import lease_name
@@ -165,6 +166,8 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         reason=attempt.request.reason,
     )
     says = described(attempt.policy, lineage, origin)
+    if predictor.learning is not None:
+        says[LEARNING_CURVE] = curve_as_plain(predictor.learning)
     verdict, right = judged(
         runtime, project, attempt.policy, slices.holdout, ((predictor, says), champion)
     )

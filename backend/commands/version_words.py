@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from backend.lineage import LEARNING_CURVE
 from backend.store.models import ModelVersion
 from backend.versions import Story, VersionDifference, Versions
 
@@ -62,9 +63,9 @@ def say_story(story: Story) -> None:
         click.echo(f"    {'passed' if check['passed'] else 'failed'}: {check['says']}")
     click.echo("  made of:")
     for name, value in model.lineage.items():
-        if name != "learning_curve":
+        if name != LEARNING_CURVE:
             click.echo(f"    {name}: {_short(value)}")
-    advice = model.lineage.get("learning_curve", {}).get("advice")
+    advice = model.lineage.get(LEARNING_CURVE, {}).get("advice")
     if advice:
         click.echo(f"  learning curve: {advice}")
     for made in story.served:
@@ -111,7 +112,7 @@ def say_diff(versions: tuple[ModelVersion, ModelVersion], found: VersionDifferen
     one, other = versions
     click.echo(f"{one.version} -> {other.version}")
     for name, (before, after) in found.lineage.items():
-        if name != "learning_curve":
+        if name != LEARNING_CURVE:
             click.echo(f"  {name}: {_short(before)} -> {_short(after)}")
     if found.added is None or found.removed is None or found.changed is None:
         click.echo("  examples: not kept of both versions")

@@ -11,7 +11,9 @@ import numpy as np
 
 from backend.predictors.foreign.predictor import with_second
 from backend.predictors.foreign.source import Source
+from backend.predictors.image_classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
+from backend.predictors.learning_curve import LearningCurve
 from backend.predictors.memory import Memory
 from backend.predictors.protocol import (
     Asked,
@@ -21,7 +23,7 @@ from backend.predictors.protocol import (
     Predicted,
     Predictor,
 )
-from backend.predictors.sklearn_models import FittedModel
+from backend.predictors.text_classifier import TextModel
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 from policies.answer_texts import controls_text
 from policies.conditions import ENTROPY, LOWEST_REGION_SCORE, MARGIN, NOVELTY, REGION_COUNT
@@ -30,6 +32,7 @@ from policies.domain import BoolArray, FloatArray, ObjectArray, column
 
 Array = TypeVar("Array", FloatArray, ObjectArray)
 
+_NO_VECTOR = "the text's embedding is not made yet: the next round of jobs makes it"
 # How the figures of several controls are one figure of the task: the most doubtful one.
 _MOST_DOUBTFUL: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     MARGIN: np.fmin,
@@ -68,6 +71,12 @@ class EmbeddedPredictor:
         every = (label for each in self.controls.values() for label in each.model.labels)
         return tuple(dict.fromkeys(every))
 
+    @property
+    def learning(self) -> LearningCurve | None:
+        """How the accuracy of the first control grew with its examples, where that was measured."""
+        first = next(iter(self.controls.values())).model
+        return first.learning if isinstance(first, (TextModel, ImageModel)) else None
+
     def predict(self, asked: Asked) -> Predicted:
         """The answers of all controls as one; the task's score is that of its least sure control.
 
@@ -86,8 +95,8 @@ class EmbeddedPredictor:
             return unanswered(problems)
         values = {name: _values(inputs, good) for name, inputs in read.items()}
         found = {name: trained[name].model.answers(values[name]) for name in values}
-        first = controls[0].name
-        joined = _joined(found, self._novelties(trained[first].model, values[first]))
+        joined = _joined(found)
+        joined = self._with_novelty(joined, values[controls[0].name])
         said = _spread(joined, good, problems)
         return said if self.second is None else with_second(said, asked, self.second)
 
@@ -98,13 +107,12 @@ class EmbeddedPredictor:
             return {controls[0].name: only}
         return self.controls
 
-    def _novelties(
-        self, model: ControlModel, values: Sequence[ModelInput]
-    ) -> dict[str, FloatArray]:
+    def _with_novelty(self, said: ControlAnswers, values: Sequence[ModelInput]) -> ControlAnswers:
         """How far each task is from what the version was trained on, where it keeps that."""
-        if self.memory.distances is None or not isinstance(model, FittedModel):
-            return {}
-        return {NOVELTY: self.memory.distances.novelties(model.pipeline, values)}
+        if self.memory.distances is None:
+            return said
+        novelties = self.memory.distances.novelties(values, said.scores)
+        return replace(said, signals={**said.signals, NOVELTY: novelties})
 
 
 def unanswered(problems: Sequence[str | None] | ObjectArray) -> Predicted:
@@ -159,17 +167,18 @@ def _values(inputs: Inputs, good: BoolArray) -> list[ModelInput]:
     ]
 
 
-def _joined(
-    found: Mapping[str, ControlAnswers], signals: Mapping[str, FloatArray]
-) -> ControlAnswers:
-    """The answers of all controls as one."""
+def _joined(found: Mapping[str, ControlAnswers]) -> ControlAnswers:
+    """The answers of all controls as one; none where one of them has none."""
     if len(found) == 1:
         (only,) = found.values()
-        return replace(only, signals={**only.signals, **signals})
+        return only
     names = sorted(found)
     columns = zip(*(found[name].texts.tolist() for name in names), strict=True)
-    texts = [controls_text(dict(zip(names, row, strict=True))) for row in columns]
-    combined: dict[str, FloatArray] = dict(signals)
+    texts = [
+        None if None in row else controls_text(dict(zip(names, row, strict=True)))
+        for row in columns
+    ]
+    combined: dict[str, FloatArray] = {}
     for answers in found.values():
         for name, values in answers.signals.items():
             other = combined.get(name)
@@ -193,10 +202,13 @@ def _joined_parts(parts: Sequence[ObjectArray | None]) -> ObjectArray | None:
 def _spread(found: ControlAnswers, good: BoolArray, problems: ObjectArray) -> Predicted:
     """The answers to the readable tasks as columns of all tasks."""
     parts, rows = found.part_scores, found.probabilities
+    why, waits = problems.copy(), good.copy()
+    waits[good] = is_none(found.texts)
+    why[waits] = _NO_VECTOR
     return Predicted(
         texts=_placed(found.texts, good, None),
         scores=_placed(found.scores, good, np.nan),
-        problems=problems,
+        problems=why,
         signals={name: _placed(each, good, np.nan) for name, each in found.signals.items()},
         part_scores=None if parts is None else _placed(parts, good, None),
         probabilities=None if rows is None else _placed(rows, good, np.nan),

@@ -12,11 +12,17 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.pipeline import Pipeline
 
-from backend.predictors.novelty import Neighbourhood, neighbourhood
+from backend.predictors.novelty import (
+    RUNS,
+    NearPixels,
+    NearTerms,
+    Neighbourhood,
+    neighbourhood,
+)
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.predictors.shingles import ShingleSets
+from backend.predictors.terms import character_terms
 from backend.predictors.twins import Examples, Near, NearImages, NearTexts, Twins, twins_of
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import NEAR_DUPLICATE, NOVELTY
@@ -74,10 +80,10 @@ def _kept_for(policy: Policy, signals: frozenset[str]) -> tuple[str, ...]:
     return tuple(name for name, asked in wanted.items() if asked)
 
 
-def remember(wanted: Sequence[str], pipeline: Pipeline, examples: TrainingExamples) -> Memory:
-    """What is wanted of the examples that the pipeline was trained on."""
+def remember(wanted: Sequence[str], examples: TrainingExamples) -> Memory:
+    """What is wanted of the examples that a version was trained on."""
     return Memory(
-        distances=neighbourhood(pipeline, examples.inputs) if DISTANCES in wanted else None,
+        distances=neighbourhood(examples.inputs) if DISTANCES in wanted else None,
         twins=(
             twins_of(examples.task_ids, examples.inputs, examples.labels)
             if TWINS in wanted
@@ -104,18 +110,34 @@ def from_plain(values: Mapping[str, Any]) -> Memory:
 
 
 def _plain_distances(distances: Neighbourhood) -> dict[str, Any]:
-    words = distances.words
-    if words is None:
-        return {"pixels": distances.pixels}
-    parts = {"data": words.data, "indices": words.indices, "indptr": words.indptr}
-    return parts | {"shape": list(words.shape)}
+    match distances.near:
+        case NearPixels() as near:
+            return {"pixels": near.pixels, "gamma": near.gamma}
+        case NearTerms() as near:
+            examples = near.examples
+            return {
+                "terms": near.terms.listed,
+                "rarities": near.rarities,
+                "data": examples.data,
+                "indices": examples.indices,
+                "indptr": examples.indptr,
+                "shape": list(examples.shape),
+            }
 
 
 def _distances(values: Mapping[str, Any]) -> Neighbourhood:
     if "pixels" in values:
-        return Neighbourhood(pixels=np.asarray(values["pixels"], np.uint8))
+        pixels = np.asarray(values["pixels"], np.uint8)
+        return Neighbourhood(near=NearPixels(pixels=pixels, gamma=float(values["gamma"])))
+    terms = character_terms(str(values["terms"]), RUNS)
+    rarities = np.asarray(values["rarities"], np.float64)
     parts = (values["data"], values["indices"], values["indptr"])
-    return Neighbourhood(words=csr_matrix(parts, shape=tuple(values["shape"])))
+    examples = csr_matrix(parts, shape=tuple(values["shape"]))
+    if not len(rarities) == examples.shape[0] == terms.size + 1:
+        raise ValueError(
+            f"{terms.size} terms, but {len(rarities)} rarities and examples of {examples.shape[0]}"
+        )
+    return Neighbourhood(near=NearTerms(terms=terms, rarities=rarities, examples=examples))
 
 
 def _plain_twins(twins: Twins) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """How far a task is from everything that a version was trained on: 0 a copy, 1 unlike all of it.
 
-It is one less the cosine to the nearest training example in the model's own feature space: for
-texts that of weighted words, for images that of the Gaussian kernel, where the cosine of two
-pictures is the kernel's value. Words and pairs of words that the model has never seen count as
-dimensions of their own. Without them an odd text of one known word would look like a copy: on the
-questions of clinc150 that are out of its scope, told from those in scope, the area under the curve
-falls from 0.90 to 0.81.
+Two things speak for a task being known: a training example is like it, and the model is sure of its
+answer. ``likeness`` is the cosine to the nearest training example, for texts over runs of three
+characters weighed by rarity (runs never seen are dimensions of their own), for images the value
+of a Gaussian kernel. With ``score``, the calibrated probability of the answer, the odds of being
+known are those of the likeness times the score::
+
+    novelty = (1 - likeness) / ((1 - likeness) + likeness * score)
+
+On the questions of clinc150 that are out of its scope, told from those in scope, the area under the
+curve is 0.95; likeness alone gives 0.92, the score alone 0.94. It reads inputs and scores, never a
+model, so every kind of model has it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,49 +22,97 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import Pipeline
 
+from backend.predictors.image_classifier import kernel_width
 from backend.predictors.protocol import ModelInput
+from backend.predictors.terms import CharacterTerms, character_terms, rarities, weighed
+from backend.predictors.text_members import count_terms
 from policies.domain import FloatArray
 
-# More examples add little to the nearest one, and memory and time to every answer.
+# More examples, or longer ones, add little to the nearest one, and memory and time to every answer.
 MOST_EXAMPLES = 20_000
+_MOST_ENTRIES = 5_000_000
 _CHUNK = 200  # rows at a time: small products stay in the processor's cache
+RUNS = (3, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearTerms:
+    """Training texts as runs of characters: ``examples`` (terms + 1, texts) in rows of unit length.
+
+    ``rarities`` (terms + 1) end with 0, for what was never seen.
+    """
+
+    terms: CharacterTerms
+    rarities: FloatArray
+    examples: csr_matrix
+
+    def likeness(self, inputs: Sequence[ModelInput]) -> FloatArray:
+        """The cosine of each text to the example that is most like it."""
+        counts = self.terms.counts([text_of(each) for each in inputs])
+        rows = weighed(counts, self.rarities)
+        return self._known_shares(counts) * _largest(csr_matrix(rows @ self.examples))
+
+    def _known_shares(self, counts: csr_matrix) -> FloatArray:
+        """The length of each row without the runs never seen, over that with them."""
+        values = (1.0 + np.log(counts.data)) * self.rarities[counts.indices]
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        known = np.bincount(rows, values**2, minlength=counts.shape[0])
+        never = counts.indices == self.terms.size
+        rarest = float(self.rarities.max()) ** 2  # of a run that is in one example
+        unseen = rarest * np.bincount(rows[never], counts.data[never], minlength=counts.shape[0])
+        shares: FloatArray = np.sqrt(known / np.maximum(known + unseen, 1e-300))
+        return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearPixels:
+    """Training images as rows of bytes, and the width of the kernel they are compared by."""
+
+    pixels: NDArray[np.uint8]
+    gamma: float
+
+    def likeness(self, inputs: Sequence[ModelInput]) -> FloatArray:
+        """The kernel's value of each image with the example that is most like it."""
+        apart = cdist(pixels_of(inputs), self.pixels, "sqeuclidean").min(axis=1) / 255.0**2
+        kernel: FloatArray = np.exp(-self.gamma * apart)
+        return kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbourhood:
-    """The training examples as the model sees them: ``words`` by example, or rows of ``pixels``."""
+    """The training examples, to be compared with."""
 
-    words: csr_matrix | None = None
-    pixels: NDArray[np.uint8] | None = None
+    near: NearTerms | NearPixels
 
-    def novelties(self, pipeline: Pipeline, inputs: Sequence[ModelInput]) -> FloatArray:
-        """The novelty of each input, by the pipeline that was trained on the examples."""
+    def novelties(self, inputs: Sequence[ModelInput], scores: FloatArray) -> FloatArray:
+        """The novelty of each input, whose answer has this calibrated probability."""
         alike = [
-            self._alike(pipeline, inputs[start : start + _CHUNK])
+            self.near.likeness(inputs[start : start + _CHUNK])
             for start in range(0, len(inputs), _CHUNK)
         ]
-        return np.clip(1.0 - np.concatenate([np.empty(0), *alike]), 0.0, 1.0)
-
-    def _alike(self, pipeline: Pipeline, inputs: Sequence[ModelInput]) -> FloatArray:
-        """The cosine of each input to the example that is most like it."""
-        if self.pixels is not None:
-            apart = cdist(pixels_of(inputs), self.pixels, "sqeuclidean").min(axis=1) / 255.0**2
-            kernel: FloatArray = np.exp(-float(pipeline[0].gamma) * apart)
-            return kernel
-        terms: TfidfVectorizer = pipeline[0]
-        known = np.array([_known_share(terms, str(text)) for text in inputs])
-        return known * _largest(terms.transform(inputs) @ self.words)
+        likeness = np.clip(np.concatenate([np.empty(0), *alike]), 0.0, 1.0)
+        known = likeness * np.clip(scores, 0.0, 1.0)
+        unlike = 1.0 - likeness
+        # Nothing is known of a copy (0 : 0) but that it is one.
+        return np.where(unlike > 0.0, unlike / np.maximum(unlike + known, 1e-300), 0.0)
 
 
-def neighbourhood(pipeline: Pipeline, inputs: Sequence[ModelInput]) -> Neighbourhood:
-    """The examples that a pipeline was trained on, at most ``MOST_EXAMPLES`` evenly spread."""
-    kept = inputs[:: max(1, -(-len(inputs) // MOST_EXAMPLES))]
-    if isinstance(kept[0], str):
-        return Neighbourhood(words=csr_matrix(pipeline[0].transform(kept).T))
-    return Neighbourhood(pixels=pixels_of(kept))
+def neighbourhood(inputs: Sequence[ModelInput]) -> Neighbourhood | None:
+    """The inputs that a model was trained on, at most ``MOST_EXAMPLES`` evenly spread.
+
+    None where they cannot be compared: no inputs, rows of columns, texts without a character.
+    """
+    kept = inputs[:: _every(len(inputs), MOST_EXAMPLES)]
+    match kept:
+        case [str() | (str(), str()), *_]:
+            near: NearTerms | NearPixels | None = _near_terms([text_of(each) for each in kept])
+        case [np.ndarray(), *_]:
+            pixels = pixels_of(kept)
+            near = NearPixels(pixels=pixels, gamma=kernel_width(pixels / 255.0))
+        case _:
+            near = None
+    return None if near is None else Neighbourhood(near=near)
 
 
 def pixels_of(images: Sequence[ModelInput]) -> NDArray[np.uint8]:
@@ -68,19 +120,30 @@ def pixels_of(images: Sequence[ModelInput]) -> NDArray[np.uint8]:
     return np.rint(np.asarray(images, np.float64) * 255.0).astype(np.uint8)
 
 
-def _known_share(terms: TfidfVectorizer, text: str) -> float:
-    """The length of a text's row without the terms never seen, over that with them."""
-    weights = terms.idf_
-    rarest = float(weights.max())  # what a term that is in one example weighs
-    known = unseen = 0.0
-    for term, count in Counter(terms.build_analyzer()(text)).items():
-        column = terms.vocabulary_.get(term)
-        times = 1.0 + np.log(count)  # as the vectorizer counts: sublinear
-        if column is None:
-            unseen += (times * rarest) ** 2
-        else:
-            known += (times * float(weights[column])) ** 2
-    return float(np.sqrt(known / (known + unseen))) if known else 0.0
+def text_of(given: ModelInput) -> str:
+    """A text, or the two of a pair as one."""
+    return "\n".join(given) if isinstance(given, tuple) else str(given)
+
+
+def _near_terms(texts: Sequence[str]) -> NearTerms | None:
+    read = count_terms(texts, analyzer="char_wb", ngram_range=RUNS)
+    if read is None:
+        return None
+    weights = rarities(read.counts)
+    rows = weighed(read.counts, weights)
+    kept = rows[:: _every(rows.nnz, _MOST_ENTRIES)].astype(np.float32)
+    shape = (kept.shape[0], rows.shape[1] + 1)
+    wider = csr_matrix((kept.data, kept.indices, kept.indptr), shape=shape)
+    return NearTerms(
+        terms=character_terms(read.listed, RUNS),
+        rarities=np.append(weights, 0.0),
+        examples=csr_matrix(wider.T),
+    )
+
+
+def _every(size: int, most: int) -> int:
+    """Which of so many are kept so that at most so many are: every first, second, ..."""
+    return max(1, -(-size // most))
 
 
 def _largest(rows: csr_matrix) -> FloatArray:

@@ -18,7 +18,6 @@ from backend.predictors.automation import rule_answers
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.language import known_languages, language_of
 from backend.predictors.protocol import ModelInput, Predictor
-from backend.predictors.sklearn_models import FittedModel
 from backend.retraining import request_if_due
 from backend.routing import route
 from backend.store.certificates import valid_certification
@@ -141,7 +140,7 @@ def test_rules_answer_before_the_model_and_where_it_cannot() -> None:
     assert found.signals["near_duplicate"][0] == 1
     assert found.signals["near_duplicate"][2] == 0
     assert found.signals["novelty"][0] == pytest.approx(0, abs=1e-6)
-    assert found.signals["novelty"][2] == 1
+    assert 0.8 < found.signals["novelty"][2] <= 1
     assert np.isnan(found.signals["version_disagreement"]).all()  # no version served before
     data: list[dict[str, Any]] = [{"x": "a broken one"}]
     rule = candidates_of(policy, version_2(policy), asked(LABELING, data))
@@ -190,10 +189,9 @@ def test_images_are_kept_too(tmp_path: Path) -> None:
     policy = make_policy(routes=SIGNAL_ROUTES, automation=[{"kind": "exact_duplicate"}])
     made = predictor_of(images, ["A", "B"] * 10, kind=InputKind.IMAGE, policy=policy)
     again = artifacts.load(tmp_path, artifacts.save(tmp_path, 1, made), "v1", ["A", "B"])
-    kept, model = again.memory.distances, again.controls["label"].model
+    kept = again.memory.distances
     assert kept is not None
-    assert isinstance(model, FittedModel)
-    assert kept.novelties(model.pipeline, images[:3]).tolist() == pytest.approx([0] * 3, abs=1e-6)
+    assert kept.novelties(images[:3], np.ones(3)).tolist() == pytest.approx([0] * 3, abs=1e-6)
     assert again.memory.twins is not None
     assert again.memory.twins.exact(([50], images[3:4])).tolist() == ["B"]
 

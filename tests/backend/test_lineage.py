@@ -161,13 +161,13 @@ def test_the_fingerprint_is_the_same_in_every_process(worked: WorkedProject) -> 
     """Addresses, times and the order of sets differ from one process to the next."""
     program = (
         "import sys, tempfile; from pathlib import Path\n"
-        "from backend.predictors import artifacts, sklearn_models\n"
+        "from backend.predictors import artifacts\n"
         "from backend.predictors.fingerprints import fingerprint\n"
-        "from connectors.label_studio.labeling import InputKind\n"
+        "from tests.fakes.predictors import predictor_of\n"
         "texts = [f'{word} {n}' for word in ('apples', 'engines') for n in range(20)]\n"
-        "model = sklearn_models.fit(InputKind.TEXT, texts, ['A'] * 20 + ['B'] * 20, seed=1)\n"
+        "model = predictor_of(texts, ['A'] * 20 + ['B'] * 20)\n"
         "folder = Path(tempfile.mkdtemp())\n"
-        "made = artifacts.save(folder, 1, 'v1', model)\n"
+        "made = artifacts.save(folder, 1, model)\n"
         "print(fingerprint((folder / made.path).read_bytes()), made.sha256)"
     )
     said = [

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from backend.predictors.sklearn_models import fit
-from connectors.label_studio.labeling import InputKind
+from backend.predictors.protocol import Examples
+from backend.predictors.text_classifier import fit_text
 from policies.domain import BoolArray, FloatArray, IntArray, ObjectArray
 from policies.thresholds import certify, grid_from_scores
 
@@ -74,7 +74,7 @@ def clinc(data_folder: Path) -> Scored:
     order = np.random.default_rng(0).permutation(len(rows)).tolist()
     training, rest = ([rows[place] for place in part] for part in (order[:3_000], order[3_000:]))
     labels = [row["label"] for row in training]
-    model = fit(InputKind.TEXT, [row["text"] for row in training], labels, seed=0)
+    model = fit_text(Examples.alike([row["text"] for row in training], labels), seed=0)
     probabilities = model.probabilities([row["text"] for row in rest])
     said = np.array(model.labels, dtype=np.object_)[probabilities.argmax(axis=1)]
     truth = np.array([row["label"] for row in rest], dtype=np.object_)
