@@ -40,6 +40,7 @@ INTERVAL_WIDTH = "interval_width"
 
 # Two numbers this close are equal: a tolerance of 0.1 takes 0.3 for 0.4, whatever floats say.
 _CLOSE = 1e-9
+_LARGEST = 1e100  # sums and squares of numbers stay numbers
 _LEAST_MISS = 1e-9  # of half the range; fits that never miss would have spreads of 0
 
 
@@ -206,9 +207,10 @@ def _fit(problem: _Problem, seed: int, progress: Progress) -> NumberModel:
         )
     lessons = lessons_of(examples, seed=seed)
     lowest, highest = float(targets.min()), float(targets.max())
-    unit = highest / 2.0 - lowest / 2.0  # halves first: the range of all floats is no float
-    middle = highest / 2.0 + lowest / 2.0
-    standard = targets / unit - middle / unit
+    if max(-lowest, highest) > _LARGEST:
+        raise TrainingError(f"the number {max(-lowest, highest):g}: up to {_LARGEST:g} are learned")
+    unit, middle = (highest - lowest) / 2.0, (highest + lowest) / 2.0
+    standard = (targets - middle) / unit  # from -1 to 1
     held, ridge = best_ridge(lessons, standard, progress)
     weights = lessons.weights[held.rows]
     misses = standard[held.rows] - held.values

@@ -161,4 +161,5 @@ def _figures(probabilities: FloatArray) -> FloatArray:
     if not len(probabilities):
         return np.empty((0, 1))
     best = np.clip(probabilities.max(axis=1), _TINY, 1.0 - _TINY)
-    return logit(best)[:, None]
+    odds: FloatArray = logit(best)[:, None]
+    return odds

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
+from scipy.sparse import csc_matrix, csr_matrix, hstack
 from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -235,7 +235,9 @@ def _decided(learned: _Learned, fits: Sequence[_Fit], matrix: Matrix) -> list[_D
 
 def _dense(product: Any) -> FloatArray:
     """A product as an array: that of texts is sparse, that of images is not."""
-    dense: FloatArray = csr_matrix(product).toarray() if issparse(product) else product
+    if isinstance(product, np.ndarray):
+        return product
+    dense: FloatArray = product.toarray()
     return dense
 
 

@@ -153,7 +153,7 @@ def trees_of(
     nodes = np.concatenate([tree.nodes for tree in flat])
     shift = np.repeat(offsets, sizes)
     leaf = nodes["is_leaf"].astype(bool)
-    by_code = nodes["is_categorical"].astype(bool) & ~leaf
+    by_code = _by_code(nodes)
     choices, known = _choices(grown, flat)
     before = np.cumsum([0, *(len(tree.raw_left_cat_bitsets) for tree in flat)])[:-1]
     choice = nodes["bitset_idx"].astype(np.int64) + np.repeat(before, sizes)
@@ -175,6 +175,17 @@ def trees_of(
     )
 
 
+def _by_code(nodes: NDArray[np.void]) -> BoolArray:
+    """Which nodes send rows by their code.
+
+    Not those that tell missing categories from all others: they have an infinite limit and no bits
+    of their own, so scikit-learn 1.9 sends rows there by the bits of another node.
+    """
+    inner = (nodes["is_categorical"] > 0) & (nodes["is_leaf"] == 0)
+    by_code: BoolArray = inner & np.isfinite(nodes["num_threshold"])
+    return by_code
+
+
 def _limits(
     numbers: FloatArray, columns: IntArray, unlimited: BoolArray, bins: Sequence[FloatArray]
 ) -> FloatArray:
@@ -194,7 +205,7 @@ def _choices(grown: Any, flat: list[Any]) -> tuple[BoolArray, BoolArray]:
         known[column, codes[~np.isnan(codes)].astype(np.int64)] = True
     rows = []
     for tree in flat:
-        splits = tree.nodes[(tree.nodes["is_categorical"] > 0) & (tree.nodes["is_leaf"] == 0)]
+        splits = tree.nodes[_by_code(tree.nodes)]
         found = np.zeros((len(tree.raw_left_cat_bitsets), 256), np.bool_)
         for place, column in zip(splits["bitset_idx"], splits["feature_idx"], strict=True):
             bits = tree.raw_left_cat_bitsets[place].view(np.uint8)

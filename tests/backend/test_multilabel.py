@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.model_files import through_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,8 @@ from backend.predictors.multilabel import SetModel, fit_sets, sets_as_plain, set
 from backend.predictors.protocol import Examples, ModelInput, TrainingError
 from policies.answer_texts import labels_of_set, set_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
+from policies.domain import BoolArray, FloatArray
+from tests.fakes.model_files import through_file
 
 WORDS = {
     "anger": ["furious", "hate", "rage"],
@@ -155,7 +156,7 @@ def test_progress_rises_to_one_and_can_stop_the_training() -> None:
         fit_sets(Examples.alike(*worded(40)), seed=0, progress=stop)
 
 
-def worth(rule: SetRule, probabilities: np.ndarray, truths: np.ndarray) -> float:
+def worth(rule: SetRule, probabilities: FloatArray, truths: BoolArray) -> float:
     chosen = rule.sets(probabilities)
     both = 2 * (chosen & truths).sum() / max(1, chosen.sum() + truths.sum())
     return float(both + (chosen == truths).all(axis=1).mean())

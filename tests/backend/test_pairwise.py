@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.model_files import through_file
 
 from backend.predictors.pairwise import fit_pairs, pairs_as_plain, pairs_from_plain
 from backend.predictors.protocol import Examples, ModelInput, TrainingError
 from policies.conditions import MARGIN
+from tests.fakes.model_files import through_file
 
 GOOD, BAD = ["clear", "kind", "correct"], ["rude", "wrong", "vague"]
 

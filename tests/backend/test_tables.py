@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.model_files import through_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
@@ -37,6 +36,7 @@ from backend.predictors.trees import (
 )
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray
+from tests.fakes.model_files import through_file
 
 
 def customers(rows: int, seed: int = 0) -> tuple[list[ModelInput], list[str]]:
@@ -167,13 +167,14 @@ def test_a_row_is_the_fields_named_and_what_cannot_be_a_column_is_told() -> None
 
 def test_a_table_is_the_object_under_its_key() -> None:
     assert row_of_table({"t": {"age": 3, "ok": True}}, "t") == {"age": 3, "ok": True}
-    for data, message in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"t": [1]}, "not a list"),
         ({"t": None}, "not null"),
         ({"u": {}}, "no key 't'"),
         ({"t": {"x": [1]}}, r"data\['t'\]\['x'\]"),
         ({"t": dict.fromkeys(map(str, range(1001)))}, "1,001 columns"),
-    ]:
+    ]
+    for data, message in wrong:
         with pytest.raises(RowError, match=message):
             row_of_table(data, "t")
 
@@ -189,7 +190,7 @@ def drawn(rows: int, seed: int, codes: int) -> FloatArray:
             np.round(rng.normal(size=rows)),
         ]
     ).astype(np.float64)
-    matrix[rng.random(matrix.shape) < 0.1] = np.nan
+    matrix[:, 2:][rng.random((rows, 2)) < 0.1] = np.nan
     return matrix
 
 
@@ -205,6 +206,7 @@ def test_trees_say_what_scikit_learn_says(rows: int, seed: int, codes: int, clas
     told = np.nan_to_num(matrix[:, 1] % 3 + matrix[:, 2], nan=1.0)
     kinds = {"max_iter": 8, "min_samples_leaf": 1, "categorical_features": [0, 1]}
     grown: Any
+    targets: Any
     if classes:
         targets = (told * 7).astype(np.int64) % classes
         targets[:classes] = np.arange(classes)
@@ -215,10 +217,20 @@ def test_trees_say_what_scikit_learn_says(rows: int, seed: int, codes: int, clas
     bins = bins_of(matrix, 2)
     grown.fit(binned(matrix, bins), targets)
     asked = drawn(300, seed + 1, 250)
+    asked[::7, :2] = np.nan
     numbers = binned(asked, bins)
     wanted = grown.decision_function(numbers) if classes else grown.predict(numbers)
     trees = trees_from_plain(through_file(trees_as_plain(trees_of(grown, bins))))
     assert trees.values(asked) == pytest.approx(wanted.reshape(300, -1), abs=1e-9)
+
+
+def test_a_missing_category_is_told_from_all_others() -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.integers(0, 4, (200, 2)).astype(np.float64)
+    matrix[rng.random(matrix.shape) < 0.4] = np.nan
+    codes = np.isnan(matrix[:, 0]).astype(np.int64) + (matrix[:, 1] == 2)
+    trees = grow_classes(matrix, codes, np.ones(200), categorical=2, seed=0)
+    assert (trees.values(matrix).argmax(axis=1) == codes).all()
 
 
 def test_a_column_without_any_value_is_no_trouble() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.model_files import through_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from backend.predictors.taxonomy import fit_paths, paths_as_plain, paths_from_pl
 from backend.predictors.taxonomy_tree import tree_of
 from policies.answer_texts import path_text
 from policies.conditions import ENTROPY, MARGIN
+from tests.fakes.model_files import through_file
 
 WORDS = {
     "Food": ["eat", "tasty", "plate"],
