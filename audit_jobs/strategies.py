@@ -21,9 +21,9 @@ from audit_jobs.measures.strategy_gains import (
     compared,
     pooled_gains,
 )
-from backend.fitting import examples_of
+from backend.fitting import asked_of, examples_of
 from backend.predictors.protocol import Examples, ModelInput, TrainingError
-from backend.predictors.trainable import fit_control
+from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.cycles import Asked, asked_labels, training_starts
@@ -31,9 +31,10 @@ from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import STRATEGIES, Report, newest_report, store_report
 from backend.store.tasks import stored_tasks
-from connectors.label_studio.labeling import Control, Labeling, parse_labeling
+from connectors.label_studio.labeling import Control, parse_labeling
 from policies.domain import FloatArray, column
 from policies.loading import parse_policy
+from policies.schema import Policy
 
 SEEDS = 3
 # A cycle costs a training for each strategy and seed: the newest ones are measured first.
@@ -65,7 +66,7 @@ class _World:
         for control, known in self.controls:
             inputs, answers = zip(*(known[task_id] for task_id in training), strict=True)
             examples = Examples.alike(inputs, answers)
-            trained = fit_control(control, examples, seed=seed, calibrated=False)
+            trained = fit_control(control, examples, Lesson(seed=seed, calibrated=False))
             asked, truth = zip(*(known[task_id] for task_id in self.tests), strict=True)
             right *= trained.model.answers(asked).texts == column(truth)
         return right
@@ -85,7 +86,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     waiting = [each for each in _cycles(starts, asked, slices) if each.version not in known]
     if not waiting or len(slices.control) < LEAST_TESTS:
         return {"state": "nothing new", "cycles": len(done)}
-    world = _world(runtime, project, slices)
+    world = _world(runtime, project, policy, slices)
 
     cycles = [*done, *(_measured(world, cycle) for cycle in reversed(waiting[-CYCLES_A_RUN:]))]
     gains = pooled_gains([trial for cycle in cycles for trial in trials_of(cycle)])
@@ -119,15 +120,21 @@ def _cycles(
         since = until
 
 
-def _world(runtime: Runtime, project: ConnectedProject, slices: LabelledSlices) -> _World:
-    labeling: Labeling = parse_labeling(project.label_config)
+def _world(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, slices: LabelledSlices
+) -> _World:
+    labeling, fields = asked_of(parse_labeling(project.label_config), policy)
     labels = {**slices.training, **slices.control}
     with runtime.reads() as session:
         tasks = stored_tasks(session, project.id, sorted(labels))
     controls = []
     for control in labeling.controls:
         ids, examples = examples_of(
-            labeling, control, (tasks, labels), {}, lambda path: runtime.tool().download(path)
+            labeling,
+            control,
+            (tasks, labels),
+            {},
+            (lambda path: runtime.tool().download(path), fields),
         )
         known = zip(examples.inputs, examples.answers, strict=True)
         controls.append((control, dict(zip(ids, known, strict=True))))

@@ -11,12 +11,14 @@ from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, Progress, no_progress
-from backend.predictors.trainable import fit_control
+from backend.predictors.text_members import Encoder
+from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import StoredTask, stored_tasks
 from connectors.label_studio.labeling import Control, Labeling, parse_labeling
 from policies.answer_texts import controls_of
+from policies.models import Embedded
 from policies.schema import Policy
 
 
@@ -31,6 +33,7 @@ class Wanted:
     seed: int
     progress: Progress = no_progress
     weights: Mapping[int, float] = field(default_factory=dict)
+    encode: Encoder | None = None
 
 
 def fit_version(
@@ -68,16 +71,26 @@ def fit_tasks(
     Raises
         TrainingError: nothing can be learned from them.
     """
-    controls: dict[str, TrainedControl] = {}
+    trained: dict[str, TrainedControl] = {}
     memory = Memory()
-    for place, control in enumerate(labeling.controls):
-        ids, examples = examples_of(labeling, control, answered, wanted.weights, download)
-        controls[control.name] = fit_control(
-            control, examples, seed=wanted.seed, progress=_part(wanted.progress, place, labeling)
+    read, fields = asked_of(labeling, policy)
+    for place, control in enumerate(read.controls):
+        ids, examples = examples_of(read, control, answered, wanted.weights, (download, fields))
+        lesson = Lesson(
+            seed=wanted.seed,
+            progress=_part(wanted.progress, place, read),
+            encode=wanted.encode,
         )
+        trained[control.name] = fit_control(control, examples, lesson)
         if place == 0:
             memory = remembered(policy, examples, ids)
-    return EmbeddedPredictor(version=wanted.version, controls=controls, memory=memory)
+    return EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
+
+
+def fields_of(policy: Policy) -> tuple[str, ...]:
+    """The fields of the tasks' data that the policy's model reads; () where it reads what is shown."""
+    model = policy.model
+    return tuple(model.fields or ()) if isinstance(model, Embedded) else ()
 
 
 def examples_of(
@@ -85,11 +98,14 @@ def examples_of(
     control: Control,
     answered: tuple[Sequence[StoredTask], Mapping[int, str]],
     weights: Mapping[int, float],
-    download: Download,
+    reading: tuple[Download, Sequence[str]],
 ) -> tuple[list[int], Examples]:
-    """The tasks that teach a control something, and what is learned from each."""
+    """The tasks that teach a control something, and what is learned from each.
+
+    ``reading`` is how their data are read: what fetches files, and the fields that a policy names.
+    """
     tasks, labels = answered
-    inputs = read_inputs(control, [task.data for task in tasks], download)
+    inputs = read_inputs(control, [task.data for task in tasks], *reading)
     usable = [
         (task.id, value, text)
         for task, value in zip(tasks, inputs.values, strict=True)

@@ -29,7 +29,7 @@ from backend.predictors import artifacts
 from backend.predictors.artifacts import Artifact
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Examples
-from backend.predictors.trainable import fit_control
+from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.certificates import store_certification
@@ -86,7 +86,7 @@ def store_project_with_model(runtime: Runtime) -> Artifact:
     now = datetime.now(UTC)
     shown, topics = zip(*[text(10_000_000 + row) for row in range(2_000)], strict=True)
     (control,) = parse_labeling(CONFIG).controls
-    trained = fit_control(control, Examples.alike(shown, topics), seed=1)
+    trained = fit_control(control, Examples.alike(shown, topics), Lesson(seed=1))
     model = EmbeddedPredictor(version=VERSION, controls={control.name: trained})
     artifact = artifacts.save(runtime.settings.models_dir, PROJECT, model)
     digest = policy_hash(parse_policy(POLICY))

@@ -51,6 +51,7 @@ def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifac
             "controls": [
                 control_as_plain(name, trained) for name, trained in predictor.controls.items()
             ],
+            "fields": list(predictor.fields),
             "memory": as_plain(predictor.memory),
         },
         compression=zipfile.ZIP_DEFLATED,
@@ -149,11 +150,17 @@ def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"model file {path}: it is no skops file: {error}") from error
     match found:
-        case {"format": 4, "controls": [_, *_] as controls, "memory": dict() as memory}:
+        case {
+            "format": 4,
+            "controls": [_, *_] as controls,
+            "fields": [*fields],
+            "memory": dict() as memory,
+        }:
             try:
                 return EmbeddedPredictor(
                     version=version,
                     controls=dict(control_from_plain(values) for values in controls),
+                    fields=tuple(map(str, fields)),
                     memory=from_plain(memory),
                 )
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

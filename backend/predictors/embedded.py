@@ -55,12 +55,14 @@ class TrainedControl:
 class EmbeddedPredictor:
     """The models of a project by the names of its controls, with what they keep of the examples.
 
+    ``fields`` are those of the tasks' data that it reads instead of what the project shows.
     ``forerunner`` is the version that served before, ``second`` another model that is asked too,
     where the policy looks at what they say.
     """
 
     version: str
     controls: Mapping[str, TrainedControl]
+    fields: tuple[str, ...] = ()
     memory: Memory = field(default_factory=Memory)
     forerunner: Predictor | None = None
     second: Source | None = None
@@ -84,11 +86,16 @@ class EmbeddedPredictor:
         done.
         """
         n, controls = len(asked.task_ids), asked.labeling.controls
+        if self.fields:
+            controls = as_tables(controls)
         trained = self._for(controls)
         unfit = _unfit(trained, controls)
         if unfit is not None:
             return unanswered([unfit] * n)
-        read = {each.name: read_inputs(each, asked.data, asked.download) for each in controls}
+        read = {
+            each.name: read_inputs(each, asked.data, asked.download, self.fields)
+            for each in controls
+        }
         problems = _problems(list(read.values()), n)
         good = is_none(problems)
         if not good.any():
@@ -113,6 +120,11 @@ class EmbeddedPredictor:
             return said
         novelties = self.memory.distances.novelties(values, said.scores)
         return replace(said, signals={**said.signals, NOVELTY: novelties})
+
+
+def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:
+    """The controls as if their objects showed tables: what they read are fields of the data."""
+    return tuple(replace(each, input_kind=InputKind.TABLE) for each in controls)
 
 
 def unanswered(problems: Sequence[str | None] | ObjectArray) -> Predicted:

@@ -13,6 +13,7 @@ _FOLDS = 5
 # Above so many rows, or rows times classes, one held-out fifth stands for all five: it has rows
 # enough for the few numbers that are judged by it, and four more fits would cost minutes.
 _MANY_ROWS, _LARGE = 5_000, 100_000
+_MANY_FIGURES = 5_000_000  # of outputs that are learned together, in one pass over the rows
 
 
 def folds(codes: IntArray, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
@@ -27,7 +28,23 @@ def folds(codes: IntArray, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
     fold = np.empty(len(codes), dtype=np.int64)
     fold[dealt] = np.arange(len(codes)) % _FOLDS
     fold[counts[codes] == 1] = -1
-    for number in range(folds_used(codes)):
+    yield from _parts(fold, folds_used(codes))
+
+
+def row_folds(rows: int, outputs: int, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """The same for rows of no single class, each of which is learned from for so many ``outputs``.
+
+    Nothing where there are fewer than two rows: none can stand aside.
+    """
+    if rows < 2:
+        return
+    fold = np.empty(rows, np.int64)
+    fold[np.random.default_rng(seed).permutation(rows)] = np.arange(rows) % _FOLDS
+    yield from _parts(fold, 1 if rows * outputs > _MANY_FIGURES else _FOLDS)
+
+
+def _parts(fold: IntArray, used: int) -> Iterator[tuple[IntArray, IntArray]]:
+    for number in range(used):
         held_out = np.flatnonzero(fold == number)
         if len(held_out):
             yield np.flatnonzero(fold != number), held_out

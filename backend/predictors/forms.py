@@ -9,8 +9,17 @@ from typing import Any
 
 from backend.predictors.embedded import TrainedControl
 from backend.predictors.image_classifier import ImageModel, image_as_plain, image_from_plain
+from backend.predictors.multilabel import SetModel, sets_as_plain, sets_from_plain
+from backend.predictors.pairwise import PairModel, pairs_as_plain, pairs_from_plain
 from backend.predictors.protocol import ControlModel
+from backend.predictors.regression import NumberModel, numbers_as_plain, numbers_from_plain
 from backend.predictors.spans import SpansModel, spans_as_plain, spans_from_plain
+from backend.predictors.table_choice import (
+    TableChoice,
+    table_choice_as_plain,
+    table_choice_from_plain,
+)
+from backend.predictors.taxonomy import PathModel, paths_as_plain, paths_from_plain
 from backend.predictors.text_classifier import TextModel, text_as_plain, text_from_plain
 from connectors.label_studio.labeling import ControlKind, InputKind
 
@@ -53,5 +62,14 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "text": Form(model=TextModel, as_plain=text_as_plain, from_plain=text_from_plain),
         "image": Form(model=ImageModel, as_plain=image_as_plain, from_plain=image_from_plain),
         "spans": Form(model=SpansModel, as_plain=spans_as_plain, from_plain=spans_from_plain),
+        "sets": Form(model=SetModel, as_plain=sets_as_plain, from_plain=sets_from_plain),
+        "paths": Form(model=PathModel, as_plain=paths_as_plain, from_plain=paths_from_plain),
+        "numbers": Form(
+            model=NumberModel, as_plain=numbers_as_plain, from_plain=numbers_from_plain
+        ),
+        "table": Form(
+            model=TableChoice, as_plain=table_choice_as_plain, from_plain=table_choice_from_plain
+        ),
+        "pairs": Form(model=PairModel, as_plain=pairs_as_plain, from_plain=pairs_from_plain),
     }
 )

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from backend.predictors.images import ImageError, read_image
 from backend.predictors.protocol import ModelInput
+from backend.predictors.table_rows import RowError, row_of, row_of_table
 from connectors.annotation_tool import AnnotationToolRefusedError
 from connectors.label_studio.labeling import Control, InputKind
 
@@ -43,13 +44,18 @@ class Inputs:
     problems: list[str | None]
 
 
-def read_inputs(control: Control, data: Sequence[Mapping[str, Any]], download: Download) -> Inputs:
-    """Read what a control's object shows, task by task.
+def read_inputs(
+    control: Control,
+    data: Sequence[Mapping[str, Any]],
+    download: Download,
+    fields: Sequence[str] = (),
+) -> Inputs:
+    """Read what a control's object shows, task by task; with ``fields`` those of the data instead.
 
     A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
-    as an array of pixels (``backend.predictors.images``), a pair as its two texts. Nothing is ever
-    fetched but files that were uploaded to Label Studio, through ``download``: other addresses are
-    a problem.
+    as an array of pixels (``backend.predictors.images``), a table as the columns of its row, a
+    pair as its two texts. Nothing is ever fetched but files that were uploaded to Label Studio,
+    through ``download``: other addresses are a problem.
 
     Problems are safe to print and to send as JSON.
 
@@ -60,8 +66,8 @@ def read_inputs(control: Control, data: Sequence[Mapping[str, Any]], download: D
     problems: list[str | None] = []
     for task_data in data:
         try:
-            value = _read(control, task_data, download)
-        except (_UnreadableError, ImageError, AnnotationToolRefusedError) as error:
+            value = row_of(task_data, fields) if fields else _read(control, task_data, download)
+        except (_UnreadableError, ImageError, RowError, AnnotationToolRefusedError) as error:
             values.append(None)
             problems.append(_printable(str(error)))
         else:
@@ -80,6 +86,8 @@ def _read(control: Control, task_data: Mapping[str, Any], download: Download) ->
             return _readable(without_tags(_text(key, value)), key)
         case InputKind.IMAGE:
             return read_image(_image_bytes(key, value, download))
+        case InputKind.TABLE:
+            return row_of_table(task_data, key)
         case InputKind.PAIR:
             other = control.data_keys[1]
             right = _readable(_text(other, _value(task_data, other)), other)

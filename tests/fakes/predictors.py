@@ -9,7 +9,7 @@ from typing import Any
 from backend.fitting import remembered
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Asked, Examples, ModelInput, Predictor
-from backend.predictors.trainable import fit_control
+from backend.predictors.trainable import Lesson, fit_control
 from connectors.label_studio.labeling import InputKind, Labeling, single_choice
 from policies.schema import Policy
 
@@ -28,7 +28,7 @@ def predictor_of(
     offered = tuple(sorted(set(labels)))
     (control,) = single_choice(name, "text", kind, "text", offered).controls
     examples = Examples.alike(inputs, labels)
-    trained = fit_control(control, examples, seed=1)
+    trained = fit_control(control, examples, Lesson(seed=1))
     made = EmbeddedPredictor(version=version, controls={name: trained}, forerunner=forerunner)
     if policy is None:
         return made
