@@ -18,7 +18,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.retraining import Standing, ask_by_hand, attended, standing, standings
+from backend.retraining import Standing, ask_visibly, attended, standing, standings
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.training import CANCELLED, FAILED, REFUSED, cancel_training
@@ -96,7 +96,7 @@ def _ask(runtime: Runtime, project: ConnectedProject, *, as_json: bool, wait: bo
     reason = f"asked for by command ({_user()})"
     policy = parse_policy(project.policy_text)
     with runtime.sessions.begin() as session:
-        request = ask_by_hand(session, project, policy, reason, runtime.now())
+        request = ask_visibly(session, project, policy, reason, runtime.now())
     if wait and request.open:
         _see_through(runtime, project, request.id)
     with runtime.reads() as session:
