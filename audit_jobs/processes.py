@@ -26,6 +26,7 @@ _TOO_LITTLE = re.compile(
     r"MemoryError|bad_alloc|failed to map segment|[Cc]annot allocate memory|can't start new thread"
     r"|[Mm]emory allocation"
 )
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS")
 _STOP_S = 10.0  # for an orderly end; then it is killed
 _MEMORY_SHARE = 0.75  # of the machine: the rest is for what serves
 _CONTAINER_LIMITS = (
@@ -105,9 +106,15 @@ def _how(code: int, tail: str, limit_mb: int | None) -> str:
         return f"ended with code {code}: {said}"
     if -code == signal.SIGKILL:
         return f"was killed, by somebody or by the system for want of memory: {said}"
+    named = f"signal {-code}"
     with contextlib.suppress(ValueError):
-        return f"died of {signal.Signals(-code).name}: {said}"
-    return f"died of signal {-code}: {said}"
+        named = signal.Signals(-code).name
+    if limit_mb is not None and named in _CRASHES:
+        return (
+            f"died of {named}; some libraries do where memory ends, and it may take {limit_mb} MB "
+            f"(LABELGATE_TRAIN_MEMORY_MB): {said}"
+        )
+    return f"died of {named}: {said}"
 
 
 def _give_way(pid: int) -> None:

@@ -18,7 +18,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.retraining import Standing, ask_by_hand, standing, standings
+from backend.retraining import Standing, ask_visibly, attended, standing, standings
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.training import CANCELLED, FAILED, REFUSED, cancel_training
@@ -96,7 +96,7 @@ def _ask(runtime: Runtime, project: ConnectedProject, *, as_json: bool, wait: bo
     reason = f"asked for by command ({_user()})"
     policy = parse_policy(project.policy_text)
     with runtime.sessions.begin() as session:
-        request = ask_by_hand(session, project, policy, reason, runtime.now())
+        request = ask_visibly(session, project, policy, reason, runtime.now())
     if wait and request.open:
         _see_through(runtime, project, request.id)
     with runtime.reads() as session:
@@ -116,10 +116,8 @@ def _see_through(runtime: Runtime, project: ConnectedProject, request_id: int) -
     shown.start()
     try:
         while _standing(runtime, request_id).request.open:
-            try:
-                run_job(runtime, "retrain", project)
-            except JobFailedError as error:  # counted with the request, which ends it in time
-                click.echo(str(error), err=True)
+            if not _attended(runtime, project):
+                _carry_out(runtime, project)
             ended.wait(_LOOK_S)  # nobody sets it here: somebody else may be at it
     except KeyboardInterrupt:
         click.echo(f"request {request_id} stays asked for; --cancel takes it back", err=True)
@@ -127,6 +125,18 @@ def _see_through(runtime: Runtime, project: ConnectedProject, request_id: int) -
     finally:
         ended.set()
         shown.join()
+
+
+def _carry_out(runtime: Runtime, project: ConnectedProject) -> None:
+    try:
+        run_job(runtime, "retrain", project)
+    except JobFailedError as error:  # counted with the request, which ends it in time
+        click.echo(str(error), err=True)
+
+
+def _attended(runtime: Runtime, project: ConnectedProject) -> bool:
+    with runtime.reads() as session:
+        return attended(session, project.id)
 
 
 def _watch(runtime: Runtime, request_id: int, ended: threading.Event) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
+from backend.predictors.embedded import EmbeddedPredictor, TrainedControl, as_tables
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, Progress, no_progress
@@ -87,10 +87,15 @@ def fit_tasks(
     return EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
 
 
-def fields_of(policy: Policy) -> tuple[str, ...]:
-    """The fields of the tasks' data that the policy's model reads; () where it reads what is shown."""
-    model = policy.model
-    return tuple(model.fields or ()) if isinstance(model, Embedded) else ()
+def asked_of(labeling: Labeling, policy: Policy) -> tuple[Labeling, tuple[str, ...]]:
+    """The labelling as a model of the policy reads it, and the fields of the data it reads.
+
+    There are none where it reads what the project shows.
+    """
+    fields = tuple(policy.model.fields or ()) if isinstance(policy.model, Embedded) else ()
+    return (
+        replace(labeling, controls=as_tables(labeling.controls)) if fields else labeling
+    ), fields
 
 
 def examples_of(

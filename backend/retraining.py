@@ -97,10 +97,10 @@ def ask(
     return lacking
 
 
-def ask_by_hand(
+def ask_visibly(
     session: Session, project: ConnectedProject, policy: Policy, reason: str, now: datetime
 ) -> TrainingRequest:
-    """The same for a person, who sees why not: a wish that cannot be met is kept as refused."""
+    """The same where people want to see why not: a wish that cannot be met is kept as refused."""
     lacking = ask(session, project, policy, reason, now)
     if lacking is not None:
         return refuse_training(session, project.id, reason, lacking, now)

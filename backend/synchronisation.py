@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.retraining import ask_by_hand
+from backend.retraining import ask_visibly
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
@@ -222,7 +222,7 @@ def _request_training(
 ) -> None:
     if any(action == "START_TRAINING" for action, _ in events):
         policy = parse_policy(project.policy_text)
-        ask_by_hand(session, project, policy, "asked for in Label Studio", now)
+        ask_visibly(session, project, policy, "asked for in Label Studio", now)
 
 
 def _stored(tasks: Iterable[Task]) -> list[StoredTask]:

@@ -24,7 +24,7 @@ from backend.breakers.rearming import doubts_of
 from backend.breakers.recall import Cause, hand_over, recall
 from backend.breakers.states import keep, promised_error_rate
 from backend.certification import version_promises
-from backend.retraining import ask
+from backend.retraining import ask_visibly
 from backend.reviewers import expertise_of
 from backend.runtime import Runtime
 from backend.store.alerts import store_alert
@@ -243,7 +243,7 @@ def _suspend(
             reason = "the breaker tripped for " + "; ".join(
                 scope_named(version, each.group) for each in due
             )
-            ask(session, project, policy, reason, runtime.now())
+            ask_visibly(session, project, policy, reason, runtime.now())
     for each in due:
         about = scope_named(version, each.group)
         logger.warning("breaker.tripped project=%d about=%s", project.id, about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
-from backend.retraining import ask_by_hand, standing, standings
+from backend.retraining import ask_visibly, standing, standings
 from backend.serving import ProjectNotConnectedError
 from backend.store.projects import ConnectedProject, active_project
 from backend.store.training import REFUSED, cancel_training
@@ -34,7 +34,7 @@ def ask(project_id: int) -> Response:
         project = _connected(session, project_id)
         policy = parse_policy(project.policy_text)
         reason = f"asked for by {_caller()}"
-        wish = ask_by_hand(session, project, policy, reason, runtime.now())
+        wish = ask_visibly(session, project, policy, reason, runtime.now())
         body = standing(session, wish.id).as_json()
     if wish.state == REFUSED:  # recorded, so that the page shows it too
         raise RequestError(409, "too_few_labels", wish.outcome or "")

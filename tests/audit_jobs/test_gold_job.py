@@ -237,7 +237,7 @@ def test_whoever_is_out_proves_settles_and_agrees_with_nothing(tmp_path: Path) -
 
 
 def test_a_change_of_who_counts_asks_for_a_training(tmp_path: Path) -> None:
-    worked = project(tmp_path, policy())
+    worked = project(tmp_path, policy(retrain={"minimum_labels": 1}))
     worked.promote(certified=False)
     worked.settle()
     known = make_gold(worked, 5)

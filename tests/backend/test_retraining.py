@@ -20,7 +20,7 @@ from backend.leasing import holding
 from backend.retraining import (
     Standing,
     ask,
-    ask_by_hand,
+    ask_visibly,
     lease_name,
     request_if_due,
     standings,
@@ -79,7 +79,7 @@ def newest(worked: WorkedProject) -> Standing:
 def by_hand(worked: WorkedProject, reason: str = "the button") -> TrainingRequest:
     policy = parse_policy(worked.project.policy_text)
     with worked.runtime.sessions.begin() as session:
-        return ask_by_hand(session, worked.project, policy, reason, worked.clock())
+        return ask_visibly(session, worked.project, policy, reason, worked.clock())
 
 
 def test_the_first_waits_for_the_minimum_the_next_for_as_many_labels_more(tmp_path: Path) -> None:

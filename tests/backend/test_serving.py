@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,54 @@ def certificate(version: str) -> Certificate:
         grid=(0.8,),
         labels_needed=None,
     )
+
+
+def test_the_watch_follows_a_promotion_that_no_request_asks_about(
+    project: WebProject, snapshots: Snapshots
+) -> None:
+    project.promote("v1")
+    old = snapshots.get(1)
+    stop = threading.Event()
+    watcher = snapshots.watch(stop)
+    project.promote("v2")
+    deadline = time.monotonic() + 60
+    # The clock stands still, so no request looks for changes itself.
+    while (new := snapshots.get(1)) is old or new.model_version != "v2":
+        assert time.monotonic() < deadline
+    stop.set()
+    watcher.join(60)
+    assert not watcher.is_alive()
+    assert old.model_version == "v1"
+
+
+def test_while_a_version_loads_requests_are_answered_and_other_projects_too(
+    project: WebProject, snapshots: Snapshots
+) -> None:
+    project.promote("v1")
+    project.connect(2)
+    snapshots.get(1)
+    project.promote("v2")
+    project.clock.forward(2)
+    with snapshots._lock(1):  # as the thread that loads v2 holds it
+        assert snapshots.get(1).model_version == "v1"
+        assert snapshots.get(2).model is None
+    assert snapshots.get(1).model_version == "v2"
+
+
+def test_the_watch_outlives_whatever_goes_wrong(
+    project: WebProject, snapshots: Snapshots, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshots.get(1)
+    with project.runtime.sessions.begin() as session:
+        mark_disconnected(session, 1, project.clock())
+    stop = threading.Event()
+    watcher = snapshots.watch(stop)
+    deadline = time.monotonic() + 60
+    with caplog.at_level("INFO"):
+        while "serving.disconnected" not in caplog.text:
+            assert time.monotonic() < deadline
+    assert watcher.is_alive()
+    stop.set()
+    watcher.join(60)
+    with pytest.raises(ProjectNotConnectedError):
+        snapshots.get(1)

@@ -9,12 +9,12 @@ import pytest
 
 from backend.store.events import add_event, count_open
 from backend.store.tasks import unlabelled_task_ids
-from backend.store.training import open_requests
+from backend.store.training import open_requests, recent_requests
 from backend.store.votes import answers, count_human_labels, human_votes
 from backend.synchronisation import reconcile, synchronise
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio.labeling import LabelingError
-from tests.fakes.worked_project import WorkedProject, worked_project
+from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
 
@@ -166,6 +166,9 @@ def test_an_answer_that_label_studio_lost_count_of_is_read_by_its_webhook_and_st
 
 
 def test_a_training_asked_for_in_label_studio_is_queued_once(worked: WorkedProject) -> None:
+    worked.connect(worked_policy(retrain={"minimum_labels": 5}))
+    for task in worked.tasks:
+        worked.server.submit(worked.people["ann"], task.id, "A")
     for _ in range(3):
         event(worked, "START_TRAINING")
     sync(worked)
@@ -174,6 +177,17 @@ def test_a_training_asked_for_in_label_studio_is_queued_once(worked: WorkedProje
     with worked.runtime.reads() as session:
         (request,) = open_requests(session, worked.project_id)
     assert request.reason == "asked for in Label Studio"
+
+
+def test_a_training_that_cannot_be_is_refused_once_and_says_why(worked: WorkedProject) -> None:
+    for _ in range(2):
+        event(worked, "START_TRAINING")
+        sync(worked)
+    with worked.runtime.reads() as session:
+        assert open_requests(session, worked.project_id) == []
+        (refused,) = recent_requests(session, worked.project_id, 5)
+    assert (refused.state, refused.reason) == ("refused", "asked for in Label Studio")
+    assert (refused.outcome or "").startswith("50 more labels are needed to train")
 
 
 def test_a_changed_title_and_config_are_taken_over_and_a_broken_one_refused(

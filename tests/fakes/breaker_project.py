@@ -24,6 +24,7 @@ def audited_policy(**changes: object) -> Policy:
         "control": {"share": 0.3},
         "audit": {"share": 0.5},
         "breaker": {"average_run": RUN},
+        "retrain": {"minimum_labels": 1},  # so that a trip can ask for a training
     }
     return worked_policy(**(values | changes))
 
