@@ -16,7 +16,7 @@ from backend.predictors.protocol import Predictor
 from backend.promotion import put_in_service
 from backend.runtime import Runtime
 from backend.store.lineages import Lineage, store_lineage
-from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion, champion, store_version
+from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion, store_version
 from backend.store.projects import ConnectedProject
 from backend.store.promotions import Kind
 from backend.store.shadows import start_shadow
@@ -69,7 +69,8 @@ def stored(
     """Keep a version with what it was made of, within the caller's transaction: what becomes of it.
 
     "promoted" where it serves from now on, "in shadow" where the policy lets it answer unseen
-    first, else "kept". The first version has nothing to stand in the shadow of.
+    first, else "kept". Where no version serves, or none that can be read, there is nothing to stand
+    in the shadow of.
     """
     model, lineage, verdict = made
     now = runtime.now()
@@ -78,7 +79,7 @@ def stored(
     if not verdict.promoted:
         return "kept"
     shadow = policy.retrain.shadow
-    if shadow is None or champion(session, project.id) is None:
+    if shadow is None or model.lineage["parent"] is None:
         put_in_service(runtime, session, project, model.version, (Kind.GATE, verdict.reason))
         return "promoted"
     start_shadow(

@@ -37,7 +37,10 @@ def measured(
     truth = column([holdout[task_id] for task_id in alone.task_ids.tolist()])
     reach = None
     if isinstance(policy.auto_accept, AutoAccept):
-        answered = with_examples_seen(predict_tasks(runtime, project, policy, predictor, ids), seen)
+        answered = alone  # images are fetched once where the model alone answers, and no route asks
+        if policy.automation or policy.routes:
+            answered = predict_tasks(runtime, project, policy, predictor, ids)
+        answered = with_examples_seen(answered, seen)
         reach = _reach(policy.auto_accept, policy, predictor.labels, (answered, holdout))
     return Measured(
         right=np.asarray(alone.labels == truth, np.bool_),

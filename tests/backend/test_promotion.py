@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from backend.certification import certify_version
 from backend.champion import load_champion
+from backend.freezing import freeze_accepts
 from backend.promotion import PromotionError, promote, recertify, roll_back
 from backend.routing import route
 from backend.store.certificates import (
@@ -22,8 +23,12 @@ from backend.store.promotions import Kind, promotions
 from backend.store.recalls import lock_project
 from backend.store.reports import DRIFT, Report, store_report
 from backend.store.tables import ModelRow
+from backend.store.training import request_training
+from backend.synchronisation import synchronise
+from backend.training import train
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
+from policies.schema import Shadow
 from tests.fakes.accepting_project import accepting_project, accepts, answer
 from tests.fakes.worked_project import WorkedProject
 
@@ -191,6 +196,46 @@ def damage(worked: WorkedProject, version: str) -> Path:
     file = worked.runtime.settings.models_dir / path
     file.write_bytes(file.read_bytes() + b"x")
     return file
+
+
+def test_what_the_gate_promotes_is_certified_at_once(worked: WorkedProject) -> None:
+    """By the trainer, in the same breath: no round of jobs has run since."""
+    answer(worked, [each.id for each in worked.tasks if not each.annotations])
+    synchronise(worked.runtime, worked.project)
+    with worked.runtime.sessions.begin() as session:
+        request_training(session, worked.project_id, "asked", 1, worked.clock())
+    report = train(worked.runtime, worked.project)
+    assert (report["state"], report["version"]) == ("promoted", "v2")
+    now = certified(worked, "v2")
+    assert now is not None
+    assert now.certification.thresholds
+    assert certified(worked, "v1") is None
+    with worked.runtime.reads() as session:
+        (made,) = promotions(session, worked.project_id)
+    assert (made.kind, made.replaced, made.why) == (Kind.GATE, "v1", report["why"])
+
+
+def test_a_champion_that_cannot_be_read_is_replaced_without_a_shadow(
+    worked: WorkedProject,
+) -> None:
+    policy = parse_policy(worked.project.policy_text)
+    retrain = policy.retrain.model_copy(update={"shadow": Shadow()})
+    worked.connect(policy.model_copy(update={"retrain": retrain}))
+    answer(worked, [each.id for each in worked.tasks if not each.annotations])
+    synchronise(worked.runtime, worked.project)
+    damage(worked, "v1")
+    with worked.runtime.sessions.begin() as session:
+        request_training(session, worked.project_id, "asked", 1, worked.clock())
+    report = train(worked.runtime, worked.project)
+    assert report["state"] == "promoted"
+    assert str(report["why"]).startswith("the first model: the one that served cannot be read (")
+
+
+def test_a_freeze_says_that_the_model_cannot_be_read(worked: WorkedProject) -> None:
+    damage(worked, "v1")
+    report = freeze_accepts(worked.runtime, worked.project, why="export", until=worked.clock())
+    assert report.tasks == 0
+    assert "the model that serves cannot be read" in " ".join(report.said)
 
 
 @pytest.mark.parametrize(
