@@ -108,10 +108,15 @@ def put_in_service(
     All certificates are void. The one that this version had under the policy in force holds again,
     unless drift or a withdrawn promise came since: it is as good as it would be had the version
     served on, and a second look at the grown control slice would be one too many.
+
+    Raises
+        PromotionError: it serves already.
     """
     lock_project(session, project.id)
     now = runtime.now()
     before = champion(session, project.id)
+    if before is not None and before.version == version:  # somebody else was faster
+        raise PromotionError(f"{version} serves already")
     kind, why = origin
     made = Promotion(
         version=version,

@@ -138,8 +138,8 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     runtime, project = attempt.runtime, attempt.project
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
+        examples = learned_from(session, project, slices)
     champion, lost = champion_to_beat(runtime, project)
-    examples = learned_from(runtime, project, slices)
 
     wanted = Wanted(version=attempt.version, seed=attempt.number, weights=slices.weights)
     predictor = fit_version(runtime, project, attempt.policy, slices.training, wanted)
@@ -157,13 +157,13 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     if lost is not None:
         verdict = replace(verdict, reason=f"{verdict.reason}: {lost}")
 
-    state = _record(
+    state, why = _record(
         attempt, predictor, replace(lineage, holdout=right), (says, verdict, trained_at)
     )
     logger.info("training.ended project=%d version=%s %s", project.id, attempt.version, state)
     if state == "promoted":
         recertify(runtime, project)
-    return {"state": state, "version": attempt.version, "why": verdict.reason}
+    return {"state": state, "version": attempt.version, "why": why}
 
 
 def _record(
@@ -171,7 +171,7 @@ def _record(
     made: SklearnPredictor,
     lineage: Lineage,
     found: tuple[dict[str, Any], Verdict, datetime],
-) -> str:
+) -> tuple[str, str]:
     runtime, project = attempt.runtime, attempt.project
     says, verdict, trained_at = found
     artifact = artifacts.save(
@@ -191,6 +191,6 @@ def _record(
     )
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
-        outcome = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
-        end_training(session, attempt.request.id, verdict.reason, attempt.version, runtime.now())
-    return outcome
+        state, why = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
+        end_training(session, attempt.request.id, why, attempt.version, runtime.now())
+    return state, why
