@@ -70,10 +70,9 @@ def stored(
     """Keep a version with what it was made of, within the caller's transaction.
 
     What becomes of it, and why: "promoted" where it serves from now on, "in shadow" where the
-    policy lets it answer unseen
-    first, else "kept". Where no version serves, or none that can be read, there is nothing to stand
-    in the shadow of. Where another version was made to serve by hand while the two were compared,
-    it is kept: that comparison says nothing of it.
+    policy lets it answer unseen first, else "kept". Where no version serves, or none that can be
+    read, there is nothing to stand in the shadow of. Where another version was made to serve by
+    hand while the two were compared, it is kept: that comparison says nothing of it.
     """
     model, lineage, verdict = made
     now = runtime.now()
