@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -66,22 +67,29 @@ def stored(
     project: ConnectedProject,
     policy: Policy,
     made: tuple[ModelVersion, Lineage, Verdict],
-) -> str:
-    """Keep a version with what it was made of, within the caller's transaction: what becomes of it.
+) -> tuple[str, str]:
+    """Keep a version with what it was made of, within the caller's transaction.
 
-    "promoted" where it serves from now on, "in shadow" where the policy lets it answer unseen
-    first, else "kept". The first version has nothing to stand in the shadow of.
+    What becomes of it, and why: "promoted" where it serves from now on, "in shadow" where the
+    policy lets it answer unseen first, else "kept". Where no version serves, or none that can be
+    read, there is nothing to stand in the shadow of. Where another version was made to serve by
+    hand while the two were compared, it is kept: that comparison says nothing of it.
     """
     model, lineage, verdict = made
     now = runtime.now()
-    store_version(session, project.id, model, now)
+    parent, serving = model.lineage["parent"], champion(session, project.id)
+    reason = verdict.reason
+    moved = parent is not None and (serving is None or serving.version != parent)
+    if moved and serving is not None and verdict.promoted:
+        reason = f"kept: {serving.version} serves since it was compared with {parent} ({reason})"
+    store_version(session, project.id, _with_reason(model, reason), now)
     store_lineage(session, project.id, model.version, lineage)
-    if not verdict.promoted:
-        return KEPT
+    if not verdict.promoted or moved:
+        return KEPT, reason
     shadow = policy.retrain.shadow
-    if shadow is None or champion(session, project.id) is None:
-        put_in_service(runtime, session, project, model.version, (Kind.GATE, verdict.reason))
-        return PROMOTED
+    if shadow is None or parent is None:
+        put_in_service(runtime, session, project, model.version, (Kind.GATE, reason))
+        return PROMOTED, reason
     start_shadow(
         session,
         project.id,
@@ -91,4 +99,8 @@ def stored(
         days=shadow.days,
         promotes=True,
     )
-    return IN_SHADOW
+    return IN_SHADOW, reason
+
+
+def _with_reason(model: ModelVersion, reason: str) -> ModelVersion:
+    return replace(model, verdict={**model.verdict, "reason": reason})

@@ -18,6 +18,7 @@ import numpy as np
 from backend.breakers.rearming import doubts_of, without_suspended
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
+from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification
@@ -171,7 +172,10 @@ def _gather(runtime: Runtime, project: ConnectedProject, until: datetime) -> _Ga
     rule = policy.auto_accept
     if not isinstance(rule, AutoAccept):
         return "the policy accepts nothing"
-    serving = load_champion(runtime, project.id, policy)
+    try:
+        serving = load_champion(runtime, project.id, policy)
+    except ArtifactError as error:
+        return f"the model that serves cannot be read: {error}"
     if serving is None:
         return "no model serves yet"
     version = serving.model.version

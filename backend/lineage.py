@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from sqlalchemy.orm import Session
 
 import backend
 from backend.predictors.memory import KEEPS, wanted_of
-from backend.runtime import Runtime
 from backend.slices import LabelledSlices
 from backend.store.lineages import Example, Lineage, annotations_of, data_hash
 from backend.store.models import EXAMPLES_BY_LABEL
@@ -44,16 +44,17 @@ class Origin:
 
 
 def learned_from(
-    runtime: Runtime, project: ConnectedProject, slices: LabelledSlices
+    session: Session, project: ConnectedProject, slices: LabelledSlices
 ) -> tuple[Example, ...]:
-    """The training slice with all that it takes to have it again, by task."""
+    """The training slice with all that it takes to have it again, by task.
+
+    ``session`` is the one that the slices were read in, so that answers and annotations agree.
+    """
     ids = sorted(slices.training)
     examples: list[Example] = []
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
-        with runtime.reads() as session:
-            tasks = stored_tasks(session, project.id, chunk)
-            annotations = annotations_of(session, project.id, chunk)
+        annotations = annotations_of(session, project.id, chunk)
         examples += [
             Example(
                 task_id=task.id,
@@ -62,7 +63,7 @@ def learned_from(
                 data=data_hash(task.data),
                 annotation_ids=annotations.get(task.id, ()),
             )
-            for task in tasks
+            for task in stored_tasks(session, project.id, chunk)
         ]
     return tuple(examples)
 

@@ -28,21 +28,28 @@ def measured(
 ) -> Measured:
     """A predictor's answers to the holdout tasks, by task id; no answer is not right.
 
+    A task that is not stored has none.
+
     ``version`` is the predictor with how many examples of each label it has seen. How much could be
     accepted is measured on the whole policy's answers, those of its rules of automation among them.
     """
     predictor, seen = version
     ids = sorted(holdout)
     alone = predict_tasks(runtime, project, model_alone(policy), predictor, ids)
-    truth = column([holdout[task_id] for task_id in alone.task_ids.tolist()])
+    rows = np.searchsorted(ids, alone.task_ids)
+    scores, said = np.full(len(ids), np.nan), np.full(len(ids), None, dtype=np.object_)
+    scores[rows], said[rows] = alone.scores, alone.labels
     reach = None
     if isinstance(policy.auto_accept, AutoAccept):
-        answered = with_examples_seen(predict_tasks(runtime, project, policy, predictor, ids), seen)
+        answered = alone  # images are fetched once where the model alone answers, and no route asks
+        if policy.automation or policy.routes:
+            answered = predict_tasks(runtime, project, policy, predictor, ids)
+        answered = with_examples_seen(answered, seen)
         reach = _reach(policy.auto_accept, policy, predictor.labels, (answered, holdout))
     return Measured(
-        right=np.asarray(alone.labels == truth, np.bool_),
-        scores=alone.scores,
-        said=alone.labels,
+        right=np.asarray(said == column([holdout[task_id] for task_id in ids]), np.bool_),
+        scores=scores,
+        said=said,
         reach=reach,
     )
 

@@ -29,6 +29,7 @@ from backend.store.projects import ConnectedProject
 from backend.store.promotions import Kind, Promotion, replaced_by, store_promotion
 from backend.store.recalls import lock_project
 from backend.store.shadows import end_shadows
+from connectors.annotation_tool import AnnotationToolError
 from policies.loading import parse_policy
 
 logger = logging.getLogger(__name__)
@@ -107,10 +108,15 @@ def put_in_service(
     All certificates are void. The one that this version had under the policy in force holds again,
     unless drift or a withdrawn promise came since: it is as good as it would be had the version
     served on, and a second look at the grown control slice would be one too many.
+
+    Raises
+        PromotionError: it serves already.
     """
     lock_project(session, project.id)
     now = runtime.now()
     before = champion(session, project.id)
+    if before is not None and before.version == version:  # somebody else was faster
+        raise PromotionError(f"{version} serves already")
     kind, why = origin
     made = Promotion(
         version=version,
@@ -146,7 +152,8 @@ def recertify(runtime: Runtime, project: ConnectedProject) -> StoredCertificatio
     """Look at the control slice at once for what the serving version promises and was not asked.
 
     Routing does the same in every round; nothing is looked at twice. None where nothing is
-    certified, be it that there are not answers enough or that the version's file is damaged.
+    certified: there are not answers enough, the version's file is damaged, or an image that it has
+    to read cannot be fetched now.
     """
     policy = parse_policy(project.policy_text)
     try:
@@ -160,4 +167,8 @@ def recertify(runtime: Runtime, project: ConnectedProject) -> StoredCertificatio
         standing = valid_certification(
             session, project.id, serving.model.version, project.policy_hash
         )
-    return certify_version(runtime, project, policy, serving, standing)
+    try:
+        return certify_version(runtime, project, policy, serving, standing)
+    except AnnotationToolError as error:
+        logger.warning("promotion.not_certified project=%d error=%s", project.id, error)
+        return standing

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backend.candidates import model_alone
-from backend.champion import load_champion, load_version, predict_tasks
+from backend.champion import Champion, load_champion, load_version, predict_tasks
 from backend.predictors.artifacts import ArtifactError
 from backend.promotion import put_in_service, recertify
 from backend.runtime import Runtime
@@ -128,7 +128,7 @@ def _answer(runtime: Runtime, project: ConnectedProject, running: Shadow) -> int
         wanted = running.tasks - count_answers(session, running.id)
         ids = unanswered_arrivals(session, project.id, running, wanted)
         models = {each.version: each for each in all_versions(session, project.id)}
-    serving = load_champion(runtime, project.id) if ids else None
+    serving = _serving(runtime, project) if ids else None
     if serving is None:
         return 0
     policy = model_alone(parse_policy(project.policy_text))
@@ -143,6 +143,15 @@ def _answer(runtime: Runtime, project: ConnectedProject, running: Shadow) -> int
         with runtime.sessions.begin() as session:
             store_answers(session, running.id, answers, runtime.now())
     return len(ids)
+
+
+def _serving(runtime: Runtime, project: ConnectedProject) -> Champion | None:
+    """The version to answer beside; None where there is none that can be read."""
+    try:
+        return load_champion(runtime, project.id)
+    except ArtifactError as error:
+        logger.warning("shadow.champion_unreadable project=%d error=%s", project.id, error)
+        return None
 
 
 def _paired(serving: ModelVersion, new: Candidates, old: Candidates) -> list[ShadowAnswer]:

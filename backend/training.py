@@ -146,8 +146,8 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     telling.stage(READING)
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
+        examples = learned_from(session, project, slices)
     champion, lost = champion_to_beat(runtime, project)
-    examples = learned_from(runtime, project, slices)
 
     telling.stage(TRAINING)
     wanted = Wanted(
@@ -175,13 +175,13 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         verdict = replace(verdict, reason=f"{verdict.reason}: {lost}")
 
     telling.stage(RECORDING)
-    state = _record(
+    state, why = _record(
         attempt, predictor, replace(lineage, holdout=right), (says, verdict, trained_at)
     )
     logger.info("training.ended project=%d version=%s %s", project.id, attempt.version, state)
     if state == PROMOTED:
         recertify(runtime, project)
-    return {"state": state, "version": attempt.version, "why": verdict.reason}
+    return {"state": state, "version": attempt.version, "why": why}
 
 
 def _record(
@@ -189,7 +189,7 @@ def _record(
     made: EmbeddedPredictor,
     lineage: Lineage,
     found: tuple[dict[str, Any], Verdict, datetime],
-) -> str:
+) -> tuple[str, str]:
     runtime, project = attempt.runtime, attempt.project
     says, verdict, trained_at = found
     folder = runtime.settings.models_dir
@@ -209,8 +209,8 @@ def _record(
     )
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
-        outcome = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
-        ending = Ending(outcome, verdict.reason, attempt.version)
+        state, why = stored(runtime, session, project, attempt.policy, (model, lineage, verdict))
+        ending = Ending(state, why, attempt.version)
         if not end_training(session, attempt.request.id, ending, runtime.now()):
             raise TrainingCancelledError("the training was cancelled")  # undoes the version too
-    return outcome
+    return state, why

@@ -485,7 +485,7 @@ class ShadowAnswerRow(Base):
 
     __tablename__ = "shadow_answers"
 
-    shadow_id: Mapped[int] = mapped_column(ForeignKey("shadows.id"), primary_key=True)
+    shadow_id: Mapped[int] = mapped_column(BigId, ForeignKey("shadows.id"), primary_key=True)
     task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     label: Mapped[str | None]
     score: Mapped[float | None]

@@ -10,12 +10,14 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from audit_jobs import cycle
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
 from audit_jobs.corrections import job as corrections
 from audit_jobs.figures import job
 from audit_jobs.figures.assembly import SIX, Measured, six_figures
-from backend.store.reports import FIGURES, Report, reports
+from audit_jobs.figures.report import tables
+from backend.store.reports import CYCLE, FIGURES, Report, reports
 from backend.store.suspensions import store_suspension
 from labelgate import main
 from policies.breaker import Suspension
@@ -184,10 +186,32 @@ def test_the_report_in_every_form(worked: WorkedProject, monkeypatch: pytest.Mon
     assert "## Cost" in text
     assert "rests on. Corrections: the interval reaches across a bound" in text
     assert "6 of 131 audits &lt;wrong>" in text
+    assert "## Accuracy over versions" in text
     html = run(worked, monkeypatch, "--project", "worked", "--format", "html").stdout
     assert "6 of 131 audits &lt;wrong&gt;" in html
     assert "<script" not in html
     assert "Incidents" in run(worked, monkeypatch, "--project", "worked").stdout
+
+
+def test_the_report_says_whether_versions_get_better(worked: WorkedProject) -> None:
+    cycle.run(worked.runtime, worked.project)
+    with worked.runtime.reads() as session:
+        (kept,) = reports(session, worked.project_id, CYCLE)
+    assert kept.body["accuracy_trend"]["standing"] == "cannot be said yet"
+    happened: dict[str, list[Any]] = {
+        "suspensions": [],
+        "recalls": [],
+        "thresholds": [],
+        "alerts": [],
+    }
+    body = {**job.figures(worked.runtime, worked.project), "incidents": happened}
+    assert body["accuracy"]["trend"] == kept.body["accuracy_trend"]
+    body["accuracy"]["versions"] = {"v1": RATE}
+    (table,) = (each for each in tables(body) if each.heading == "Accuracy over versions")
+    assert "cannot be said yet: it takes three versions" in table.says
+    assert table.rows[0][0] == "v1"
+    older = {name: value for name, value in body.items() if name != "accuracy"}
+    assert "Accuracy over versions" not in [each.heading for each in tables(older)]
 
 
 def test_without_figures_the_report_says_what_to_do(

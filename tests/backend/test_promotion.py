@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from backend.certification import certify_version
+from backend.challenge import stored
 from backend.champion import load_champion
-from backend.promotion import PromotionError, promote, recertify, roll_back
+from backend.freezing import freeze_accepts
+from backend.gate import Verdict
+from backend.promotion import PromotionError, promote, put_in_service, recertify, roll_back
 from backend.routing import route
 from backend.store.certificates import (
     StoredCertification,
@@ -17,13 +21,18 @@ from backend.store.certificates import (
     valid_certifications,
     void_certifications,
 )
+from backend.store.lineages import Lineage
 from backend.store.models import CHAMPION, KEPT, RETIRED, all_versions
 from backend.store.promotions import Kind, promotions
 from backend.store.recalls import lock_project
 from backend.store.reports import DRIFT, Report, store_report
 from backend.store.tables import ModelRow
+from backend.store.training import request_training
+from backend.synchronisation import synchronise
+from backend.training import train
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
+from policies.schema import Shadow
 from tests.fakes.accepting_project import accepting_project, accepts, answer
 from tests.fakes.worked_project import WorkedProject
 
@@ -193,6 +202,64 @@ def damage(worked: WorkedProject, version: str) -> Path:
     return file
 
 
+def test_what_the_gate_promotes_is_certified_at_once(worked: WorkedProject) -> None:
+    """By the trainer, in the same breath: no round of jobs has run since."""
+    answer(worked, [each.id for each in worked.tasks if not each.annotations])
+    synchronise(worked.runtime, worked.project)
+    with worked.runtime.sessions.begin() as session:
+        request_training(session, worked.project_id, "asked", 1, worked.clock())
+    report = train(worked.runtime, worked.project)
+    assert (report["state"], report["version"]) == ("promoted", "v2")
+    now = certified(worked, "v2")
+    assert now is not None
+    assert now.certification.thresholds
+    assert certified(worked, "v1") is None
+    with worked.runtime.reads() as session:
+        (made,) = promotions(session, worked.project_id)
+    assert (made.kind, made.replaced, made.why) == (Kind.GATE, "v1", report["why"])
+
+
+def test_a_version_compared_with_one_that_serves_no_more_is_kept(worked: WorkedProject) -> None:
+    """Somebody promotes while the trainer compares: its verdict is about another version."""
+    newer(worked)
+    with worked.runtime.reads() as session:
+        serving = all_versions(session, worked.project_id)[-1]
+    model = replace(serving, version="v3", number=3, state=KEPT, lineage={"parent": "v1"})
+    lineage = Lineage(policy_hash="p", label_config="<View/>", examples=())
+    verdict = Verdict(promoted=True, reason="not worse", evidence={})
+    policy = parse_policy(worked.project.policy_text)
+    with worked.runtime.sessions.begin() as session:
+        made = (model, lineage, verdict)
+        found = stored(worked.runtime, session, worked.project, policy, made)
+    assert found == ("kept", "kept: v2 serves since it was compared with v1 (not worse)")
+    assert states(worked) == {"v1": RETIRED, "v2": CHAMPION, "v3": KEPT}
+    with worked.runtime.reads() as session:
+        assert all_versions(session, worked.project_id)[-1].verdict["reason"] == found[1]
+
+
+def test_a_champion_that_cannot_be_read_is_replaced_without_a_shadow(
+    worked: WorkedProject,
+) -> None:
+    policy = parse_policy(worked.project.policy_text)
+    retrain = policy.retrain.model_copy(update={"shadow": Shadow()})
+    worked.connect(policy.model_copy(update={"retrain": retrain}))
+    answer(worked, [each.id for each in worked.tasks if not each.annotations])
+    synchronise(worked.runtime, worked.project)
+    damage(worked, "v1")
+    with worked.runtime.sessions.begin() as session:
+        request_training(session, worked.project_id, "asked", 1, worked.clock())
+    report = train(worked.runtime, worked.project)
+    assert report["state"] == "promoted"
+    assert str(report["why"]).startswith("the first model: the one that served cannot be read (")
+
+
+def test_a_freeze_says_that_the_model_cannot_be_read(worked: WorkedProject) -> None:
+    damage(worked, "v1")
+    report = freeze_accepts(worked.runtime, worked.project, why="export", until=worked.clock())
+    assert report.tasks == 0
+    assert "the model that serves cannot be read" in " ".join(report.said)
+
+
 @pytest.mark.parametrize(
     ("version", "says"),
     [("v1", "v1 serves already"), ("v9", "has no version 'v9'; it has v1")],
@@ -200,6 +267,23 @@ def damage(worked: WorkedProject, version: str) -> Path:
 def test_what_cannot_be_promoted_is_said(worked: WorkedProject, version: str, says: str) -> None:
     with pytest.raises(PromotionError, match=says):
         promote(worked.runtime, worked.project, version, "on")
+
+
+def test_of_two_who_promote_the_same_version_at_once_one_is_told_so(
+    worked: WorkedProject,
+) -> None:
+    version = newer(worked, kept=True)
+    origin = (Kind.PROMOTE, "on")
+    with worked.runtime.sessions.begin() as session:
+        put_in_service(worked.runtime, session, worked.project, version, origin)
+    with (
+        pytest.raises(PromotionError, match="v2 serves already"),
+        worked.runtime.sessions.begin() as session,
+    ):
+        put_in_service(worked.runtime, session, worked.project, version, origin)
+    assert states(worked) == {"v1": RETIRED, "v2": CHAMPION}
+    with worked.runtime.reads() as session:
+        assert len(promotions(session, worked.project_id)) == 1
 
 
 def test_a_look_that_ends_after_another_version_serves_is_not_kept(worked: WorkedProject) -> None:

@@ -291,6 +291,19 @@ def test_the_policy_that_the_others_break_is_good() -> None:
         ),
         (
             "audit: {share: 0.05}",
+            "retrain: {protected: {zero: 5}}",
+            (
+                "digits.yaml:12  retrain.protected.zero = 5  must be between 0 and 1 "
+                "(did you mean 0.05?)"
+            ),
+        ),
+        (
+            "audit: {share: 0.05}",
+            "retrain: {shadow: {task: 100}}",
+            "digits.yaml:12  retrain.shadow.task  is not a known key (did you mean 'tasks'?)",
+        ),
+        (
+            "audit: {share: 0.05}",
             "audits: {share: 0.05}",
             "digits.yaml:12  audits  is not a known key (did you mean 'audit'?)",
         ),

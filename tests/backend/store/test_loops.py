@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from backend import training
+from backend.promotion import promote
 from backend.store.loops import closed_loops
+from backend.store.models import CHAMPION, KEPT
+from backend.store.tables import ModelRow
 from backend.store.training import request_training
 from policies.loops import ClosedLoop
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -67,3 +70,26 @@ def test_a_version_that_no_task_was_decided_by_opens_no_loop(worked: WorkedProje
     train(worked)
     train(worked)
     assert loops_of(worked) == []
+
+
+def test_a_version_from_before_that_is_promoted_by_hand_closes_no_loop(
+    worked: WorkedProject,
+) -> None:
+    """v2 was trained before v3 served: it has learned from nothing that v3 asked for."""
+    label(worked, 30)
+    train(worked)
+    worked.settle()
+    label(worked, 10)
+    train(worked)
+    with worked.runtime.sessions.begin() as session:
+        row = session.get_one(ModelRow, (worked.project_id, "v2"))
+        row.state, row.promoted_at = KEPT, None
+        first = session.get_one(ModelRow, (worked.project_id, "v1"))
+        first.state, first.retired_at = CHAMPION, None
+    label(worked, 10)
+    train(worked)
+    worked.settle()
+    assert [(loop.version, loop.closed_by) for loop in loops_of(worked)] == [("v1", "v3")]
+    promote(worked.runtime, worked.project, "v2", "it was right")
+    worked.settle()
+    assert [(loop.version, loop.closed_by) for loop in loops_of(worked)] == [("v1", "v3")]
