@@ -152,7 +152,7 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
             source.train(project.label_config)
     except ModelUnavailableError as error:
         raise TrainingError(str(error)) from error
-    return f"the model server {model.url} was told to train"
+    return f"the model {source.name} was told to train"
 
 
 def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:

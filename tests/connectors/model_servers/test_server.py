@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -153,3 +154,28 @@ def test_credentials_go_out_and_never_come_back(
 def test_what_cannot_be_written_as_json_is_no_crash(server: ModelServerOnLoopback) -> None:
     with pytest.raises(ModelServerError, match="no exchange with it"):
         line(server).ask("POST", "/x", {"text": "\ud800"}, timeout_s=5)
+
+
+def test_threads_share_what_is_known_of_a_server(server: ModelServerOnLoopback) -> None:
+    server.answers["/x"] = lambda _: Reply(b"", 503)
+    asking, together = line(server), 8
+    start, told = threading.Barrier(together), list[str]()
+
+    def ask() -> None:
+        start.wait(10)
+        for _ in range(10):
+            try:
+                asking.ask("GET", "/x", timeout_s=5)
+            except ModelServerDownError as error:
+                told.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(together)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(told) == 10 * together
+    # Those that had begun when it opened may end; nobody begins after that.
+    assert len(server.got) <= ATTEMPTS * (FAILURES_TO_OPEN - 1 + together)
+    assert asking.circuit.state.opened_at is not None
+    assert asking.circuit.state.failures == sum(each == "answered 503" for each in told)
