@@ -5,7 +5,7 @@ of scope. Then training and serving against a scikit-learn pipeline of the same 
 serving, of the same coefficients. Times are of the processor, the best of several.
 Run: ``python -m benchmarks.text_models``; needs the shared data (``LABELGATE_DATA``).
 
-With the names of studies ("77 intents", "150 intents", "SMS", "news topics", or "all"; minutes each)
+With names of studies ("77 intents", "150 intents", "SMS", "news topics", or all; minutes each)
 those alone: how much may be accepted without a person at the same promise, by one model of words
 (what Labelgate had before) and by the members together, on splits of real texts, thresholds
 certified on control answers as in production.
