@@ -35,6 +35,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, a quarte
 	@$(BIN)/python -m benchmarks.agreement_job
 	@$(BIN)/python -m benchmarks.corrections
 	@$(BIN)/python -m benchmarks.rounds
+	@$(BIN)/python -m benchmarks.text_models
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
 	@$(BIN)/pytest -m "not label_studio" $(ARGS)

@@ -13,6 +13,7 @@ from backend.predictors.protocol import Progress, TrainingError
 from backend.predictors.single_choice import Taught
 from backend.predictors.temperature import fit_weights
 from backend.predictors.text_members import (
+    Counted,
     Encoder,
     Learned,
     Member,
@@ -24,6 +25,10 @@ from backend.predictors.text_members import (
     view_of,
 )
 from policies.domain import FloatArray, IntArray
+
+# Terms times labels up to which naive Bayes is tried: it helped only few labels (ADR 0017), and its
+# tables are dense.
+_MOST_COUNTED = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,7 @@ def train(
     tried = plan.members if encode is None else (*plan.members, Member.VECTORS)
     reads = _reads(texts, tried, encode)
     lesson = _Lesson(
-        members=[member for member in tried if view_of(member) in reads],
+        members=_tried(tried, reads, len(taught.labels)),
         taught=taught,
         reads=reads,
         seeds=range(seed, seed + plan.fits),
@@ -131,6 +136,17 @@ def _reads(
     if not reads:
         raise TrainingError("no character to see stands in any of the labelled texts")
     return reads
+
+
+def _tried(members: Sequence[Member], reads: dict[Member, Read], labels: int) -> list[Member]:
+    """The members that have something to read, but counting where it would take much memory."""
+    words = reads.get(Member.WORDS)
+    much = isinstance(words, Counted) and words.counts.shape[1] * labels > _MOST_COUNTED
+    return [
+        member
+        for member in members
+        if view_of(member) in reads and not (much and member is Member.NAIVE_BAYES)
+    ]
 
 
 def _judged(lesson: _Lesson, seed: int, progress: Progress) -> _Judged:
