@@ -14,7 +14,7 @@ from backend.candidates import candidates_of, with_class_support
 from backend.predictors.inputs import Download
 from backend.serving import Snapshot
 from backend.store.decisions import StandingDecision
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import Labeling
 from policies.audit_plan import widest
 from policies.domain import Outcome, Purpose
@@ -101,7 +101,7 @@ def answer(
     )
     known = standing(readable.task_ids)
 
-    made = {label: choice_result(labeling, label) for label in labeling.labels}
+    made = {label: result_of(labeling, label) for label in labeling.labels}
     blind = predicted = 0
     for index, task_id, problem, purpose, label, score in zip(
         readable.indices,

@@ -31,7 +31,7 @@ from connectors.annotation_tool import (
     AnnotationToolRefusedError,
     Prelabel,
 )
-from connectors.label_studio.convert import choice_result, label_of
+from connectors.label_studio.answers import answer_of, result_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
 from connectors.label_studio.provisioning import MARKER, RANK
 
@@ -149,7 +149,7 @@ def gather_actual(
     for task in tool.annotated_among(project.id, ids):
         for annotation in task.annotations:
             if annotation.said_by(project.robot_id) == project.robot_id:
-                label = label_of(labeling, annotation.result)
+                label = answer_of(labeling, annotation.result)
                 robot_labels.setdefault(task.id, []).append(label)
             elif not annotation.was_cancelled:
                 if annotation.said_by(project.robot_id) not in stopped:
@@ -228,7 +228,7 @@ def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
         prelabels.append(
             Prelabel(
                 task_id=wish.task_id,
-                result=choice_result(labeling, wish.label),
+                result=result_of(labeling, wish.label),
                 score=wish.score,
                 model_version=wish.model_version,
             )

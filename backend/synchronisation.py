@@ -33,7 +33,7 @@ from backend.store.tasks import (
 from backend.store.training import request_training
 from backend.store.votes import count_new_labels
 from connectors.annotation_tool import Annotation, Task
-from connectors.label_studio.convert import label_of
+from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
 
 # How long a request of Label Studio may hold back a change that it has already dated.
@@ -184,7 +184,7 @@ def annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) ->
         "task_id": annotation.task_id,
         "user_id": user_id,
         "by_robot": user_id == robot_id,
-        "label": label_of(labeling, annotation.result),
+        "label": answer_of(labeling, annotation.result),
         "result": annotation.result,
         "was_cancelled": annotation.was_cancelled,
         "ground_truth": annotation.ground_truth,
