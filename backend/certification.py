@@ -17,9 +17,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.breakers.rearming import doubts_of, settle_resets
-from backend.candidates import column, with_class_support
+from backend.candidates import with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
+from backend.sameness import said_alike
 from backend.slices import control_answers, proving_since
 from backend.store.certificates import (
     StoredCertification,
@@ -106,7 +107,7 @@ def certify_version(
 
     evidence = Evidence(
         control=answered,
-        truth=column([control[task_id] for task_id in answered.task_ids.tolist()]),
+        truth=said_alike(project, control, answered),
         pool=asked.reaching(sample(pool)),
     )
     found = certify_promises(rule, due, evidence, model_version=version)

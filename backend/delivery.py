@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
@@ -25,17 +28,19 @@ from backend.store.deliveries import (
 from backend.store.mirrors import MIRROR, answered_in_mirror
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
+from backend.store.tasks import stored_tasks
 from connectors.annotation_tool import (
     AnnotationTool,
     AnnotationToolError,
     AnnotationToolRefusedError,
     Prelabel,
 )
-from connectors.label_studio.answers import answer_of, result_of
-from connectors.label_studio.labeling import Labeling, parse_labeling
+from connectors.label_studio.answers import answer_of, offers, result_of
+from connectors.label_studio.labeling import ControlKind, Labeling, parse_labeling
 from connectors.label_studio.provisioning import MARKER, RANK
 
 CHUNK = 1_000
+TaskData = Mapping[int, Mapping[str, Any]]
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
 
 
@@ -104,11 +109,12 @@ def _deliver_chunk(
     with runtime.reads() as session:
         stopped = stopped_users(session, project.id)
         mirrored = answered_in_mirror(session, project.id, [each.wish.task_id for each in due])
+        data = _quoted(session, project.id, labeling, due)
     wishes = [delivery.wish for delivery in due]
     try:
         actual = gather_actual(runtime.tool(), project, labeling, (due, stopped))
         actual = replace(actual, touched=actual.touched | mirrored)
-        plan = plan_delivery(due, actual, labeling)
+        plan = plan_delivery(due, actual, labeling, data)
         missing = _apply(runtime.tool(), project, plan)
         there = {p.model_version for p in plan.prelabels if p.task_id not in missing}
         _show(runtime.tool(), project, shown, there)
@@ -123,12 +129,28 @@ def _deliver_chunk(
         mark_delivered(session, project.id, done, now)
         mark_left_to_people(session, project.id, plan.left, now)
         mark_failed(session, project.id, dropped, "Label Studio took the batch without it", now)
-        mark_failed(session, project.id, plan.stale, "the label left the labelling config", now)
+        mark_failed(
+            session,
+            project.id,
+            plan.stale,
+            "the labelling config does not offer its label any more",
+            now,
+        )
     return {
         "delivered": len(done),
         "left_to_people": len(plan.left),
         "failed": len(dropped) + len(plan.stale),
     }
+
+
+def _quoted(
+    session: Session, project_id: int, labeling: Labeling, due: Sequence[Delivery]
+) -> dict[int, dict[str, Any]]:
+    """The data of the tasks whose answers quote the text that they mark."""
+    if all(control.kind is not ControlKind.SPANS for control in labeling.controls):
+        return {}
+    ids = [each.wish.task_id for each in due if each.wish.label is not None]
+    return {task.id: task.data for task in stored_tasks(session, project_id, ids)}
 
 
 def gather_actual(
@@ -163,8 +185,16 @@ def gather_actual(
     )
 
 
-def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -> DeliveryPlan:
-    """The difference between what is wished and what is there; pure."""
+def plan_delivery(
+    due: Sequence[Delivery],
+    actual: Actual,
+    labeling: Labeling,
+    data: TaskData = MappingProxyType({}),
+) -> DeliveryPlan:
+    """The difference between what is wished and what is there; pure.
+
+    ``data`` is that of the tasks whose answers quote it, by task.
+    """
     plan = DeliveryPlan(
         withdraw=[],
         clear=[],
@@ -185,7 +215,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
             if standing and wish.task_id not in actual.edited:
                 plan.withdraw.append(wish.task_id)
             continue
-        if wish.label is not None and wish.label not in labeling.labels:
+        if wish.label is not None and offers(labeling, wish.label) is not None:
             plan.stale.append(wish)
             continue
         if wish.accepts and standing == [wish.label]:
@@ -196,7 +226,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
             plan.withdraw.append(wish.task_id)
         if wish.task_id in actual.predicted:
             plan.clear.append(wish.task_id)
-        plan.prelabels.extend(prelabels_of(wish, labeling))
+        plan.prelabels.extend(prelabels_of(wish, labeling, data.get(wish.task_id)))
         if wish.accepts and wish.model_version is not None:
             plan.accept[wish.model_version].append(wish.task_id)
         overlap = _own_overlap(wish.look)
@@ -210,7 +240,9 @@ def _own_overlap(look: Mapping[str, Any]) -> Any:
     return 1 if look["marker"] == MIRROR and look["overlap"] is not None else look["overlap"]
 
 
-def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
+def prelabels_of(
+    wish: Wish, labeling: Labeling, data: Mapping[str, Any] | None = None
+) -> list[Prelabel]:
     """The predictions to import for a wish: its rank and marker, the model's answer, or neither.
 
     The rank comes first: views order by the versions of a task's predictions as they came in.
@@ -228,7 +260,7 @@ def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
         prelabels.append(
             Prelabel(
                 task_id=wish.task_id,
-                result=result_of(labeling, wish.label),
+                result=result_of(labeling, wish.label, wish.part_scores, data),
                 score=wish.score,
                 model_version=wish.model_version,
             )

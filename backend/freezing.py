@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from backend.breakers.rearming import doubts_of, without_suspended
-from backend.candidates import column
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
 from backend.runtime import Runtime
+from backend.sameness import said_alike
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.escalations import contested_task_ids
@@ -231,7 +231,9 @@ def _control(
     counting = dict(zip(here, doubts.counting(rule, answers).tolist(), strict=True))
     return _Control(
         answers=answers,
-        truth=column([truth.get(task_id) if counting[task_id] else None for task_id in here]),
+        truth=said_alike(
+            asked.project, {key: truth.get(key) for key in here if counting[key]}, answers
+        ),
         seen=np.array([seen.get(task_id, False) for task_id in here], dtype=np.bool_),
         gone=np.array([task_id in gone for task_id in here], dtype=np.bool_),
         known=np.array([task_id in seen for task_id in here], dtype=np.bool_),

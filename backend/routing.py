@@ -6,6 +6,10 @@ them changes, every task that no person has labelled is decided again, earlier a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from backend.candidates import with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks
@@ -35,6 +39,8 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     nothing.
     """
     policy = parse_policy(project.policy_text)
+    if project.config_problem is not None:
+        return _to_people(runtime, project, policy, project.config_problem)
     serving = load_champion(runtime, project.id, policy)
     certified = _certified(runtime, project, serving)
     if serving is not None:
@@ -44,10 +50,10 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         policy_hash=project.policy_hash,
         certificate_id=None if certified is None else certified.id,
     )
-    labels = parse_labeling(project.label_config).labels
+    labeling = parse_labeling(project.label_config)
     with runtime.reads() as session:
         until_seq = newest_seq(session, project.id)  # before the tasks: none is taken for older
-        ids = undecided(session, project, policy, grounds, labels)
+        ids = undecided(session, project, policy, grounds, labeling)
     if not ids:
         return {"decided": 0, "accepted": 0}
     predictor = None if serving is None else serving.predictor
@@ -56,6 +62,25 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         None if serving is None else serving.model,
     )
     return _decide(runtime, project, policy, candidates, (grounds, certified, until_seq))
+
+
+def _to_people(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, why: str
+) -> dict[str, int]:
+    """Decide what waits without an answer, as long as the labelling config cannot be answered."""
+    grounds = Grounds(model_version=None, policy_hash=project.policy_hash, certificate_id=None)
+    labeling = parse_labeling(project.label_config)
+    with runtime.reads() as session:
+        until_seq = newest_seq(session, project.id)
+        ids = undecided(session, project, policy, grounds, labeling)
+    if not ids:
+        return {"decided": 0, "accepted": 0}
+    unanswered = predict_tasks(
+        runtime, project, policy.model_copy(update={"automation": ()}), None, ids
+    )
+    problems = np.full(len(unanswered), why, object)
+    candidates = replace(unanswered, problems=problems)
+    return _decide(runtime, project, policy, candidates, (grounds, None, until_seq))
 
 
 def _certified(

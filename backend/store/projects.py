@@ -14,7 +14,12 @@ from backend.store.tables import PolicyRow, ProjectRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedProject:
-    """A project with the policy in force. ``views`` maps a marker's name to its view's id."""
+    """A project with the policy in force. ``views`` maps a marker's name to its view's id.
+
+    ``label_config`` is the newest one that Labelgate can answer; ``config_problem`` says why the
+    one that Label Studio has now is another, None where it is not. ``config_seq`` is the number of
+    the last decision that was made before it came: those before it are made anew.
+    """
 
     id: int
     title: str
@@ -28,6 +33,8 @@ class ConnectedProject:
     previous_settings: dict[str, Any]
     last_task_id: int
     synced_until: datetime | None
+    config_seq: int = 0
+    config_problem: str | None = None
 
 
 def active_project(session: Session, project_id: int) -> ConnectedProject | None:
@@ -76,6 +83,8 @@ def store_project(session: Session, project: ConnectedProject, now: datetime) ->
     row.webhook_id = project.webhook_id
     row.views = {"views": project.views, "previous": project.previous_settings}
     row.disconnected_at = None
+    row.config_seq = project.config_seq
+    row.config_problem = project.config_problem
 
 
 def store_sync_state(
@@ -116,4 +125,6 @@ def _project(row: ProjectRow, policy: PolicyRow) -> ConnectedProject:
         previous_settings=row.views["previous"],
         last_task_id=row.last_task_id,
         synced_until=row.synced_until,
+        config_seq=row.config_seq,
+        config_problem=row.config_problem,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,14 +117,30 @@ def mentions(labeling: Labeling, answer: str) -> tuple[str, ...]:
     """The labels that an answer speaks of, each once: what rules about labels are held against.
 
     Those in a set, of spans and of regions, and of a taxonomy's path those of all nodes above too;
-    () for numbers and written texts.
+    () for numbers and written texts. An answer that an earlier config gave its form speaks of
+    itself.
     """
-    found = (
-        label
-        for control, text in _by_control(labeling, answer)
-        for label in mentioned(control, text)
-    )
+    try:
+        found = [
+            label
+            for control, text in _by_control(labeling, answer)
+            for label in mentioned(control, text)
+        ]
+    except (ValueError, TypeError, AttributeError):
+        return (answer,)
     return tuple(dict.fromkeys(found))
+
+
+def by_label(labeling: Labeling, counts: Mapping[str, int]) -> dict[str, int]:
+    """How many answers speak of each label, sorted by it; ``counts`` are those of each answer.
+
+    Where answers are one label of a list these are the same figures.
+    """
+    found: Counter[str] = Counter()
+    for answer, count in counts.items():
+        for label in [answer] if labeling.is_list else mentions(labeling, answer):
+            found[label] += count
+    return dict(sorted(found.items()))
 
 
 def plain_answer(labeling: Labeling, answer: str) -> Any:
@@ -135,7 +152,7 @@ def plain_answer(labeling: Labeling, answer: str) -> Any:
         found = {
             control.name: plain(control, text) for control, text in _by_control(labeling, answer)
         }
-    except ValueError:
+    except (ValueError, TypeError):
         return answer
     return found if len(labeling.controls) > 1 else found[labeling.from_name]
 

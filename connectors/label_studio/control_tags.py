@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from connectors.label_studio.controls import Control, ControlKind, InputKind
 from connectors.label_studio.markup import Element
@@ -30,10 +30,23 @@ _KINDS = {
 }
 # Objects that a model of Labelgate's own reads.
 _READ = ("text", "hypertext", "image", "table")
+_CONDITIONAL = "visibleWhen: not always asked"
 # Label Studio's own default.
 _DEFAULT_STARS = 5
 _MOST_STARS = 1_000
 Objects = Mapping[str, Element]
+
+
+def split_conditional(elements: Sequence[Element]) -> tuple[list[Element], list[str]]:
+    """The controls that are always asked, and those around which a view may hide them, described.
+
+    Where every control stands in such a view they are all taken.
+    """
+    always = [each for each in elements if not each.conditional]
+    if not always:
+        return list(elements), []
+    hidden = [f"{each.described()} ({_CONDITIONAL})" for each in elements if each.conditional]
+    return always, hidden
 
 
 def problem_of(element: Element, objects: Objects) -> str | None:
@@ -46,7 +59,7 @@ def problem_of(element: Element, objects: Objects) -> str | None:
         'allowNested="true": answers with paths': attributes.get("allownested") == "true",
         'perRegion="true"': attributes.get("perregion") == "true",
         'perItem="true"': attributes.get("peritem") == "true",
-        "visibleWhen: not always asked": element.conditional,
+        _CONDITIONAL: "visiblewhen" in attributes,
         "apiUrl: its paths are not in the config": "apiurl" in attributes,
     }
     found = next((problem for problem, holds in problems.items() if holds), None)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from connectors.label_studio.control_tags import SUPPORTED, control_of, problem_of
+from connectors.label_studio.control_tags import (
+    SUPPORTED,
+    control_of,
+    problem_of,
+    split_conditional,
+)
 from connectors.label_studio.controls import (
     ONE_OF_A_LIST,
     Control,
@@ -13,7 +18,7 @@ from connectors.label_studio.controls import (
     InputKind,
     LabelingError,
 )
-from connectors.label_studio.markup import elements_of
+from connectors.label_studio.markup import Element, elements_of
 
 __all__ = [
     "SUPPORTED",
@@ -114,18 +119,20 @@ def _parse_labeling(label_config: str, control: str | None) -> Labeling:
     if control is not None:
         found = [each for each in found if each.attributes.get("name") == control]
 
-    fits: dict[str, Control] = {}
+    good: dict[str, Element] = {}
     misfits: list[str] = []
     for each in found:
         problem = problem_of(each, objects)
-        if problem is None and each.attributes["name"] in fits:
+        if problem is None and each.attributes["name"] in good:
             problem = "another control has this name"
         if problem is None:
-            fits[each.attributes["name"]] = control_of(each, objects)
+            good[each.attributes["name"]] = each
         else:
             misfits.append(f"{each.described()} ({problem})")
-    if fits:
-        return Labeling(controls=tuple(fits.values()), left_out=tuple(misfits))
+    if good:
+        asked, hidden = split_conditional(list(good.values()))
+        controls = tuple(control_of(each, objects) for each in asked)
+        return Labeling(controls=controls, left_out=(*misfits, *hidden))
     wanted = "" if control is None else f" named {control!r}"
     raise LabelingError(
         f"the labelling config has no control{wanted} that Labelgate supports; "

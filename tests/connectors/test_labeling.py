@@ -87,7 +87,6 @@ def test_all_controls_are_taken_together_or_the_one_that_is_named() -> None:
             "two of its paths read the same",
         ),
         ('<Pairwise name="p" toName="text"/>', "names not two objects"),
-        (f'<View visibleWhen="choice-selected">{CHOICES}</View>', "not always asked"),
         (CHOICES.replace("toName", 'perRegion="true" toName'), r'perRegion="true"'),
         (CHOICES.replace("toName", 'allowNested="true" toName'), "answers with paths"),
         (CHOICES.replace("toName", 'visibleWhen="region-selected" toName'), "not always asked"),
@@ -147,6 +146,11 @@ def test_what_is_not_always_asked_is_left_out_where_another_control_remains() ->
     labeling = parse_labeling(f"<View>{TEXT}{CHOICES}{second}</View>")
     assert [each.name for each in labeling.controls] == ["label"]
     assert labeling.left_out == ('<Choices name="r"> (perRegion="true")',)
+    hidden = f'<View visibleWhen="choice-selected">{CHOICES.replace("label", "more")}</View>'
+    shown = parse_labeling(f"<View>{TEXT}{CHOICES}{hidden}</View>")
+    assert [each.name for each in shown.controls] == ["label"]
+    assert shown.left_out == ('<Choices name="more"> (visibleWhen: not always asked)',)
+    assert parse_labeling(f"<View>{TEXT}{hidden}</View>").from_name == "more"
     double = parse_labeling(f"<View>{TEXT}{CHOICES}{CHOICES}</View>")
     assert double.left_out == ('<Choices name="label"> (another control has this name)',)
 

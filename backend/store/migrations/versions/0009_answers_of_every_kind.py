@@ -1,0 +1,37 @@
+"""Scores of an answer's parts, and what became of a labelling config that changed.
+
+Revision: 0009
+Revises: 0006
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+_BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """No answer has parts so far, and every config is read."""
+    with op.batch_alter_table("decisions") as batch_op:
+        batch_op.add_column(sa.Column("part_scores", sa.Text()))
+    with op.batch_alter_table("deliveries") as batch_op:
+        batch_op.add_column(sa.Column("part_scores", sa.Text()))
+    with op.batch_alter_table("projects") as batch_op:
+        batch_op.add_column(sa.Column("config_seq", _BIG_ID, nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("config_problem", sa.Text()))
+
+
+def downgrade() -> None:
+    """Scores of parts are lost; a config that nothing can be answered for fails every round."""
+    with op.batch_alter_table("projects") as batch_op:
+        batch_op.drop_column("config_problem")
+        batch_op.drop_column("config_seq")
+    with op.batch_alter_table("deliveries") as batch_op:
+        batch_op.drop_column("part_scores")
+    with op.batch_alter_table("decisions") as batch_op:
+        batch_op.drop_column("part_scores")
