@@ -258,6 +258,14 @@ def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
                 {"error_rate": st.dictionaries(st.sampled_from(names), st.floats(0, 0.99))},
                 optional={"confusion": st.sampled_from(["uniform", "neighbour"])},
             ),
+            "same_answer": st.fixed_dictionaries(
+                {},
+                optional={
+                    "tolerance": st.floats(0, 1e6),
+                    "iou": st.floats(0.01, 1),
+                    "spans": st.sampled_from(["exact", "overlap"]),
+                },
+            ),
             "retrain": st.fixed_dictionaries(
                 {"after_annotations": st.integers(1, 10**6), "minimum_labels": st.integers(1, 999)}
             ),
