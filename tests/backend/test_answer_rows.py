@@ -27,7 +27,7 @@ def project_of(folder: Path, config: str, **same_answer: object) -> WorkedProjec
     made = worked_project(folder)
     project = made.server.projects[made.project_id]
     made.server.projects[project.id] = replace(project, label_config=config)
-    made.connect(worked_policy(same_answer=same_answer))  # type: ignore[arg-type]  # no capacity
+    made.connect(worked_policy(same_answer=same_answer))
     made.add(["fruit"] * 3)
     return made
 

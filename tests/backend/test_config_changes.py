@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.alerts.watch import open_alerts
 from backend.answers import answer
 from backend.config_changes import ALERT
 from backend.serving import Snapshots
+from backend.store.alerts import open_alerts
 from backend.store.training import open_requests
 from backend.store.votes import answers, human_votes
 from connectors.label_studio.labeling import parse_labeling

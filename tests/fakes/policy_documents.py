@@ -126,6 +126,7 @@ def _simple() -> st.SearchStrategy[dict[str, Any]]:
         _kind("region_count", below=st.integers(1, 9)),
         _kind("region_count", range=low),
         _kind("lowest_region_score", below=_shares),
+        _kind("interval_width", above=st.floats(0, 1e6)),
         _kind("random_share", share=st.floats(0.01, 1)),
     )
 

@@ -49,7 +49,7 @@ def test_a_label_that_is_never_accepted_holds_back_what_speaks_of_it() -> None:
     accept = {"max_error_rate": 0.05, "confidence": 0.95, "floor": 0.7, "never": ["fear"]}
     policy = make_policy(auto_accept=accept, routes=[], audit={"share": 0.05})
     candidates = answered(*[("joy", "fear"), ("joy",)] * 50)
-    decisions = decide(policy, candidates, make_certification(0.7), model_version="v1")
+    decisions = decide(policy, candidates, make_certification(0.7), model_version="m1")
     rules = {rule for rule, labels in zip(decisions.rules, candidates.mentions or (), strict=True)
              if "fear" in labels}  # fmt: skip
     assert rules <= {"never_label", "control", "holdout"}
