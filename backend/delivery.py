@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy.orm import Session
-
+from backend.prelabels import TaskData, prelabels_of, quoted
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
 from backend.store.deliveries import (
@@ -28,25 +27,17 @@ from backend.store.deliveries import (
 from backend.store.mirrors import MIRROR, answered_in_mirror
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
-from backend.store.tasks import stored_tasks
 from connectors.annotation_tool import (
     AnnotationTool,
     AnnotationToolError,
     AnnotationToolRefusedError,
     Prelabel,
 )
-from connectors.label_studio.answers import answer_of, offers, result_of
-from connectors.label_studio.labeling import ControlKind, Labeling, parse_labeling
-from connectors.label_studio.provisioning import MARKER, RANK
+from connectors.label_studio.answers import answer_of, offers
+from connectors.label_studio.labeling import Labeling, parse_labeling
 
 CHUNK = 1_000
-TaskData = Mapping[int, Mapping[str, Any]]
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
-
-
-def marker(view: str) -> str:
-    """The model version of the empty predictions that put tasks into a view."""
-    return MARKER.format(view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +100,7 @@ def _deliver_chunk(
     with runtime.reads() as session:
         stopped = stopped_users(session, project.id)
         mirrored = answered_in_mirror(session, project.id, [each.wish.task_id for each in due])
-        data = _quoted(session, project.id, labeling, due)
+        data = quoted(session, project.id, labeling, [each.wish for each in due])
     wishes = [delivery.wish for delivery in due]
     try:
         actual = gather_actual(runtime.tool(), project, labeling, (due, stopped))
@@ -130,27 +121,13 @@ def _deliver_chunk(
         mark_left_to_people(session, project.id, plan.left, now)
         mark_failed(session, project.id, dropped, "Label Studio took the batch without it", now)
         mark_failed(
-            session,
-            project.id,
-            plan.stale,
-            "the labelling config does not offer its label any more",
-            now,
+            session, project.id, plan.stale, "the labelling config no longer offers it", now
         )
     return {
         "delivered": len(done),
         "left_to_people": len(plan.left),
         "failed": len(dropped) + len(plan.stale),
     }
-
-
-def _quoted(
-    session: Session, project_id: int, labeling: Labeling, due: Sequence[Delivery]
-) -> dict[int, dict[str, Any]]:
-    """The data of the tasks whose answers quote the text that they mark."""
-    if all(control.kind is not ControlKind.SPANS for control in labeling.controls):
-        return {}
-    ids = [each.wish.task_id for each in due if each.wish.label is not None]
-    return {task.id: task.data for task in stored_tasks(session, project_id, ids)}
 
 
 def gather_actual(
@@ -238,34 +215,6 @@ def plan_delivery(
 def _own_overlap(look: Mapping[str, Any]) -> Any:
     """How many answers a look asks for in the task's own project; None where that is not known."""
     return 1 if look["marker"] == MIRROR and look["overlap"] is not None else look["overlap"]
-
-
-def prelabels_of(
-    wish: Wish, labeling: Labeling, data: Mapping[str, Any] | None = None
-) -> list[Prelabel]:
-    """The predictions to import for a wish: its rank and marker, the model's answer, or neither.
-
-    The rank comes first: views order by the versions of a task's predictions as they came in.
-    What is answered in the mirror project stays bare in its own.
-    """
-    if wish.marker == MIRROR:
-        return []
-    empty = [] if wish.rank is None else [RANK.format(wish.rank)]
-    empty += [] if wish.marker is None else [marker(wish.marker)]
-    prelabels = [
-        Prelabel(task_id=wish.task_id, result=[], score=None, model_version=version)
-        for version in empty
-    ]
-    if wish.label is not None and wish.model_version is not None:
-        prelabels.append(
-            Prelabel(
-                task_id=wish.task_id,
-                result=result_of(labeling, wish.label, wish.part_scores, data),
-                score=wish.score,
-                model_version=wish.model_version,
-            )
-        )
-    return prelabels
 
 
 def _apply(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) -> set[int]:

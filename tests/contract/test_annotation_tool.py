@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from backend.delivery import prelabels_of
+from backend.prelabels import prelabels_of
 from backend.store.deliveries import Wish
 from connectors.annotation_tool import AnnotationToolRefusedError, Prelabel, Task
 from connectors.label_studio.answers import answer_of, result_of

@@ -50,8 +50,8 @@ def test_a_label_that_is_never_accepted_holds_back_what_speaks_of_it() -> None:
     policy = make_policy(auto_accept=accept, routes=[], audit={"share": 0.05})
     candidates = answered(*[("joy", "fear"), ("joy",)] * 50)
     decisions = decide(policy, candidates, make_certification(0.7), model_version="m1")
-    rules = {rule for rule, labels in zip(decisions.rules, candidates.mentions or (), strict=True)
-             if "fear" in labels}  # fmt: skip
+    spoken = ["fear" in str(label) for label in candidates.labels]
+    rules = {rule for rule, fear in zip(decisions.rules, spoken, strict=True) if fear}
     assert rules <= {"never_label", "control", "holdout"}
     assert "never_label" in rules
     assert Outcome.ACCEPT in set(decisions.outcomes)
