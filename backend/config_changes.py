@@ -25,7 +25,13 @@ from backend.store.training import request_training
 from backend.store.votes import count_new_labels
 from connectors.annotation_tool import Project
 from connectors.label_studio.answers import answer_of
-from connectors.label_studio.labeling import LabelingError, changes, parse_labeling
+from connectors.label_studio.labeling import (
+    ControlKind,
+    Labeling,
+    LabelingError,
+    changes,
+    parse_labeling,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +45,20 @@ def take_over(runtime: Runtime, project: ConnectedProject, seen: Project) -> Con
     Stored last, in one transaction with all that follows from it: an interruption before does it
     all again.
     """
-    if (seen.label_config, seen.title, None) == (
-        project.label_config,
-        project.title,
-        project.config_problem,
-    ):
+    same = (seen.label_config, seen.title) == (project.label_config, project.title)
+    if same and project.config_problem is None and project.all_controls:
         return project
     try:
         after = parse_labeling(seen.label_config)
     except LabelingError as error:
-        return _unanswerable(runtime, replace(project, title=seen.title), str(error))
-    said = changes(parse_labeling(project.label_config), after)
+        return _unanswerable(runtime, project, seen.title, str(error))
+    said = changes(_read_before(project), after)
     changed = replace(
-        project, label_config=seen.label_config, title=seen.title, config_problem=None
+        project,
+        label_config=seen.label_config,
+        title=seen.title,
+        config_problem=None,
+        all_controls=True,
     )
     if said:
         _read_anew(runtime, changed)
@@ -66,8 +73,21 @@ def take_over(runtime: Runtime, project: ConnectedProject, seen: Project) -> Con
     return changed
 
 
-def _unanswerable(runtime: Runtime, project: ConnectedProject, why: str) -> ConnectedProject:
-    stopped = replace(project, config_problem=why)
+def _read_before(project: ConnectedProject) -> Labeling:
+    """What the stored answers were read by: one choice alone, before all controls were."""
+    labeling = parse_labeling(project.label_config)
+    if project.all_controls:
+        return labeling
+    chosen = [each for each in labeling.controls if each.kind is ControlKind.CHOICE]
+    return replace(labeling, controls=tuple(chosen or labeling.controls)[:1])
+
+
+def _unanswerable(
+    runtime: Runtime, project: ConnectedProject, title: str, why: str
+) -> ConnectedProject:
+    stopped = replace(project, title=title, config_problem=why)
+    if stopped == project:
+        return project
     with runtime.sessions.begin() as session:
         store_project(session, stopped, runtime.now())
         _tell(session, runtime, stopped)

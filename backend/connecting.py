@@ -271,6 +271,7 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
         synced_until=None if before is None else before.synced_until,
         config_seq=0 if before is None else before.config_seq,
         config_problem=None if before is None else before.config_problem,
+        all_controls=True if before is None else before.all_controls,
     )
 
 

@@ -19,6 +19,7 @@ from backend.store.projects import ConnectedProject, active_project, all_project
 from backend.store.training import request_training
 from backend.store.votes import count_new_labels
 from backend.training import train as train_project
+from connectors.label_studio.labeling import parse_labeling
 
 
 @click.command()
@@ -42,6 +43,8 @@ def connect(project: str, policy_file: Path) -> None:
         f"{connected.title!r} (number {connected.id}) is connected under policy "
         f"{connected.policy_hash[:12]}; views: {', '.join(connected.views)}"
     )
+    for control in parse_labeling(connected.label_config).left_out:
+        click.echo(f"left to people alone: {control}")
 
 
 @click.command()

@@ -18,7 +18,8 @@ class ConnectedProject:
 
     ``label_config`` is the newest one that Labelgate can answer; ``config_problem`` says why the
     one that Label Studio has now is another, None where it is not. ``config_seq`` is the number of
-    the last decision that was made before it came: those before it are made anew.
+    the last decision that was made before it came: those before it are made anew. ``all_controls``
+    is False where the stored answers were read by a version that knew one choice only.
     """
 
     id: int
@@ -35,6 +36,7 @@ class ConnectedProject:
     synced_until: datetime | None
     config_seq: int = 0
     config_problem: str | None = None
+    all_controls: bool = True
 
 
 def active_project(session: Session, project_id: int) -> ConnectedProject | None:
@@ -85,6 +87,7 @@ def store_project(session: Session, project: ConnectedProject, now: datetime) ->
     row.disconnected_at = None
     row.config_seq = project.config_seq
     row.config_problem = project.config_problem
+    row.all_controls = project.all_controls
 
 
 def store_sync_state(
@@ -127,4 +130,5 @@ def _project(row: ProjectRow, policy: PolicyRow) -> ConnectedProject:
         synced_until=row.synced_until,
         config_seq=row.config_seq,
         config_problem=row.config_problem,
+        all_controls=row.all_controls,
     )

@@ -40,6 +40,7 @@ class ProjectRow(Base):
     placed_for: Mapped[str | None]
     config_seq: Mapped[int] = mapped_column(BigId, default=0)
     config_problem: Mapped[str | None] = mapped_column(Text)
+    all_controls: Mapped[bool] = mapped_column(default=True)
 
 
 class PolicyRow(Base):

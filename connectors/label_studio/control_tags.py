@@ -37,16 +37,30 @@ _MOST_STARS = 1_000
 Objects = Mapping[str, Element]
 
 
-def split_conditional(elements: Sequence[Element]) -> tuple[list[Element], list[str]]:
-    """The controls that are always asked, and those around which a view may hide them, described.
+def split_optional(elements: Sequence[Element]) -> tuple[list[Element], list[str]]:
+    """The controls that everybody answers, and the others, described.
 
-    Where every control stands in such a view they are all taken.
+    Others are those in a view that may be hidden, and texts that need not be written: a comment is
+    no part of the answer. Where no control would be left they are all taken.
     """
-    always = [each for each in elements if not each.conditional]
-    if not always:
+    whys = [_optional(each) for each in elements]
+    asked = [each for each, why in zip(elements, whys, strict=True) if why is None]
+    if not asked:
         return list(elements), []
-    hidden = [f"{each.described()} ({_CONDITIONAL})" for each in elements if each.conditional]
-    return always, hidden
+    left_out = [
+        f"{each.described()} ({why})"
+        for each, why in zip(elements, whys, strict=True)
+        if why is not None
+    ]
+    return asked, left_out
+
+
+def _optional(element: Element) -> str | None:
+    if element.conditional:
+        return _CONDITIONAL
+    if element.name == "textarea" and element.attributes.get("required") != "true":
+        return 'a text that need not be written: no required="true"'
+    return None
 
 
 def problem_of(element: Element, objects: Objects) -> str | None:

@@ -9,7 +9,7 @@ from connectors.label_studio.control_tags import (
     SUPPORTED,
     control_of,
     problem_of,
-    split_conditional,
+    split_optional,
 )
 from connectors.label_studio.controls import (
     ONE_OF_A_LIST,
@@ -94,9 +94,9 @@ def parse_labeling(label_config: str, *, control: str | None = None) -> Labeling
     """All supported controls of a labelling config, or the one named ``control``.
 
     What is not asked of every task as a whole (about a region, under a condition, about one item of
-    a list) is left out where another control remains. Answers are cached by the text: Label Studio
-    sends the whole config with every request. Raises ``LabelingError`` naming what was found and
-    what is supported.
+    a list, a comment that need not be written) is left out where another control remains. Answers
+    are cached by the text: Label Studio sends the whole config with every request. Raises
+    ``LabelingError`` naming what was found and what is supported.
 
     >>> parse_labeling(
     ...     '<View><Text name="t" value="$text"/><Choices name="c" toName="t">'
@@ -130,9 +130,9 @@ def _parse_labeling(label_config: str, control: str | None) -> Labeling:
         else:
             misfits.append(f"{each.described()} ({problem})")
     if good:
-        asked, hidden = split_conditional(list(good.values()))
+        asked, optional = split_optional(list(good.values()))
         controls = tuple(control_of(each, objects) for each in asked)
-        return Labeling(controls=controls, left_out=(*misfits, *hidden))
+        return Labeling(controls=controls, left_out=(*misfits, *optional))
     wanted = "" if control is None else f" named {control!r}"
     raise LabelingError(
         f"the labelling config has no control{wanted} that Labelgate supports; "

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from backend.answers import answer
 from backend.config_changes import ALERT
 from backend.serving import Snapshots
 from backend.store.alerts import open_alerts
+from backend.store.tables import AnnotationRow, ProjectRow
 from backend.store.training import open_requests
 from backend.store.votes import answers, human_votes
 from connectors.label_studio.labeling import parse_labeling
@@ -156,3 +158,14 @@ def test_new_tasks_and_answers_are_read_while_the_config_cannot_be_answered(
     (new,) = worked.add(["music"])
     worked.settle()
     assert worked.decisions()[new].outcome is Outcome.REVIEW
+
+
+def test_what_an_earlier_version_read_of_one_choice_is_read_anew(worked: WorkedProject) -> None:
+    change(worked, CONFIG.replace("</View>", f"{RATING}</View>"))
+    worked.round()
+    with worked.runtime.sessions.begin() as session:  # as the migration leaves it
+        session.execute(update(AnnotationRow).values(label="A"))
+        session.execute(update(ProjectRow).values(all_controls=False))
+    worked.round()
+    assert said(worked) == {controls_text({"label": "A", "stars": None})}
+    assert worked.project.all_controls

@@ -38,7 +38,7 @@ CONTROLS = {
     '<Choice value="Fruit"/></Choice><Choice value="Tools"/></Taxonomy>',
     "stars": '<Rating name="stars" toName="text" maxRating="4"/>',
     "number": '<Number name="number" toName="text"/>',
-    "note": '<TextArea name="note" toName="text"/>',
+    "note": '<TextArea name="note" toName="text" required="true"/>',
     "spans": '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>',
     "pair": '<Pairwise name="pair" toName="text,other"/>',
     "boxes": '<RectangleLabels name="boxes" toName="image"><Label value="Car"/>'

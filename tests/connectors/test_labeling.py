@@ -151,6 +151,13 @@ def test_what_is_not_always_asked_is_left_out_where_another_control_remains() ->
     assert [each.name for each in shown.controls] == ["label"]
     assert shown.left_out == ('<Choices name="more"> (visibleWhen: not always asked)',)
     assert parse_labeling(f"<View>{TEXT}{hidden}</View>").from_name == "more"
+    note = '<TextArea name="note" toName="text"/>'
+    commented = parse_labeling(f"<View>{TEXT}{note}{CHOICES}</View>")
+    assert [each.name for each in commented.controls] == ["label"]
+    assert "need not be written" in commented.left_out[0]
+    required = note.replace("toName", 'required="true" toName')
+    both = parse_labeling(f"<View>{TEXT}{required}{CHOICES}</View>")
+    assert [each.name for each in both.controls] == ["note", "label"]
     double = parse_labeling(f"<View>{TEXT}{CHOICES}{CHOICES}</View>")
     assert double.left_out == ('<Choices name="label"> (another control has this name)',)
 

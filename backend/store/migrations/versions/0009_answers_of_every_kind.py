@@ -24,11 +24,16 @@ def upgrade() -> None:
     with op.batch_alter_table("projects") as batch_op:
         batch_op.add_column(sa.Column("config_seq", _BIG_ID, nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("config_problem", sa.Text()))
+        # What was stored before was read of one choice alone; the next round reads it anew.
+        batch_op.add_column(
+            sa.Column("all_controls", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
 
 
 def downgrade() -> None:
     """Scores of parts are lost; a config that nothing can be answered for fails every round."""
     with op.batch_alter_table("projects") as batch_op:
+        batch_op.drop_column("all_controls")
         batch_op.drop_column("config_problem")
         batch_op.drop_column("config_seq")
     with op.batch_alter_table("deliveries") as batch_op:
