@@ -21,7 +21,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("part_scores", sa.Text()))
     with op.batch_alter_table("deliveries") as batch_op:
         batch_op.add_column(sa.Column("part_scores", sa.Text()))
-    with op.batch_alter_table("projects") as batch_op:
+    # Other tables refer to it: SQLite would refuse to make it anew.
+    with op.batch_alter_table("projects", recreate="never") as batch_op:
         batch_op.add_column(sa.Column("config_seq", _BIG_ID, nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("config_problem", sa.Text()))
         # What was stored before was read of one choice alone; the next round reads it anew.
@@ -32,7 +33,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Scores of parts are lost; a config that nothing can be answered for fails every round."""
-    with op.batch_alter_table("projects") as batch_op:
+    with op.batch_alter_table("projects", recreate="never") as batch_op:
         batch_op.drop_column("all_controls")
         batch_op.drop_column("config_problem")
         batch_op.drop_column("config_seq")
