@@ -61,7 +61,7 @@ def test_the_policy_that_the_others_break_is_good() -> None:
                 "digits.yaml:7  routes[0].kind = 'predicted_lable'  is not one of predicted_label, "
                 "score, margin, entropy, task_field, source, class_support, novelty, "
                 "near_duplicate, version_disagreement, upstream_disagreement, region_count, "
-                "lowest_region_score, random_share, all, "
+                "lowest_region_score, interval_width, random_share, all, "
                 "any, not (did you mean 'predicted_label'?)"
             ),
         ),

@@ -97,6 +97,7 @@ CHANGES = {
     "inclusion_probability": 0.5,
     "predictor": "exact_duplicate",
     "signals": {"margin": 0.5},
+    "part_scores": [0.5],
     "model_version": "v2",
     "policy_hash": "policy-2",
     "certificate_id": 1,
