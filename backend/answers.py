@@ -15,10 +15,10 @@ from backend.predictors.inputs import Download
 from backend.predictors.protocol import Asked
 from backend.serving import Snapshot
 from backend.store.decisions import StandingDecision
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import Labeling
 from policies.audit_plan import widest
-from policies.domain import Outcome, Purpose
+from policies.domain import Candidates, Outcome, Purpose
 from policies.engine import decide
 from policies.safeguards import Safeguards
 
@@ -81,7 +81,8 @@ def answer(
     """
     results: list[Any] = [NOTHING] * len(tasks)
     readable, problems = _readable(tasks)
-    nobody = snapshot.predictor is None and not snapshot.policy.automation
+    silent = snapshot.project.config_problem is not None
+    nobody = silent or (snapshot.predictor is None and not snapshot.policy.automation)
     if nobody or not readable.indices:
         return Answers(results=results, problems=problems, predicted=0, blind=0)
 
@@ -107,15 +108,18 @@ def answer(
     )
     known = standing(readable.task_ids)
 
-    made = {label: choice_result(labeling, label) for label in labeling.labels}
+    data = dict(zip(readable.task_ids, readable.data, strict=True))
+    parts = _part_scores(candidates)
+    made: dict[str, Any] = {}
     blind = predicted = 0
-    for index, task_id, problem, purpose, label, score in zip(
+    for index, task_id, problem, purpose, label, score, scores in zip(
         readable.indices,
         readable.task_ids,
         candidates.problems,
         decisions.purposes,
         candidates.labels,
         candidates.scores.tolist(),
+        parts,
         strict=True,
     ):
         if problem is not None:
@@ -123,13 +127,21 @@ def answer(
         elif task_id in snapshot.gold or _blind(purpose, label, known.get(task_id)):
             blind += 1
         else:
+            if labeling.is_list and label not in made:
+                made[label] = result_of(labeling, label)
             results[index] = {
-                "result": made[label],
+                "result": made.get(label) or result_of(labeling, label, scores, data[task_id]),
                 "score": score,
                 "model_version": snapshot.model_version,
             }
             predicted += 1
     return Answers(results=results, problems=problems, predicted=predicted, blind=blind)
+
+
+def _part_scores(candidates: Candidates) -> list[tuple[float, ...]]:
+    if candidates.part_scores is None:
+        return [()] * len(candidates)
+    return [scores or () for scores in candidates.part_scores.tolist()]
 
 
 def _blind(purpose: Purpose, label: str, known: StandingDecision | None) -> bool:

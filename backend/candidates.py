@@ -12,7 +12,10 @@ from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import DISTANCES, TWINS, Memory, Remembering
 from backend.predictors.protocol import Asked, ModelInput, Predictor
 from backend.predictors.twins import Nearest
+from backend.sameness import likeness_of
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
+from connectors.label_studio.answers import mentions, offers
+from connectors.label_studio.labeling import Labeling
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import (
     CLASS_SUPPORT,
@@ -26,6 +29,7 @@ from policies.conditions import (
 from policies.decisions import is_none
 from policies.domain import MODEL, BoolArray, Candidates, FloatArray, ObjectArray, column
 from policies.engine import NO_MODEL
+from policies.likeness import aligned
 from policies.schema import Policy
 
 # What is said of the model's answer, so of no rule's.
@@ -42,6 +46,7 @@ class _Columns:
     scores: FloatArray
     problems: ObjectArray
     predictors: ObjectArray
+    part_scores: ObjectArray
     signals: dict[str, FloatArray]
 
     def answer(self, rows: BoolArray, labels: ObjectArray, scores: FloatArray) -> None:
@@ -51,6 +56,7 @@ class _Columns:
     def take_back(self, rows: BoolArray, problems: str | list[str]) -> None:
         """Leave these tasks without an answer, and say why."""
         self.labels[rows], self.scores[rows], self.problems[rows] = None, np.nan, problems
+        self.part_scores[rows] = None
         for name in self.signals.keys() & set(_OF_THE_MODEL):
             self.signals[name][rows] = np.nan
 
@@ -66,7 +72,7 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
     columns = _unanswered(policy, len(asked.data))
     twins: TwinsFound = (None, None)
     if predictor is not None:
-        _by_model(columns, predictor, asked)
+        _by_model(columns, policy, predictor, asked)
         twins = _twins(columns, policy, predictor, asked)
     if policy.automation:
         _by_rules(columns, policy, asked, twins)
@@ -83,7 +89,21 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
         },
         signals=columns.signals,
         predictors=columns.predictors,
+        mentions=_mentions(columns, asked.labeling),
+        part_scores=columns.part_scores if any_parts(columns.part_scores) else None,
     )
+
+
+def any_parts(part_scores: ObjectArray) -> bool:
+    """Whether any of the answers has scores of its parts."""
+    return not bool(is_none(part_scores).all())
+
+
+def _mentions(columns: _Columns, labeling: Labeling) -> ObjectArray | None:
+    """The labels that each answer speaks of; None where an answer is simply one of a list."""
+    if labeling.is_list:
+        return None
+    return column([() if text is None else mentions(labeling, text) for text in columns.labels])
 
 
 def _unanswered(policy: Policy, n: int) -> _Columns:
@@ -92,24 +112,39 @@ def _unanswered(policy: Policy, n: int) -> _Columns:
         scores=np.full(n, np.nan),
         problems=column([NO_MODEL] * n),
         predictors=np.full(n, MODEL, dtype=np.object_),
+        part_scores=np.full(n, None, dtype=np.object_),
         signals={name: np.full(n, np.nan) for name in policy.signals_used()},
     )
 
 
-def _by_model(columns: _Columns, predictor: Predictor, asked: Asked) -> None:
+def _by_model(columns: _Columns, policy: Policy, predictor: Predictor, asked: Asked) -> None:
     found = predictor.predict(asked)
     columns.labels[:], columns.scores[:] = found.texts, found.scores
     columns.problems[:] = found.problems
+    if found.part_scores is not None:
+        columns.part_scores[:] = found.part_scores
     for name in columns.signals.keys() & found.signals.keys():
         columns.signals[name][:] = found.signals[name]
     before = predictor.forerunner if isinstance(predictor, Remembering) else None
     if VERSION_DISAGREEMENT in columns.signals and before is not None:
         said = before.predict(asked).texts
         both = ~is_none(said) & ~is_none(found.texts)
-        columns.signals[VERSION_DISAGREEMENT][both] = (said != found.texts)[both]
-    gone = ~is_none(found.texts) & ~np.isin(found.texts, column(asked.labeling.labels))
-    left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
-    columns.take_back(gone, left)
+        alike = aligned(said, found.texts, likeness_of(policy, asked.labeling))
+        columns.signals[VERSION_DISAGREEMENT][both] = (alike != found.texts)[both]
+    _leave_out(columns, asked.labeling)
+
+
+def _leave_out(columns: _Columns, labeling: Labeling) -> None:
+    """Answers that the labelling config no longer offers are none."""
+    known = ~is_none(columns.labels)
+    if labeling.is_list:
+        gone = known & ~np.isin(columns.labels, column(labeling.labels))
+        left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
+        columns.take_back(gone, left)
+        return
+    problems = [None if text is None else offers(labeling, text) for text in columns.labels]
+    gone = known & np.array([problem is not None for problem in problems], dtype=np.bool_)
+    columns.take_back(gone, [problem for problem in problems if problem is not None])
 
 
 def _twins(columns: _Columns, policy: Policy, predictor: Predictor, asked: Asked) -> TwinsFound:
@@ -209,4 +244,14 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
             for name in parts[0].signals
         },
         predictors=np.concatenate([part.predictors for part in parts]),
+        mentions=_joined_column([(part.mentions, len(part)) for part in parts]),
+        part_scores=_joined_column([(part.part_scores, len(part)) for part in parts]),
     )
+
+
+def _joined_column(parts: Sequence[tuple[ObjectArray | None, int]]) -> ObjectArray | None:
+    """Columns that not every batch has, with the size of each batch; None where none has it."""
+    if all(values is None for values, _ in parts):
+        return None
+    empty = [np.full(n, None, dtype=np.object_) if each is None else each for each, n in parts]
+    return np.concatenate(empty)

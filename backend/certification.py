@@ -21,6 +21,7 @@ from backend.breakers.rearming import doubts_of, settle_resets
 from backend.candidates import with_class_support
 from backend.champion import Champion, predict_tasks
 from backend.runtime import Runtime
+from backend.sameness import said_alike
 from backend.slices import control_answers, proving_since
 from backend.store.certificates import (
     StoredCertification,
@@ -42,7 +43,7 @@ from policies.certifying import (
     reaching_auto_accept,
     ready,
 )
-from policies.domain import Candidates, Certificate, column, part_of
+from policies.domain import Candidates, Certificate, part_of
 from policies.promises import AutoAccept, Promise, groups_of, least_answers, promises_of
 from policies.sampling import SLICE, draws
 from policies.schema import Policy
@@ -109,7 +110,7 @@ def certify_version(
 
     evidence = Evidence(
         control=answered,
-        truth=column([control[task_id] for task_id in answered.task_ids.tolist()]),
+        truth=said_alike(project, control, answered),
         pool=asked.reaching(sample(pool)),
     )
     found = certify_promises(rule, due, evidence, model_version=version)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
-from backend.foreign import foreign_predictor, is_foreign, second_source
+from backend.foreign import foreign_predictor, is_foreign, second_model
 from backend.predictors.artifacts import Artifact, ArtifactError, load
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Asked, Predictor
@@ -65,7 +65,7 @@ def load_version(
     if is_foreign(model):
         return foreign_predictor(runtime, project, policy, model)
     predictor = load_embedded(runtime.settings, model)
-    second = second_source(runtime, project.id, policy)
+    second = second_model(runtime, project, policy)
     return replace(
         predictor, second=second, forerunner=_forerunner(runtime, project.id, policy, model)
     )

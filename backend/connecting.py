@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,14 +23,18 @@ from connectors.annotation_tool import AnnotationToolError, Project
 from connectors.label_studio import provisioning
 from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling
+from connectors.label_studio.controls import OF_PARTS
+from connectors.label_studio.labeling import ControlKind, InputKind, Labeling, parse_labeling
+from policies.answer_texts import path_text
 from policies.automation import Boilerplate, Format, Language
-from policies.conditions import REGION_SIGNALS, PredictedLabel
+from policies.conditions import INTERVAL_WIDTH, REGION_SIGNALS, PredictedLabel
 from policies.loading import load_policy, policy_hash
 from policies.problems import nearest
 from policies.promises import AutoAccept
 from policies.routes import leaves
 from policies.schema import Policy
+
+_NUMERIC = (ControlKind.NUMBER, ControlKind.RATING)
 
 
 class ConnectError(Exception):
@@ -125,27 +130,76 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
             f"project = {policy.project!r} is not the project asked for, {seen.title!r} "
             f"(number {seen.id})"
         )
-    problems += untellable(policy)
+    problems += untellable(policy, [control.kind for control in labeling.controls])
+    problems += _unlisted(policy, labeling)
     problems += _fieldless(policy, labeling)
     problems += _unknown_languages(policy)
+    nameable = nameable_labels(labeling)
     for place, labels in _labels_named(policy):
-        unknown = [label for label in labels if label not in labeling.labels]
+        unknown = [label for label in labels if label not in nameable]
         if unknown:
+            names = " and ".join(repr(control.name) for control in labeling.controls)
+            do = "does" if len(labeling.controls) == 1 else "do"
             problems.append(
-                f"{place} names {', '.join(map(repr, unknown))}, which {labeling.from_name!r} does "
-                f"not offer: {', '.join(map(repr, labeling.labels))}"
+                f"{place} names {', '.join(map(repr, unknown))}, which {names} {do} "
+                f"not offer: {', '.join(map(repr, labeling.labels)) or 'no labels at all'}"
             )
     return problems
 
 
-def untellable(policy: Policy) -> list[str]:
-    """The routes that look at what the answers to this kind of project do not come with."""
-    return [
-        f"{place} looks at {condition.kind}, but a choice is one answer for the whole task and has "
-        "no regions: take the route out, or route by score or margin"
-        for place, condition in leaves(policy.routes)
-        if condition.kind in REGION_SIGNALS
+def untellable(policy: Policy, kinds: Collection[ControlKind]) -> list[str]:
+    """The routes that look at what answers of these kinds do not come with."""
+    problems = []
+    for place, condition in leaves(policy.routes):
+        if condition.kind in REGION_SIGNALS and not any(kind in OF_PARTS for kind in kinds):
+            problems.append(
+                f"{place} looks at {condition.kind}, but a {_said(kinds)} is one answer for the "
+                "whole task and has no regions: take the route out, or route by score or margin"
+            )
+        if condition.kind == INTERVAL_WIDTH and not any(kind in _NUMERIC for kind in kinds):
+            problems.append(
+                f"{place} looks at {condition.kind}, but a {_said(kinds)} is no number: take the "
+                "route out, or route by score"
+            )
+    return problems
+
+
+def _said(kinds: Collection[ControlKind]) -> str:
+    return " or ".join(dict.fromkeys(kind.value for kind in kinds))
+
+
+def _unlisted(policy: Policy, labeling: Labeling) -> list[str]:
+    """What speaks of one label as of a whole answer, where answers are more than one label."""
+    if labeling.is_list:
+        return []
+    because = (
+        "but an answer to this project is not one label of a list: a promise can only be proved "
+        "for all answers together"
+    )
+    problems = []
+    rule = policy.auto_accept
+    if isinstance(rule, AutoAccept) and rule.each_label:
+        problems.append(f"auto_accept.each_label proves each label on its own, {because}")
+    if isinstance(rule, AutoAccept) and rule.labels:
+        problems.append(f"auto_accept.labels gives labels a promise of their own, {because}")
+    problems += [
+        f"automation[{place}] ({rule.name}) answers with one label, but an answer to this project "
+        "is not one label of a list: take the rule out"
+        for place, rule in enumerate(policy.automation)
+        if isinstance(rule, (Language, Format, Boilerplate))
     ]
+    return problems
+
+
+def nameable_labels(labeling: Labeling) -> frozenset[str]:
+    """The labels that a policy may name: those that are offered, and the nodes above a path."""
+    above = {
+        path_text(path[:end])
+        for control in labeling.controls
+        for path in control.paths
+        for end in range(1, len(path))
+    }
+    return frozenset(labeling.labels) | above
 
 
 def _fieldless(policy: Policy, labeling: Labeling) -> list[str]:
@@ -204,7 +258,8 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
     return ConnectedProject(
         id=wanted.seen.id,
         title=wanted.seen.title,
-        label_config=wanted.seen.label_config,
+        # Of a project that is connected already the next synchronising takes over a new config.
+        label_config=wanted.seen.label_config if before is None else before.label_config,
         policy_text=wanted.text,
         policy_hash=wanted.hash,
         robot_id=robot_id,
@@ -214,6 +269,9 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
         previous_settings={} if before is None else before.previous_settings,
         last_task_id=0 if before is None else before.last_task_id,
         synced_until=None if before is None else before.synced_until,
+        config_seq=0 if before is None else before.config_seq,
+        config_problem=None if before is None else before.config_problem,
+        all_controls=True if before is None else before.all_controls,
     )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
+from backend.prelabels import TaskData, prelabels_of, quoted
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
 from backend.store.deliveries import (
@@ -31,17 +33,11 @@ from connectors.annotation_tool import (
     AnnotationToolRefusedError,
     Prelabel,
 )
-from connectors.label_studio.convert import choice_result, label_of
+from connectors.label_studio.answers import answer_of, offers
 from connectors.label_studio.labeling import Labeling, parse_labeling
-from connectors.label_studio.provisioning import MARKER, RANK
 
 CHUNK = 1_000
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
-
-
-def marker(view: str) -> str:
-    """The model version of the empty predictions that put tasks into a view."""
-    return MARKER.format(view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +100,12 @@ def _deliver_chunk(
     with runtime.reads() as session:
         stopped = stopped_users(session, project.id)
         mirrored = answered_in_mirror(session, project.id, [each.wish.task_id for each in due])
+        data = quoted(session, project.id, labeling, [each.wish for each in due])
     wishes = [delivery.wish for delivery in due]
     try:
         actual = gather_actual(runtime.tool(), project, labeling, (due, stopped))
         actual = replace(actual, touched=actual.touched | mirrored)
-        plan = plan_delivery(due, actual, labeling)
+        plan = plan_delivery(due, actual, labeling, data)
         missing = _apply(runtime.tool(), project, plan)
         there = {p.model_version for p in plan.prelabels if p.task_id not in missing}
         _show(runtime.tool(), project, shown, there)
@@ -123,7 +120,9 @@ def _deliver_chunk(
         mark_delivered(session, project.id, done, now)
         mark_left_to_people(session, project.id, plan.left, now)
         mark_failed(session, project.id, dropped, "Label Studio took the batch without it", now)
-        mark_failed(session, project.id, plan.stale, "the label left the labelling config", now)
+        mark_failed(
+            session, project.id, plan.stale, "the labelling config no longer offers it", now
+        )
     return {
         "delivered": len(done),
         "left_to_people": len(plan.left),
@@ -149,7 +148,7 @@ def gather_actual(
     for task in tool.annotated_among(project.id, ids):
         for annotation in task.annotations:
             if annotation.said_by(project.robot_id) == project.robot_id:
-                label = label_of(labeling, annotation.result)
+                label = answer_of(labeling, annotation.result)
                 robot_labels.setdefault(task.id, []).append(label)
             elif not annotation.was_cancelled:
                 if annotation.said_by(project.robot_id) not in stopped:
@@ -163,8 +162,16 @@ def gather_actual(
     )
 
 
-def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -> DeliveryPlan:
-    """The difference between what is wished and what is there; pure."""
+def plan_delivery(
+    due: Sequence[Delivery],
+    actual: Actual,
+    labeling: Labeling,
+    data: TaskData = MappingProxyType({}),
+) -> DeliveryPlan:
+    """The difference between what is wished and what is there; pure.
+
+    ``data`` is that of the tasks whose answers quote it, by task.
+    """
     plan = DeliveryPlan(
         withdraw=[],
         clear=[],
@@ -185,7 +192,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
             if standing and wish.task_id not in actual.edited:
                 plan.withdraw.append(wish.task_id)
             continue
-        if wish.label is not None and wish.label not in labeling.labels:
+        if wish.label is not None and offers(labeling, wish.label) is not None:
             plan.stale.append(wish)
             continue
         if wish.accepts and standing == [wish.label]:
@@ -196,7 +203,7 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
             plan.withdraw.append(wish.task_id)
         if wish.task_id in actual.predicted:
             plan.clear.append(wish.task_id)
-        plan.prelabels.extend(prelabels_of(wish, labeling))
+        plan.prelabels.extend(prelabels_of(wish, labeling, data.get(wish.task_id)))
         if wish.accepts and wish.model_version is not None:
             plan.accept[wish.model_version].append(wish.task_id)
         overlap = _own_overlap(wish.look)
@@ -208,32 +215,6 @@ def plan_delivery(due: Sequence[Delivery], actual: Actual, labeling: Labeling) -
 def _own_overlap(look: Mapping[str, Any]) -> Any:
     """How many answers a look asks for in the task's own project; None where that is not known."""
     return 1 if look["marker"] == MIRROR and look["overlap"] is not None else look["overlap"]
-
-
-def prelabels_of(wish: Wish, labeling: Labeling) -> list[Prelabel]:
-    """The predictions to import for a wish: its rank and marker, the model's answer, or neither.
-
-    The rank comes first: views order by the versions of a task's predictions as they came in.
-    What is answered in the mirror project stays bare in its own.
-    """
-    if wish.marker == MIRROR:
-        return []
-    empty = [] if wish.rank is None else [RANK.format(wish.rank)]
-    empty += [] if wish.marker is None else [marker(wish.marker)]
-    prelabels = [
-        Prelabel(task_id=wish.task_id, result=[], score=None, model_version=version)
-        for version in empty
-    ]
-    if wish.label is not None and wish.model_version is not None:
-        prelabels.append(
-            Prelabel(
-                task_id=wish.task_id,
-                result=choice_result(labeling, wish.label),
-                score=wish.score,
-                model_version=wish.model_version,
-            )
-        )
-    return prelabels
 
 
 def _apply(tool: AnnotationTool, project: ConnectedProject, plan: DeliveryPlan) -> set[int]:

@@ -18,6 +18,8 @@ from backend.store.exports import ACCEPTED, HUMAN, FinalLabel, labels_standing
 from backend.store.projects import ConnectedProject
 from backend.store.suspensions import suspensions
 from backend.store.tasks import count_tasks
+from connectors.label_studio.answers import plain_answer
+from connectors.label_studio.labeling import parse_labeling
 from policies.breaker import Suspension
 from policies.loading import parse_policy
 from policies.recalls import covers
@@ -39,6 +41,8 @@ _COLUMNS = (
     "decision_hash",
     "provisional",
 )
+# Beside the label, where answers are not one label of a list: the answer in plain values.
+_ANSWER = "answer"
 
 
 def export_labels(
@@ -53,12 +57,16 @@ def export_labels(
 
     Accepts that no freeze took are left out unless ``provisional``, and so are those that a breaker
     puts in doubt. Of the task's data come the fields that name it (``id``, and those that end in
-    ``_id``) and the ``fields`` that are asked for. Returns how many labels of each source were
-    written, how many accepts stand provisionally, and how many tasks are open.
+    ``_id``) and the ``fields`` that are asked for. An answer that is not one label of a list stands
+    in plain values under ``answer`` too: a number, a list, or these by control. Returns how many
+    labels of each source were written, how many accepts stand provisionally, and how many tasks are
+    open.
     """
     counts: Counter[str] = Counter()
+    labeling = parse_labeling(project.label_config)
+    columns = _COLUMNS if labeling.is_list else (*_COLUMNS, _ANSWER)
     with runtime.reads() as session, _written(file) as text:
-        write = _jsonl(text) if file.suffix == ".jsonl" else _csv(text)
+        write = _jsonl(text) if file.suffix == ".jsonl" else _csv(text, columns)
         tasks = count_tasks(session, project.id)
         policy = parse_policy(project.policy_text)
         tripped = [each for each in suspensions(session, project.id) if each.rearmed_at is None]
@@ -66,7 +74,9 @@ def export_labels(
             each = replace(found, provisional=True) if _doubted(found, tripped, policy) else found
             counts["provisional" if each.provisional else each.source] += 1
             if provisional or not each.provisional:
-                write(_line(each, fields))
+                line = _line(each, fields)
+                answer = {} if labeling.is_list else {_ANSWER: plain_answer(labeling, each.label)}
+                write(line | answer)
     return {
         HUMAN: counts[HUMAN],
         ACCEPTED: counts[ACCEPTED],
@@ -119,7 +129,10 @@ def _jsonl(text: IO[str]) -> Callable[[dict[str, Any]], object]:
     return lambda line: text.write(orjson.dumps(line).decode() + "\n")
 
 
-def _csv(text: IO[str]) -> Callable[[dict[str, Any]], object]:
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+def _csv(text: IO[str], columns: Sequence[str]) -> Callable[[dict[str, Any]], object]:
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    return lambda line: writer.writerow(line | {"data": orjson.dumps(line["data"]).decode()})
+    as_text = {"data", _ANSWER} & set(columns)
+    return lambda line: writer.writerow(
+        line | {name: orjson.dumps(line[name]).decode() for name in as_text}
+    )

@@ -23,9 +23,11 @@ from backend.store.ledger import LedgerEntry, newest_seq
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.recalls import data_of, take_back
+from connectors.label_studio.answers import by_label, mentions
+from connectors.label_studio.labeling import Labeling, parse_labeling
 from policies.audit_plan import EXTRA_AUDIT
 from policies.competence import TASK_TYPE, next_able, type_name
-from policies.domain import Decision, Purpose
+from policies.domain import Decision, ObjectArray, Purpose
 from policies.extra_audits import draw_extra as drawn_of
 from policies.loading import parse_policy
 from policies.promises import AutoAccept
@@ -78,19 +80,20 @@ def draw_extra(
     nothing, and says what the same call would draw.
     """
     policy = parse_policy(project.policy_text)
+    labeling = parse_labeling(project.label_config)
     with runtime.reads() as session:
         stream = f"{EXTRA_AUDIT} {newest_seq(session, project.id)}"
         standing = standing_decisions(session, project.id, frozen=True)
     # Drawn ones wait for an auditor already.
     chosen = ~standing.audited & np.array(
-        [labels is None or label in labels for label in standing.labels.tolist()], bool
+        [_is_wanted(labeling, label, labels) for label in standing.labels.tolist()], bool
     )
     shares = 1 - standing.chances[chosen]
     among = int(np.count_nonzero(chosen))
     drawn = drawn_of(
         policy.salt,
         stream,
-        (standing.task_ids[chosen], standing.labels[chosen], shares),
+        (standing.task_ids[chosen], _strata(labeling, standing.labels[chosen]), shares),
         min(count, among),
     )
     places = np.flatnonzero(chosen)[drawn.places]
@@ -106,10 +109,22 @@ def draw_extra(
     return ExtraAudits(
         drawn=made,
         among=among,
-        by_label=dict(sorted(Counter(standing.labels[places].tolist()).items())),
+        by_label=by_label(labeling, Counter(standing.labels[places].tolist())),
         frozen=int(np.count_nonzero(standing.frozen[places])),
         stream=stream,
     )
+
+
+def _is_wanted(labeling: Labeling, answer: str, labels: Collection[str] | None) -> bool:
+    if labels is None:
+        return True
+    spoken = (answer,) if labeling.is_list else mentions(labeling, answer)
+    return any(label in labels for label in spoken)
+
+
+def _strata(labeling: Labeling, answers: ObjectArray) -> ObjectArray:
+    """What is drawn from apart: the labels, or all together where answers are not of a list."""
+    return answers if labeling.is_list else np.full(len(answers), "", object)
 
 
 def claim_due(runtime: Runtime, project: ConnectedProject) -> int:

@@ -16,6 +16,7 @@ from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import StoredTask, stored_tasks
+from connectors.label_studio.control_answers import problem_of
 from connectors.label_studio.labeling import Control, Labeling, parse_labeling
 from policies.answer_texts import controls_of
 from policies.models import Embedded
@@ -80,6 +81,7 @@ def fit_tasks(
             seed=wanted.seed,
             progress=_part(wanted.progress, place, read),
             encode=wanted.encode,
+            tolerance=policy.same_answer.tolerance,
         )
         trained[control.name] = fit_control(control, examples, lesson)
         if place == 0:
@@ -116,7 +118,7 @@ def examples_of(
         for task, value in zip(tasks, inputs.values, strict=True)
         if value is not None
         and (text := _answer(labeling, control, labels[task.id])) is not None
-        and text in control.labels
+        and problem_of(control, text) is None
     ]
     ids = [task_id for task_id, _, _ in usable]
     examples = Examples(

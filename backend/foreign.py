@@ -16,13 +16,14 @@ from sqlalchemy.exc import OperationalError
 
 from backend.kept_answers import KeptSource
 from backend.predictors.foreign.llm import LlmSource
-from backend.predictors.foreign.predictor import ForeignPredictor
+from backend.predictors.foreign.predictor import ForeignPredictor, Second
 from backend.predictors.foreign.python import PythonSource
 from backend.predictors.foreign.source import ModelUnavailableError, Source, unanswered
 from backend.predictors.foreign.upstream import UpstreamSource
 from backend.predictors.protocol import Asked, Predicted, TrainingError
 from backend.predictors.recalibration import Calibration
 from backend.runtime import Runtime
+from backend.sameness import likeness_of
 from backend.settings import Settings
 from backend.store.model_usage import ModelUsage, add_usage
 from backend.store.models import ModelVersion
@@ -89,12 +90,15 @@ def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
             assert_never(model)
 
 
-def second_source(runtime: Runtime, project_id: int, policy: Policy) -> Source | None:
+def second_model(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Second | None:
     """The model beside the first, where a route asks for it."""
     second = policy.model.second
     if second is None or MODEL_DISAGREEMENT not in policy.signals_used():
         return None
-    return source_of(runtime, project_id, second)
+    labeling = parse_labeling(project.label_config)
+    return Second(
+        source=source_of(runtime, project.id, second), likeness=likeness_of(policy, labeling)
+    )
 
 
 def foreign_predictor(
@@ -118,7 +122,7 @@ def foreign_predictor(
         source=source,
         reported=origin["reported"],
         calibration=Calibration(**origin["calibration"]),
-        second=second_source(runtime, project.id, policy),
+        second=second_model(runtime, project, policy),
     )
 
 

@@ -28,6 +28,7 @@ from backend.predictors.recalibration import (
 )
 from backend.promotion import put_in_service
 from backend.runtime import Runtime
+from backend.sameness import likeness_in
 from backend.slices import labelled_slices
 from backend.store.models import (
     EXAMPLES_BY_LABEL,
@@ -49,6 +50,7 @@ from connectors.label_studio.labeling import parse_labeling
 from policies.decisions import is_none
 from policies.domain import BoolArray, Estimate, FloatArray
 from policies.intervals import wilson
+from policies.likeness import aligned
 from policies.models import Foreign
 from policies.schema import Policy
 
@@ -176,7 +178,8 @@ def _measured(
     said = checked(asked, source.answers(asked), UNCALIBRATED)
     answered = ~is_none(said.texts)
     truths = np.array([labels[task.id] for task in tasks], dtype=np.object_)
-    right: BoolArray = np.asarray(said.texts == truths, dtype=np.bool_)
+    alike = aligned(truths, said.texts, likeness_in(project))
+    right: BoolArray = np.asarray(said.texts == alike, dtype=np.bool_)
     return _Measured(asked=len(tasks), scores=said.scores[answered], right=right[answered])
 
 

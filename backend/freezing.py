@@ -20,6 +20,7 @@ from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
 from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
+from backend.sameness import said_alike
 from backend.slices import control_answers
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.escalations import contested_task_ids
@@ -36,7 +37,7 @@ from backend.store.ledger import Grounds
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import task_ids, unlabelled_task_ids
 from policies.certifying import Evidence, told
-from policies.domain import BoolArray, Candidates, Certificate, ObjectArray, column, part_of
+from policies.domain import BoolArray, Candidates, Certificate, ObjectArray, part_of
 from policies.freezing import Lot, Terms, frozen, grown, look
 from policies.loading import parse_policy
 from policies.promises import AutoAccept
@@ -234,7 +235,9 @@ def _control(
     counting = dict(zip(here, doubts.counting(rule, answers).tolist(), strict=True))
     return _Control(
         answers=answers,
-        truth=column([truth.get(task_id) if counting[task_id] else None for task_id in here]),
+        truth=said_alike(
+            asked.project, {key: truth.get(key) for key in here if counting[key]}, answers
+        ),
         seen=np.array([seen.get(task_id, False) for task_id in here], dtype=np.bool_),
         gone=np.array([task_id in gone for task_id in here], dtype=np.bool_),
         known=np.array([task_id in seen for task_id in here], dtype=np.bool_),

@@ -18,7 +18,7 @@ from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import unlabelled_task_ids
-from policies.conditions import CLASS_SUPPORT, REGION_COUNT
+from policies.conditions import CLASS_SUPPORT, INTERVAL_WIDTH, REGION_COUNT
 from policies.document import plain_value
 from policies.domain import Candidates, FloatArray, IntArray, ObjectArray, column
 from policies.planning import History
@@ -26,7 +26,8 @@ from policies.schema import Policy
 
 _COLUMNS = ("id", "predicted", "score", "label")
 _FIELD = "field."
-_HIGHEST = {CLASS_SUPPORT: math.inf, REGION_COUNT: math.inf}  # of signals; the others are shares
+# Of signals; the others are shares.
+_HIGHEST = dict.fromkeys((CLASS_SUPPORT, REGION_COUNT, INTERVAL_WIDTH), math.inf)
 _MOST_ID_DIGITS = 18  # of a whole number that surely fits 64 bits
 _WHOLE = re.compile("0|-?[1-9][0-9]*")  # 007 is text: it is not the same id as 7
 

@@ -11,10 +11,13 @@ from backend.champion import predict_tasks
 from backend.gate import Bars
 from backend.predictors.protocol import Predictor
 from backend.runtime import Runtime
+from backend.sameness import likeness_in, said_alike
 from backend.store.projects import ConnectedProject
 from policies.certifying import reaching_auto_accept
-from policies.domain import Candidates, column
+from policies.decisions import is_none
+from policies.domain import Candidates, ObjectArray, column
 from policies.gate_checks import Measured, Reach
+from policies.likeness import aligned
 from policies.promises import AutoAccept, groups_of, promises_of
 from policies.schema import Policy
 
@@ -45,9 +48,12 @@ def measured(
         if policy.automation or policy.routes:
             answered = predict_tasks(runtime, project, policy, predictor, ids)
         answered = with_examples_seen(answered, seen)
-        reach = _reach(policy.auto_accept, policy, predictor.labels, (answered, holdout))
+        truth = said_alike(project, holdout, answered)
+        reach = _reach(policy.auto_accept, policy, predictor.labels, (answered, truth))
+    truths = column([holdout[task_id] for task_id in ids])
     return Measured(
-        right=np.asarray(said == column([holdout[task_id] for task_id in ids]), np.bool_),
+        right=np.asarray(aligned(truths, said, likeness_in(project)) == said, np.bool_)
+        & ~is_none(said),
         scores=scores,
         said=said,
         reach=reach,
@@ -58,13 +64,12 @@ def _reach(
     rule: AutoAccept,
     policy: Policy,
     labels: Sequence[str],
-    answers: tuple[Candidates, Mapping[int, str]],
+    answers: tuple[Candidates, ObjectArray],
 ) -> Reach:
-    answered, holdout = answers
+    answered, truth = answers
     promises = promises_of(rule, policy.says(labels), policy.tiers[0].cost_per_label)
     groups = groups_of(rule, [(each.predictor, each.label) for each in promises], answered)
     reaches = reaching_auto_accept(policy, answered) & (answered.scores >= rule.floor)
-    truth = column([holdout[task_id] for task_id in answered.task_ids.tolist()])
     return Reach(
         scores=answered.scores,
         wrong=np.asarray(answered.labels != truth, np.bool_),

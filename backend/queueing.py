@@ -221,6 +221,7 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
         overlap=_overlap(policy, decision) if queued else 1,
         strategy=None if place is None else place.strategy,
         rank=None if place is None else place.rank,
+        part_scores=decision.part_scores if shown else (),
     )
 
 

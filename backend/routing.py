@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from backend.candidates import joined, with_class_support
 from backend.certification import certify_version
-from backend.champion import Champion, load_champion, predicted_chunks
+from backend.champion import Champion, load_champion, predict_tasks, predicted_chunks
 from backend.predictors.artifacts import ArtifactError
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
@@ -46,6 +49,8 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     that reason, and what was decided by it before stays.
     """
     policy = parse_policy(project.policy_text)
+    if project.config_problem is not None:
+        return _to_people(runtime, project, policy, project.config_problem)
     serving, unreadable = _serving(runtime, project, policy)
     certified = _certified(runtime, project, serving)
     if serving is not None:
@@ -55,10 +60,10 @@ def route(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         policy_hash=project.policy_hash,
         certificate_id=None if certified is None else certified.id,
     )
-    labels = parse_labeling(project.label_config).labels
+    labeling = parse_labeling(project.label_config)
     with runtime.reads() as session:
         until_seq = newest_seq(session, project.id)  # before the tasks: none is taken for older
-        ids = undecided(session, project, policy, grounds, labels)
+        ids = undecided(session, project, policy, grounds, labeling)
         if unreadable is not None:
             decided = decisions_of(session, project.id, ids)
             ids = [task_id for task_id in ids if task_id not in decided]
@@ -101,6 +106,25 @@ def _serving(
     except ArtifactError as error:
         logger.warning("routing.model_unreadable project=%d error=%s", project.id, error)
         return None, f"the model that serves cannot be read: {error}"
+
+
+def _to_people(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, why: str
+) -> dict[str, int]:
+    """Decide what waits without an answer, as long as the labelling config cannot be answered."""
+    grounds = Grounds(model_version=None, policy_hash=project.policy_hash, certificate_id=None)
+    labeling = parse_labeling(project.label_config)
+    with runtime.reads() as session:
+        until_seq = newest_seq(session, project.id)
+        ids = undecided(session, project, policy, grounds, labeling)
+    if not ids:
+        return {"decided": 0, "accepted": 0, "left": 0}
+    unanswered = predict_tasks(
+        runtime, project, policy.model_copy(update={"automation": ()}), None, ids
+    )
+    problems = np.full(len(unanswered), why, object)
+    candidates = replace(unanswered, problems=problems)
+    return {**_decide(runtime, project, policy, candidates, (grounds, None, until_seq)), "left": 0}
 
 
 def _certified(

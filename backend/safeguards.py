@@ -16,6 +16,8 @@ from backend.store.ledger import Grounds
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, newest_report
 from backend.store.suspensions import standing_suspensions, suspensions
+from connectors.label_studio.answers import mentions, offers
+from connectors.label_studio.labeling import Labeling
 from policies.audit_plan import AuditPlan, lacking_audits
 from policies.breaker import SUSPENDED
 from policies.domain import BoolArray, Candidates, ObjectArray
@@ -83,7 +85,7 @@ def undecided(
     project: ConnectedProject,
     policy: Policy,
     grounds: Grounds,
-    labels: Sequence[str],
+    labeling: Labeling,
 ) -> list[int]:
     """The tasks to decide now, ascending, without those that a suspension holds as they are.
 
@@ -92,14 +94,15 @@ def undecided(
     the policy in force would accept under no certificate: a label that is never accepted or no
     longer offered, a score under the floor; and nothing where it accepts nothing.
     """
-    ids = undecided_task_ids(session, project.id, grounds, labels)
+    listed = labeling.labels if labeling.is_list else None
+    ids = undecided_task_ids(session, project.id, grounds, (listed, project.config_seq))
     rule = policy.auto_accept
     if not ids or grounds.model_version is None or not isinstance(rule, AutoAccept):
         return ids
     suspended = suspended_groups(session, project.id, grounds.model_version)
     if not suspended:
         return ids
-    held = _held(session, project.id, rule, (grounds, labels, suspended))
+    held = _held(session, project.id, rule, (grounds, labeling, suspended))
     return [task_id for task_id in ids if task_id not in held]
 
 
@@ -107,9 +110,9 @@ def _held(
     session: Session,
     project_id: int,
     rule: AutoAccept,
-    found: tuple[Grounds, Sequence[str], Mapping[Group, str]],
+    found: tuple[Grounds, Labeling, Mapping[Group, str]],
 ) -> set[int]:
-    grounds, labels, suspended = found
+    grounds, labeling, suspended = found
     standing = standing_decisions(
         session, project_id, model_version=grounds.model_version, rule=SUSPENDED
     )
@@ -122,14 +125,15 @@ def _held(
         predictors=standing.predictors,
     )
     covered = suspended_by(rule, list(suspended), answers) >= 0
-    offered = _among(standing.labels, set(labels) - set(rule.never))
-    stands = standing.accepts & offered & (standing.scores >= rule.floor)
+    offered = _offered(labeling, standing.labels)
+    wanted = offered & ~_speaks_of(labeling, standing.labels, frozenset(rule.never))
+    stands = standing.accepts & wanted & (standing.scores >= rule.floor)
     # They have been told once why they are not accepted now.
     told = (
         ~standing.accepts
         & (standing.policies == grounds.policy_hash)
         & (standing.certificates == grounds.certificate_id)
-        & _among(standing.labels, set(labels))
+        & offered
     )
     return set(standing.task_ids[covered & (stands | told)].tolist())
 
@@ -147,5 +151,18 @@ def _by_label(counts: Sequence[AuditCount]) -> dict[str, int]:
     return dict(audited)
 
 
-def _among(labels: ObjectArray, wanted: set[str]) -> BoolArray:
-    return np.fromiter((label in wanted for label in labels.tolist()), np.bool_, len(labels))
+def _offered(labeling: Labeling, answers: ObjectArray) -> BoolArray:
+    """Which answers the labelling config offers; none is not."""
+    good = {each: each is not None and offers(labeling, each) is None for each in set(answers)}
+    return np.fromiter((good[each] for each in answers.tolist()), np.bool_, len(answers))
+
+
+def _speaks_of(labeling: Labeling, answers: ObjectArray, wanted: frozenset[str]) -> BoolArray:
+    """Which of these answers speak of one of these labels."""
+    spoken = {
+        each: not wanted.isdisjoint(mentions(labeling, each))
+        for each in set(answers)
+        if each is not None
+    }
+    found = (spoken.get(each, False) for each in answers.tolist())
+    return np.fromiter(found, np.bool_, len(answers))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from backend.champion import Champion, load_champion, load_version, predict_task
 from backend.predictors.artifacts import ArtifactError
 from backend.promotion import put_in_service, recertify
 from backend.runtime import Runtime
+from backend.sameness import likeness_in
 from backend.slices import labelled_slices
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
@@ -37,6 +38,7 @@ from backend.store.shadows import (
 )
 from policies.domain import Candidates, Estimate
 from policies.intervals import wilson
+from policies.likeness import Likeness
 from policies.loading import parse_policy
 from policies.paired import difference, mean_difference, sign_test
 
@@ -181,7 +183,27 @@ def compare(runtime: Runtime, project: ConnectedProject, running: Shadow) -> Com
     with runtime.reads() as session:
         answers = shadow_answers(session, running.id)
         slices = labelled_slices(session, project, policy)
-    return compared(answers, {**slices.training, **slices.holdout})
+    said = {**slices.training, **slices.holdout}
+    return compared(_anchored(answers, said, likeness_in(project)), said)
+
+
+def _anchored(
+    answers: Sequence[ShadowAnswer], said: Mapping[int, str], likeness: Likeness
+) -> Sequence[ShadowAnswer]:
+    """The answers with people's text, or the serving version's, wherever theirs is alike."""
+    if likeness.is_plain:
+        return answers
+    made = []
+    for each in answers:
+        truth = said.get(each.task_id)
+        standing = [] if truth is None else [truth]
+        serving = each.serving_label
+        if serving is not None:
+            serving = likeness.anchored(serving, standing)
+            standing.append(serving)
+        label = None if each.label is None else likeness.anchored(each.label, standing)
+        made.append(replace(each, label=label, serving_label=serving))
+    return made
 
 
 def compared(answers: Sequence[ShadowAnswer], said: Mapping[int, str]) -> Comparison:

@@ -8,18 +8,19 @@ with an overlap that covers requests under way; what is read twice is stored onc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.answer_rows import answer_rows
+from backend.config_changes import take_over
 from backend.retraining import ask_visibly
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
 from backend.store.mirrors import forget_copies
-from backend.store.projects import ConnectedProject, store_project, store_sync_state
+from backend.store.projects import ConnectedProject, store_sync_state
 from backend.store.tasks import (
     StoredTask,
     changed_among,
@@ -31,9 +32,7 @@ from backend.store.tasks import (
     task_ids,
     unknown_annotations,
 )
-from connectors.annotation_tool import Annotation, Task
-from connectors.label_studio.convert import label_of
-from connectors.label_studio.labeling import Labeling, parse_labeling
+from connectors.annotation_tool import Task
 from policies.loading import parse_policy
 
 # How long a request of Label Studio may hold back a change that it has already dated.
@@ -67,7 +66,6 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     Webhooks are sent once, and a list of what changed does not name what is gone. What was known
     before the reading began and does not turn up in it is gone; what came meanwhile is not judged.
     """
-    labeling = parse_labeling(project.label_config)
     with runtime.reads() as session:
         tasks = set(task_ids(session, project.id))
         annotations = standing_annotations(session, project.id)
@@ -78,11 +76,11 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         seen.update(task.id for task in page)
     answered: set[int] = set()
     for page in runtime.tool().annotated_since(project.id, None):
-        _store_answers(runtime, project, labeling, page)
+        _store_answers(runtime, project, page)
         answered.update(task.id for task in page)
     missing = sorted(set(annotations.values()) - answered)
     there = runtime.tool().answers_to(project.id, missing)  # a list may have left them out
-    _store_answers(runtime, project, labeling, there)
+    _store_answers(runtime, project, there)
     answered.update(task.id for task in there)
     emptied = [each for each, task_id in annotations.items() if task_id not in answered]
     with runtime.sessions.begin() as session:
@@ -93,14 +91,7 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
 
 
 def _refresh_config(runtime: Runtime, project: ConnectedProject) -> ConnectedProject:
-    seen = runtime.tool().project(str(project.id))
-    if (seen.label_config, seen.title) == (project.label_config, project.title):
-        return project
-    parse_labeling(seen.label_config)  # a config without a supported control is an error here
-    changed = replace(project, label_config=seen.label_config, title=seen.title)
-    with runtime.sessions.begin() as session:
-        store_project(session, changed, runtime.now())
-    return changed
+    return take_over(runtime, project, runtime.tool().project(str(project.id)))
 
 
 def _read_new_tasks(runtime: Runtime, project: ConnectedProject) -> int:
@@ -115,12 +106,11 @@ def _read_new_tasks(runtime: Runtime, project: ConnectedProject) -> int:
 
 
 def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
-    labeling = parse_labeling(project.label_config)
     until = project.synced_until
     since = None if until is None else until - OVERLAP
     count = 0
     for page in runtime.tool().annotated_since(project.id, since):
-        count += _store_answers(runtime, project, labeling, page)
+        count += _store_answers(runtime, project, page)
         newest = max(task.updated_at for task in page)
         until = newest if until is None else max(until, newest)
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies
@@ -147,20 +137,15 @@ def _read_told(
         for task_id in detail.get("task_ids", [])
     }
     found = runtime.tool().answers_to(project.id, sorted(tasks)) if tasks else []
-    return _store_answers(runtime, project, parse_labeling(project.label_config), found)
+    return _store_answers(runtime, project, found)
 
 
-def _store_answers(
-    runtime: Runtime, project: ConnectedProject, labeling: Labeling, page: Sequence[Task]
-) -> int:
+def _store_answers(runtime: Runtime, project: ConnectedProject, page: Sequence[Task]) -> int:
     """Store what is new on a page: most of it was read before, and webhooks wait while we write."""
-    rows = [
-        annotation_row(annotation, labeling, project.robot_id)
-        for task in page
-        for annotation in task.annotations
-    ]
     tasks = _stored(page)
+    said = [(task.id, annotation) for task in page for annotation in task.annotations]
     with runtime.reads() as session:
+        rows = answer_rows(session, project, said)
         changed = changed_among(session, project.id, tasks, rows)
     if not changed:
         return 0
@@ -174,25 +159,6 @@ def _store_answers(
             [row for row in rows if row["task_id"] in changed],
             now,
         )
-
-
-def annotation_row(annotation: Annotation, labeling: Labeling, robot_id: int) -> dict[str, Any]:
-    """An answer as the store keeps it (``backend.store.tasks.store_annotations``)."""
-    user_id = annotation.said_by(robot_id)
-    return {
-        "annotation_id": annotation.id,
-        "task_id": annotation.task_id,
-        "user_id": user_id,
-        "by_robot": user_id == robot_id,
-        "label": label_of(labeling, annotation.result),
-        "result": annotation.result,
-        "was_cancelled": annotation.was_cancelled,
-        "ground_truth": annotation.ground_truth,
-        "lead_time_s": annotation.lead_time_s,
-        "parent_prediction_id": annotation.parent_prediction_id,
-        "created_at": annotation.created_at,
-        "updated_at": annotation.updated_at,
-    }
 
 
 def _apply_deletions(

@@ -18,7 +18,7 @@ from audit_jobs.agreement import job as agreement
 from backend.store.ledger import Grounds, append_decisions
 from backend.store.shared_tasks import shared_tasks
 from backend.store.tasks import StoredTask, store_annotations, store_tasks
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Decision, Outcome, Purpose
 from tests.fakes.worked_project import CONFIG, WorkedProject, worked_policy, worked_project
@@ -43,7 +43,7 @@ def filled(folder: Path) -> WorkedProject:
             "user_id": person,
             "by_robot": False,
             "label": label,
-            "result": choice_result(labeling, label),
+            "result": result_of(labeling, label),
             "was_cancelled": False,
             "ground_truth": False,
             "lead_time_s": chance.expovariate(0.1),

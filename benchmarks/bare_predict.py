@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 
 from backend.predictors.artifacts import Artifact, load
 from backend.web import server
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 
 
@@ -23,7 +23,7 @@ def bare_app(folder: Path, artifact: Artifact, version: str, config: str) -> Fla
     labeling = parse_labeling(config)
     predictor = load(folder, artifact, version, sorted(labeling.labels))
     model = predictor.controls[labeling.from_name].model
-    results = {label: choice_result(labeling, label) for label in predictor.labels}
+    results = {label: result_of(labeling, label) for label in predictor.labels}
     app = Flask("bare")
 
     @app.post("/predict")

@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from backend.delivery import deliver, prelabels_of
+from backend.delivery import deliver
+from backend.prelabels import prelabels_of
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.projects import ConnectedProject

@@ -15,8 +15,8 @@ from backend.bootstrap import build_runtime
 from backend.connecting import connect_project
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import parse_labeling
 from connectors.label_studio.local_server import LocalLabelStudio, start_label_studio
 
@@ -87,7 +87,7 @@ def task_rows(
         shown, topic = text(seed, labels, words)
         row: dict[str, Any] = {"data": {"text": shown}}
         if labelled:
-            row["annotations"] = [{"result": choice_result(labeling, topic), "lead_time": 3.5}]
+            row["annotations"] = [{"result": result_of(labeling, topic), "lead_time": 3.5}]
         rows.append(row)
     return rows
 

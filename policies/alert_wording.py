@@ -38,6 +38,10 @@ _STEPS = {
         "The most valuable tasks still come first; the rest waits.",
         "labelgate report --project {project} --format md",
     ),
+    "label_config": (
+        "Nothing is predicted, and people get every task, until the labelling config is mended.",
+        "labelgate alerts list --project {project}",
+    ),
     "job_failed": (
         "It is tried again with every round, and nothing is lost meanwhile.",
         "labelgate jobs log",

@@ -9,10 +9,12 @@ labels, marked spans, other regions, or, where a project asks several things, on
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 PATH_SEPARATOR = " / "
+REGION_DECIMALS = 4
 # Start and end (exclusive) in characters, and what the span is called.
 SpanText = tuple[int, int, str]
 
@@ -79,14 +81,55 @@ def spans_of(text: str) -> tuple[SpanText, ...]:
     ValueError where the text holds no spans.
     """
     try:
-        found = [
+        found = {
             (int(region["start"]), int(region["end"]), str(label))
             for region in json.loads(text)
             for label in region["labels"]
-        ]
+        }
     except (TypeError, KeyError) as error:
         raise ValueError(f"no spans: {text[:100]}") from error
     return tuple(sorted(found))
+
+
+def regions_text(regions: Iterable[Mapping[str, Any]]) -> str:
+    """Marked regions, each a mapping of plain values; equal ones count once.
+
+    Numbers are rounded to four decimals, which is finer than any hand, and regions stand in a fixed
+    order.
+
+    >>> regions_text([{"type": "number", "value": {"x": 10.00001, "labels": ["B", "A"]}}])
+    '[{"type":"number","value":{"labels":["A","B"],"x":10}}]'
+    """
+    return json_text([json.loads(each) for each in sorted({region_text(each) for each in regions})])
+
+
+def region_text(region: Mapping[str, Any]) -> str:
+    """One region in the form that regions are ordered and compared in."""
+    return json_text(_rounded(region))
+
+
+def regions_of(text: str) -> tuple[dict[str, Any], ...]:
+    """The regions of a text, in its order. ValueError where it holds none."""
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("value"), dict) for each in found
+    ):
+        raise ValueError(f"no regions: {text[:100]}")
+    return tuple(found)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"a region has the number {value}")
+        rounded = round(value, REGION_DECIMALS)
+        return int(rounded) if rounded.is_integer() else rounded
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        names = all(isinstance(each, str) for each in value)
+        return sorted(set(value)) if names else [_rounded(each) for each in value]
+    return value
 
 
 def controls_text(answers: Mapping[str, str | None]) -> str:
@@ -97,6 +140,8 @@ def controls_text(answers: Mapping[str, str | None]) -> str:
 def controls_of(text: str) -> dict[str, str | None]:
     """The answers by control. ValueError where the text holds none."""
     found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"not answers by control: {text[:100]}")  # noqa: TRY004 - as json.loads
+    if not isinstance(found, dict) or not all(
+        each is None or isinstance(each, str) for each in found.values()
+    ):
+        raise ValueError(f"not answers by control: {text[:100]}")
     return found

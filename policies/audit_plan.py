@@ -141,7 +141,7 @@ def draw_audits(audit: Audit, salt: str, accepts: Candidates, plan: AuditPlan | 
     known = AuditPlan() if plan is None else plan
     places = known.exposed.places_of(accepts.task_ids, accepts.labels)
     before = places >= 0
-    codes, names = coded(accepts.labels)
+    codes, names = coded(_strata(accepts))
     counts = np.bincount(codes[~before], minlength=len(names))
     by_label, whys = _shares(audit, plan, (names, counts))
     base = by_label[codes]
@@ -162,11 +162,22 @@ def _shares(
     if plan is None:
         return np.full(len(names), audit.share), np.full(len(names), _POLICY)
     claim = plan.lacking / max(int(counts.sum()), 1)
-    audited = np.array([plan.audited.get(str(name), 0) for name in names], np.float64)
+    audited = np.array([_audited(plan, name) for name in names], np.float64)
     own = (audit.per_label - audited) / np.maximum(counts, 1)
     wanted = np.minimum(np.maximum(own, claim), audit.most)
     reasons = np.where(own > claim, _LABEL, _CLAIM)
     return np.maximum(wanted, audit.share), np.where(wanted > audit.share, reasons, _POLICY)
+
+
+def _strata(accepts: Candidates) -> ObjectArray:
+    """What audits are counted by: the label, or nothing where answers are not of a short list."""
+    if accepts.mentions is None:
+        return accepts.labels
+    return np.full(len(accepts), None, object)
+
+
+def _audited(plan: AuditPlan, name: str | None) -> int:
+    return sum(plan.audited.values()) if name is None else plan.audited.get(name, 0)
 
 
 def _told(
@@ -179,7 +190,7 @@ def _told(
     told = [
         "; drawn for audit (" + _why(audit, plan, label, (share, reason)) + ")"
         for label, share, reason in zip(
-            accepts.labels[picked].tolist(),
+            _strata(accepts)[picked].tolist(),
             shares[picked].tolist(),
             reasons[picked].tolist(),
             strict=True,
@@ -188,13 +199,14 @@ def _told(
     return np.array(told, object)
 
 
-def _why(audit: Audit, plan: AuditPlan, label: str, found: tuple[float, int]) -> str:
+def _why(audit: Audit, plan: AuditPlan, label: str | None, found: tuple[float, int]) -> str:
     share, reason = found
     of_accepts = f"{share:.1%} of accepts"
     match reason:
         case _ if reason == _LABEL:
-            so_far = f"{plan.audited.get(label, 0)} of at least {audit.per_label} so far"
-            return f"{of_accepts} labelled {label!r}: {so_far}"
+            so_far = f"{_audited(plan, label)} of at least {audit.per_label} so far"
+            named = "" if label is None else f" labelled {label!r}"
+            return f"{of_accepts}{named}: {so_far}"
         case _ if reason == _CLAIM:
             return f"{of_accepts}: the claim lacks {plan.lacking}"
         case _ if reason == _DRIFT:

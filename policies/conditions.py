@@ -19,10 +19,12 @@ MARGIN, ENTROPY, CLASS_SUPPORT = "margin", "entropy", "class_support"
 NOVELTY, NEAR_DUPLICATE = "novelty", "near_duplicate"
 VERSION_DISAGREEMENT, MODEL_DISAGREEMENT = "version_disagreement", "model_disagreement"
 REGION_SIGNALS = REGION_COUNT, LOWEST_REGION_SCORE = ("region_count", "lowest_region_score")
+INTERVAL_WIDTH = "interval_width"
 SIGNALS = (
     *(MARGIN, ENTROPY, CLASS_SUPPORT, NOVELTY, NEAR_DUPLICATE, VERSION_DISAGREEMENT),
     MODEL_DISAGREEMENT,
     *REGION_SIGNALS,
+    INTERVAL_WIDTH,
 )
 
 
@@ -155,6 +157,18 @@ class LowestRegionScore(_Limit):
     kind: Literal["lowest_region_score"]
 
 
+class IntervalWidth(Section):
+    """How wide the interval is in which the predicted number lies; ``below`` or ``above``."""
+
+    kind: Literal["interval_width"]
+    below: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Matches less than this, in the unit of the answer."
+    )
+    above: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Matches more than this, in the unit of the answer."
+    )
+
+
 class RandomShare(Section):
     """A reproducible random share of the tasks."""
 
@@ -202,6 +216,7 @@ Condition = Annotated[
     | Annotated[UpstreamDisagreement, Tag("(upstream_disagreement)")]
     | Annotated[RegionCount, Tag("(region_count)")]
     | Annotated[LowestRegionScore, Tag("(lowest_region_score)")]
+    | Annotated[IntervalWidth, Tag("(interval_width)")]
     | Annotated[RandomShare, Tag("(random_share)")]
     | Annotated[AllOf, Tag("(all)")]
     | Annotated[AnyOf, Tag("(any)")]

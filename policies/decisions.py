@@ -40,6 +40,7 @@ class Decisions:
     inclusion_probabilities: FloatArray
     predictors: ObjectArray
     signals: dict[str, FloatArray]
+    part_scores: ObjectArray | None = None
 
     def __len__(self) -> int:
         return len(self.task_ids)
@@ -69,10 +70,19 @@ class Decisions:
             "inclusion_probability": self.inclusion_probabilities[part],
             "predictor": self.predictors[part],
             "signals": self._known_signals(part),
+            "part_scores": self._part_scores(part),
         }
         # tolist() turns numpy's scalars into Python's, which JSON and databases take.
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
             yield Decision(**dict(zip(columns, row, strict=True)))
+
+    def _part_scores(self, part: slice) -> ObjectArray:
+        rows = np.empty(len(self.task_ids[part]), object)
+        rows.fill(())
+        if self.part_scores is not None:
+            for place, scores in enumerate(self.part_scores[part].tolist()):
+                rows[place] = () if scores is None else tuple(map(float, scores))
+        return rows
 
     def _known_signals(self, part: slice) -> ObjectArray:
         columns = {name: values[part].tolist() for name, values in sorted(self.signals.items())}
@@ -167,4 +177,5 @@ class Draft:
             inclusion_probabilities=self.inclusion_probabilities,
             predictors=self._answering(),
             signals=self.candidates.signals,
+            part_scores=self.candidates.part_scores,
         )

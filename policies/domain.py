@@ -147,6 +147,11 @@ class Candidates:
     ``signals`` holds one column for each signal (``policies.conditions.SIGNALS``) that the policy
     names, NaN where it is unknown. ``predictors`` says who gave each answer: ``MODEL``, which is
     the default, or the name of a rule of automation.
+
+    ``mentions`` is for answers that are not simply one label of a list: a tuple a task with the
+    labels that its answer speaks of, () without an answer. Rules about labels are held against
+    them, and audits are drawn over all such answers together. None: every label is an answer.
+    ``part_scores`` has a tuple of scores a task where the answer has parts, None elsewhere.
     """
 
     task_ids: IntArray
@@ -156,6 +161,8 @@ class Candidates:
     fields: dict[str, ObjectArray]
     signals: dict[str, FloatArray] = field(default_factory=dict)
     predictors: ObjectArray = field(default_factory=lambda: np.empty(0, object))
+    mentions: ObjectArray | None = None
+    part_scores: ObjectArray | None = None
 
     def __post_init__(self) -> None:
         if len(self.predictors) != len(self.task_ids):
@@ -176,6 +183,8 @@ def part_of(candidates: Candidates, places: slice | BoolArray) -> Candidates:
         fields={field: values[places] for field, values in candidates.fields.items()},
         signals={name: values[places] for name, values in candidates.signals.items()},
         predictors=candidates.predictors[places],
+        mentions=None if candidates.mentions is None else candidates.mentions[places],
+        part_scores=None if candidates.part_scores is None else candidates.part_scores[places],
     )
 
 
@@ -188,6 +197,7 @@ class Decision:
     for an accept that is not audited. ``draw`` is the reproducible random number in [0, 1) that
     picked the purpose and ``inclusion_probability`` the chance it had of being picked.
     ``predictor`` gave the label (None where there is none); ``signals`` are those that are known.
+    ``part_scores`` are those of the parts that the label has, in their order in it, or ().
     """
 
     task_id: int
@@ -203,6 +213,7 @@ class Decision:
     inclusion_probability: float
     predictor: str | None = None
     signals: dict[str, float] = field(default_factory=dict)
+    part_scores: tuple[float, ...] = ()
 
     @property
     def blind(self) -> bool:
@@ -225,4 +236,5 @@ class Decision:
             "inclusion_probability": self.inclusion_probability,
             "predictor": self.predictor,
             "signals": self.signals,
+            "part_scores": list(self.part_scores) or None,
         }

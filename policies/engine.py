@@ -26,7 +26,7 @@ from policies.promises import AutoAccept, LabelPromise, groups_of
 from policies.safeguards import NONE, Safeguards, suspended_by
 from policies.sampling import AGREEMENT, SLICE, draws
 from policies.schema import Policy
-from policies.signals import Column, Signals, verdict
+from policies.signals import Column, Signals, mentioning, mentioning_only, verdict
 from policies.wording import described, listed
 
 NO_MODEL = "no model yet"
@@ -122,7 +122,7 @@ def _auto_accept(
     draft: Draft, policy: Policy, rule: AutoAccept, certification: Certification | None
 ) -> None:
     candidates = draft.candidates
-    never = draft.open & Column(candidates.labels).among(rule.never)
+    never = draft.open & mentioning(candidates, rule.never)
     reason = f"the predicted label is one that is never accepted: {listed(rule.never)}"
     _to_first_tier(draft, never, policy, "never_label", reason)
     found = () if certification is None else certification.certificates
@@ -184,7 +184,7 @@ def _hand_on(draft: Draft, policy: Policy) -> None:
     takes = [_among(types, tier.task_types) for tier in policy.tiers]
     blind = draft.purposes != Purpose.ROUTED
     able = [
-        takes[place] & (blind | _among(labels, tier.labels))
+        takes[place] & (blind | _decides(draft.candidates, tier.labels))
         for place, tier in enumerate(policy.tiers)
     ]
     chosen = draft.tiers.copy()
@@ -196,6 +196,13 @@ def _hand_on(draft: Draft, policy: Policy) -> None:
             decides = f"does not decide {labels[row]!r}"
             why = decides if takes[place][row] else f"takes no tasks of type {types[row]!r}"
             draft.reasons[row] += f"; {tier.name} {why}, {draft.tiers[row]} does"
+
+
+def _decides(candidates: Candidates, labels: tuple[str, ...] | None) -> BoolArray:
+    """Whose answers a tier for these labels decides: all that they speak of is among them."""
+    if labels is None:
+        return np.ones(len(candidates), bool)
+    return mentioning_only(candidates, labels)
 
 
 def _among(values: ObjectArray, wanted: tuple[str, ...] | None) -> BoolArray:

@@ -114,11 +114,13 @@ def promises_of(
 
     ``says`` holds the labels that each predictor can give, the model's under ``MODEL``. A label
     with a promise of its own (or with ``each_label`` every one) is a group, and what is left of a
-    predictor's labels is another.
+    predictor's labels is another. A predictor without labels answers with numbers or texts, which
+    are one group.
     """
     groups: list[Group] = [
         (predictor, label)
         for predictor, labels in says.items()
+        if not labels or set(labels) - set(rule.never)
         for label in _own(rule, [each for each in labels if each not in rule.never])
     ]
     return tuple(_promise(rule, group, groups, review_cost) for group in groups)
@@ -127,7 +129,7 @@ def promises_of(
 def _own(rule: AutoAccept, labels: Sequence[str]) -> list[str | None]:
     if rule.each_label:
         return list(labels)
-    rest = [None] if any(label not in rule.labels for label in labels) else []
+    rest = [None] if not labels or any(label not in rule.labels for label in labels) else []
     return [*rest, *(label for label in labels if label in rule.labels)]
 
 

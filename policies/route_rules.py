@@ -17,7 +17,8 @@ from policies.problems import Issue, Path, at
 _FIELD_COMPARISONS = ("equals", "in", "regex", "range")
 _LIMITS = ("below", "above")
 # The less of these, the surer the answer.
-_DOUBTS = ("(entropy)", "(novelty)")
+_DOUBTS = ("(entropy)", "(novelty)", "(interval_width)")
+_MONOTONE = ("(score)", "(margin)", "(lowest_region_score)", *_DOUBTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ def route_issues(document: Mapping[str, Any]) -> Iterator[Issue]:
                     yield from _one_of(place, _FIELD_COMPARISONS)
                     yield from _pattern(place)
                     yield from _range(place)
-                case "(score)" | "(margin)" | "(entropy)" | "(novelty)" | "(lowest_region_score)":
-                    yield from _one_of(place, _LIMITS)
-                    yield from _monotone(place, document)
                 case "(region_count)":
                     yield from _one_of(place, (*_LIMITS, "range"))
                     yield from _range(place)
+                case kind if kind in _MONOTONE:
+                    yield from _one_of(place, _LIMITS)
+                    yield from _monotone(place, document)
 
 
 def _conditions(value: Any, path: Path, *, negated: bool) -> Iterator[_Place]:

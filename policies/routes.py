@@ -13,6 +13,7 @@ from policies.conditions import (
     ClassSupport,
     Condition,
     Entropy,
+    IntervalWidth,
     LowestRegionScore,
     Margin,
     ModelDisagreement,
@@ -93,6 +94,10 @@ class LowestRegionScoreRoute(_Sent, LowestRegionScore):
     """Sends tasks to a tier by the region that the model is least sure of."""
 
 
+class IntervalWidthRoute(_Sent, IntervalWidth):
+    """Sends tasks to a tier whose number the model knows roughly only."""
+
+
 class RandomShareRoute(_Sent, RandomShare):
     """Sends a random share of the tasks to a tier."""
 
@@ -124,6 +129,7 @@ Route = Annotated[
     | Annotated[UpstreamDisagreementRoute, Tag("(upstream_disagreement)")]
     | Annotated[RegionCountRoute, Tag("(region_count)")]
     | Annotated[LowestRegionScoreRoute, Tag("(lowest_region_score)")]
+    | Annotated[IntervalWidthRoute, Tag("(interval_width)")]
     | Annotated[RandomShareRoute, Tag("(random_share)")]
     | Annotated[AllOfRoute, Tag("(all)")]
     | Annotated[AnyOfRoute, Tag("(any)")]

@@ -24,6 +24,7 @@ from policies.domain import Stakes
 from policies.drift import Drift
 from policies.escalation import Escalation
 from policies.gold import Gold
+from policies.likeness import SameAnswer
 from policies.models import EmbeddedModel, Model
 from policies.monitoring import Monitoring
 from policies.prices import Prices
@@ -201,6 +202,7 @@ class Policy(Section):
     sampling: Sampling = Sampling()
     escalation: Escalation = Escalation()
     gold: Gold = Gold()
+    same_answer: SameAnswer = SameAnswer()
     monitoring: Monitoring = Monitoring()
     prices: Prices = Prices()
     simulation: SimulatedPeople = Field(

@@ -20,6 +20,7 @@ from policies.conditions import (
     ClassSupport,
     Condition,
     Entropy,
+    IntervalWidth,
     LowestRegionScore,
     Margin,
     ModelDisagreement,
@@ -49,6 +50,7 @@ _Limited = (
     | Novelty
     | LowestRegionScore
     | RegionCount
+    | IntervalWidth
     | ClassSupport
     | NearDuplicateOf
 )
@@ -88,6 +90,26 @@ class Column:
         return found
 
 
+def mentioning(candidates: Candidates, wanted: Iterable[str]) -> BoolArray:
+    """Which answers speak of one of the wanted labels."""
+    if candidates.mentions is None:
+        return Column(candidates.labels).among(wanted)
+    sought = frozenset(wanted)
+    found = (not sought.isdisjoint(labels) for labels in candidates.mentions.tolist())
+    return np.fromiter(found, bool, len(candidates))
+
+
+def mentioning_only(candidates: Candidates, known: Iterable[str]) -> BoolArray:
+    """Which answers speak of none but these labels; those that are unknown too."""
+    if candidates.mentions is None:
+        column = Column(candidates.labels)
+        found: BoolArray = ~column.given | column.among(known)
+        return found
+    allowed = frozenset(known)
+    among = (allowed.issuperset(labels) for labels in candidates.mentions.tolist())
+    return np.fromiter(among, bool, len(candidates))
+
+
 def _key(value: object) -> Hashable:
     """What equality means for a task's data: true is not 1; a list or mapping equals nothing."""
     if isinstance(value, bool):
@@ -116,6 +138,12 @@ class Signals:
     def labels(self) -> Column:
         """The predicted labels."""
         return self._column(None, self._candidates.labels)
+
+    def mentioning(self, wanted: Iterable[str]) -> BoolArray:
+        """Which predicted answers speak of one of these labels."""
+        if self._candidates.mentions is None:
+            return self.labels.among(wanted)
+        return mentioning(self._candidates, wanted)
 
     def differs(self, name: str) -> Verdict:
         """Where a field of the tasks' data is another label than the predicted one, as text."""
@@ -163,13 +191,12 @@ def verdict(  # noqa: C901, PLR0911 - one return for each kind
             matches, fails = verdict(condition.condition, signals, f"{path}.not")
             return fails, matches
         case PredictedLabel():
-            labels = signals.labels
-            return _known(labels.among(condition.labels), labels.given)
+            return _known(signals.mentioning(condition.labels), signals.labels.given)
         case Score():
             return _limited(signals.score, condition)
         case Margin() | Entropy() | Novelty() | LowestRegionScore() | RegionCount():
             return _limited(signals.signal(condition.kind), condition)
-        case ClassSupport() | NearDuplicateOf():
+        case ClassSupport() | NearDuplicateOf() | IntervalWidth():
             return _limited(signals.signal(condition.kind), condition)
         case VersionDisagreement() | ModelDisagreement():
             differs = signals.signal(condition.kind)

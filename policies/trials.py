@@ -35,6 +35,9 @@ class TrialPrediction(Section):
     )
     region_count: Annotated[int, Field(ge=0)] | None = None
     lowest_region_score: Share | None = None
+    interval_width: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="How wide the interval of the predicted number is."
+    )
 
 
 class Expectation(Section):

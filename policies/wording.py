@@ -10,6 +10,7 @@ from policies.conditions import (
     ClassSupport,
     Condition,
     Entropy,
+    IntervalWidth,
     LowestRegionScore,
     Margin,
     ModelDisagreement,
@@ -63,6 +64,8 @@ def described(condition: Condition) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"the number of regions {_counted(condition)}"
         case LowestRegionScore():
             return f"the lowest score of a region is {_limit(condition)}"
+        case IntervalWidth():
+            return f"the width of the predicted number's interval is {_limit(condition)}"
         case RandomShare():
             return f"drawn at random ({condition.share:.1%} of the tasks)"
         case AllOf():
@@ -83,7 +86,7 @@ def _bracketed(condition: Condition) -> str:
     return f"({words})" if isinstance(condition, (AllOf, AnyOf)) else words
 
 
-def _limit(limit: Score | Margin | Entropy | Novelty | LowestRegionScore) -> str:
+def _limit(limit: Score | Margin | Entropy | Novelty | LowestRegionScore | IntervalWidth) -> str:
     return f"below {limit.below:g}" if limit.below is not None else f"above {limit.above:g}"
 
 

@@ -90,7 +90,7 @@ def _setting(
     members: Mapping[str, set[int]],
 ) -> Setting:
     try:
-        control = parse_labeling(project.label_config).from_name
+        control = parse_labeling(project.label_config).controls[0]
     except LabelingError:
         control = None
     sizes: dict[Part, int] = {}
@@ -99,7 +99,8 @@ def _setting(
         part = part_of(Outcome(outcome), Purpose(purpose))
         sizes[part] = sizes.get(part, 0) + count
     return Setting(
-        control=control,
+        control=None if control is None else control.name,
+        control_type="choices" if control is None else control.tag,
         asked=policy.agreement.overlap,
         minimum_alpha=policy.agreement.minimum_alpha,
         tiers={user: tier for tier, users in members.items() for user in users},

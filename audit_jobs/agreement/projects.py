@@ -41,7 +41,8 @@ _PROBLEMS_SHOWN = 20
 class Setting:
     """What the figures are put beside.
 
-    ``control`` is the one that is predicted, ``asked`` how many answers are asked of a task,
+    ``control`` is the one that is predicted, of several the first, ``control_type`` the type of its
+    results, ``asked`` how many answers are asked of a task,
     ``tiers`` says who belongs where by user id, ``sizes`` how many decided tasks each part has,
     ``seconds`` are user id and time of every answer. ``gold`` are tasks that everybody is asked
     because their truth is known: they were picked, so they belong to no slice.
@@ -54,6 +55,7 @@ class Setting:
     sizes: Mapping[Part, int]
     seconds: Sequence[tuple[int, float]]
     gold: frozenset[int] = frozenset()
+    control_type: str = "choices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,10 @@ def project_agreement(tasks: Iterable[SharedTask], setting: Setting) -> dict[str
 def _is_main(name: str, setting: Setting) -> bool:
     """Whether the control is the one that is predicted; where none is, the first one stands."""
     # Its type stands in its name where answers of another type share the name.
-    return setting.control is None or name in {setting.control, f"{setting.control} (choices)"}
+    return setting.control is None or name in {
+        setting.control,
+        f"{setting.control} ({setting.control_type})",
+    }
 
 
 def _read(tasks: Iterable[SharedTask], setting: Setting) -> _Read:

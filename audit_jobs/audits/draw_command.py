@@ -8,6 +8,7 @@ import orjson
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.connecting import nameable_labels
 from backend.extra_audits import ExtraAudits, draw_extra
 from connectors.label_studio.labeling import parse_labeling
 
@@ -32,12 +33,12 @@ def draw(
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
-    offered = parse_labeling(connected.label_config).labels
+    labeling = parse_labeling(connected.label_config)
+    offered = nameable_labels(labeling)
     unknown = [label for label in labels if label not in offered]
     if unknown:
-        raise click.ClickException(
-            f"there is no label {unknown[0]!r}; there are: {', '.join(offered)}"
-        )
+        listed = ", ".join(labeling.labels) or "none in this project"
+        raise click.ClickException(f"there is no label {unknown[0]!r}; there are: {listed}")
     found = draw_extra(runtime, connected, count, labels or None, dry_run=dry_run)
     if as_json:
         click.echo(orjson.dumps({"dry_run": dry_run, **found.as_json()}))

@@ -31,6 +31,7 @@ from policies.schema import Policy
 # Reports are kept for ever: the newest errors and the largest slices say enough.
 MOST_FAILED = 200
 _MOST_SLICES = 50
+_MOST_LABELS = 1_000
 
 
 def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def rates(found: Audits, accepts: int) -> dict[str, Any]:
         "pass_rate": overall.estimate.as_json(),
         "effective_n": overall.effective_n,
         "unanswered": _unanswered(found),
-        "by_label": by(found.labels),
+        "by_label": _largest(by(found.labels), _MOST_LABELS),
         "by_version": by(found.versions),
         "by_predictor": by(found.predictors),
         "by_policy": by(found.policies),
@@ -152,7 +153,10 @@ def _named(values: ObjectArray) -> ObjectArray:
     return np.array(["" if each is None else each for each in values.tolist()], dtype=object)
 
 
-def _largest(by_value: dict[str, Any]) -> dict[str, Any]:
-    """The values with the most audits: a field may have one of its own for every task."""
+def _largest(by_value: dict[str, Any], most: int = _MOST_SLICES) -> dict[str, Any]:
+    """The values with the most audits: a field may have one of its own for every task.
+
+    So may answers that are not one label of a list.
+    """
     ordered = sorted(by_value.items(), key=lambda item: (-item[1]["n"], item[0]))
-    return dict(ordered[:_MOST_SLICES])
+    return dict(ordered[:most])

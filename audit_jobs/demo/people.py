@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from connectors.annotation_tool import Task
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import Labeling
 
 
@@ -49,7 +49,7 @@ class Desk:
         response = httpx.post(
             f"{self.url}/api/tasks/{task.id}/annotations/",
             headers={"Authorization": f"Token {person.token}"},
-            json={"result": choice_result(self.labeling, label), "lead_time": seconds},
+            json={"result": result_of(self.labeling, label), "lead_time": seconds},
             timeout=60,
         )
         if response.status_code != httpx.codes.CREATED:

@@ -12,7 +12,7 @@ import numpy as np
 from audit_jobs.simulation.reviewers import Reviewers, reviewers
 from backend.connecting import untellable
 from backend.data_files import DataFileError, Row, read_rows, refuse
-from connectors.label_studio.labeling import InputKind, Labeling, single_choice
+from connectors.label_studio.labeling import ControlKind, InputKind, Labeling, single_choice
 from policies.schema import Policy
 
 _COLUMNS = ("id", "text", "label")
@@ -43,7 +43,7 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
         DataFileError: a column or a value is missing, an id comes twice, there are no rows, or a
             route looks at what a choice does not have.
     """
-    cannot = untellable(policy)
+    cannot = untellable(policy, [ControlKind.CHOICE])
     if cannot:
         raise DataFileError("\n".join(f"{file}  its labels are choices: {why}" for why in cannot))
     rows = list(read_rows(file, _COLUMNS))

@@ -35,6 +35,8 @@ from backend.store.recalls import (
     take_back,
     waiting_recalls,
 )
+from connectors.label_studio.answers import by_label, mentions
+from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
 from policies.recalls import Scope, recall_reason, recalled
 from policies.schema import Policy
@@ -101,11 +103,11 @@ def recall(
     """
     found = _gather(runtime, project, scope, cause)
     if dry_run:
-        return _summary(found)
+        return _summary(project, found)
     reason = recall_reason(scope, cause.why)
     begun = _begin(runtime, project, found, (scope, cause, reason))
     if begun is None:
-        return _summary(())
+        return _summary(project, ())
 
     policy = parse_policy(project.policy_text)
     for start in range(0, len(found), CHUNK):
@@ -165,11 +167,14 @@ def _gather(
     What was decided before the window is in none: it was accepted then at the latest.
     """
     policy = parse_policy(project.policy_text)
+    labeling = parse_labeling(project.label_config)
     times = [time for time in (scope.since, cause.decided_after) if time is not None]
 
     @cache  # many accepts are of few sorts
     def wanted(predictor: str | None, label: str | None, version: str | None) -> bool:
-        return scope.takes((predictor, label), version, policy)
+        named = scope.label is not None and label is not None and not labeling.is_list
+        spoken = scope.label if named and scope.label in mentions(labeling, label or "") else label
+        return scope.takes((predictor, spoken), version, policy)
 
     with runtime.reads() as session:
         accepts = [
@@ -219,7 +224,7 @@ def _begin(
             "suspension": cause.suspension,
             "after_seq": newest_seq(session, project.id),
             **scope.as_json(),
-            **_summary(found).as_json(),
+            **_summary(project, found).as_json(),
         }
         store_recall(session, project.id, body, scope.model_version, runtime.now())
     return body
@@ -231,8 +236,9 @@ def _end(
     """Report what was taken back, counted in the ledger; once, where two were at it."""
     with runtime.sessions.begin() as session:
         lock_project(session, project.id)
-        by_label = recalled_by_label(session, project.id, reason, begun["after_seq"])
-        done = {**begun, "state": DONE, "tasks": sum(by_label.values()), "by_label": by_label}
+        taken = recalled_by_label(session, project.id, reason, begun["after_seq"])
+        named = by_label(parse_labeling(project.label_config), taken)
+        done = {**begun, "state": DONE, "tasks": sum(taken.values()), "by_label": named}
         standing = open_recall(session, project.id, reason)
         if standing is not None and standing.body == begun:
             version = begun["scope"]["version"]
@@ -240,12 +246,12 @@ def _end(
     return done
 
 
-def _summary(found: Sequence[tuple[datetime, Accept]]) -> Recalled:
+def _summary(project: ConnectedProject, found: Sequence[tuple[datetime, Accept]]) -> Recalled:
     labels = Counter(each.label or "" for _, each in found)
     freezes = Counter(str(each.freeze) for _, each in found if each.freeze is not None)
     return Recalled(
         tasks=len(found),
-        by_label=dict(sorted(labels.items())),
+        by_label=by_label(parse_labeling(project.label_config), labels),
         frozen=freezes.total(),
         freezes=dict(sorted(freezes.items())),
         oldest=found[0][0] if found else None,

@@ -13,6 +13,7 @@ from backend.commands.errors import clear_errors
 from backend.connecting import connect_project, disconnect_project
 from backend.store.ledger import verify_ledger
 from backend.store.projects import all_projects
+from connectors.label_studio.labeling import parse_labeling
 
 
 @click.command()
@@ -36,6 +37,8 @@ def connect(project: str, policy_file: Path) -> None:
         f"{connected.title!r} (number {connected.id}) is connected under policy "
         f"{connected.policy_hash[:12]}; views: {', '.join(connected.views)}"
     )
+    for control in parse_labeling(connected.label_config).left_out:
+        click.echo(f"left to people alone: {control}")
 
 
 @click.command()

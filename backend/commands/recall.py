@@ -11,6 +11,7 @@ from backend.bootstrap import build_runtime, read_settings
 from backend.breakers.recall import Cause, Recalled, recall
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.connecting import nameable_labels
 from backend.runtime import Runtime
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject
@@ -48,7 +49,7 @@ _MOMENT = Moment()
     help="What was accepted after this time, such as 2026-11-01T00:00Z.",
 )
 @click.option("--until", type=_MOMENT, help="And at this time or before; default: until now.")
-@click.option("--label", help="Only accepts of this label.")
+@click.option("--label", help="Only accepts of this label, or that speak of it.")
 @click.option("--version", "model_version", help="Only accepts of this model version.")
 @click.option("--why", required=True, metavar="TEXT", help="The reason, kept with each decision.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken back, and change nothing.")
@@ -100,9 +101,10 @@ def _check(runtime: Runtime, project: ConnectedProject, model_version: str | Non
 
 
 def _check_label(project: ConnectedProject, label: str) -> None:
-    labels = parse_labeling(project.label_config).labels
-    if label not in labels:
-        raise click.ClickException(f"there is no label {label!r}; there are: {', '.join(labels)}")
+    labeling = parse_labeling(project.label_config)
+    if label not in nameable_labels(labeling):
+        listed = ", ".join(labeling.labels) or "none in this project"
+        raise click.ClickException(f"there is no label {label!r}; there are: {listed}")
 
 
 def _tell(found: Recalled, *, dry_run: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
+from backend.answer_rows import answer_rows
 from backend.mirrors.keys import KEY, is_copy, key_of
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_overtaken
@@ -36,9 +37,8 @@ from backend.store.tasks import (
     store_annotations,
     stored_tasks,
 )
-from backend.synchronisation import OVERLAP, annotation_row
+from backend.synchronisation import OVERLAP
 from connectors.annotation_tool import AnnotationToolRefusedError, Task
-from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
 
 _LOADED = 100  # tasks read from the store at a time: one may carry an image of megabytes
@@ -133,16 +133,11 @@ def _store_answers(
     runtime: Runtime, project: ConnectedProject, mirror_id: int, page: Sequence[Task]
 ) -> int:
     """Store answers to copies as those of the originals; how many are new."""
-    labeling = parse_labeling(project.label_config)
     known = _known(runtime, project, mirror_id, page)
     page = [task for task in page if task.id in known]
-    rows = [
-        annotation_row(annotation, labeling, project.robot_id)
-        | {"task_id": known[task.id], "mirrored": True}
-        for task in page
-        for annotation in task.annotations
-    ]
+    said = [(known[task.id], annotation) for task in page for annotation in task.annotations]
     with runtime.reads() as session:
+        rows = [row | {"mirrored": True} for row in answer_rows(session, project, said)]
         tasks = stored_tasks(session, project.id, [known[task.id] for task in page])
         changed = changed_among(session, project.id, tasks, rows, mirrored=True)
     if not changed:

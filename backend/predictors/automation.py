@@ -16,6 +16,7 @@ from backend.predictors.formats import format_of
 from backend.predictors.inputs import without_tags
 from backend.predictors.language import language_of
 from backend.predictors.twins import Nearest
+from connectors.label_studio.answers import offers
 from connectors.label_studio.labeling import InputKind, Labeling
 from policies import patterns
 from policies.automation import (
@@ -56,7 +57,7 @@ def rule_answers(
         ask = _asking(rule, labeling, data, twins)
         for row in np.flatnonzero(names == None).tolist():  # noqa: E711 - for each element
             answer = ask(row)
-            if answer is not None and answer[0] in labeling.labels:
+            if answer is not None and offers(labeling, answer[0]) is None:
                 labels[row], scores[row] = answer
                 names[row] = rule.name
     return RuleAnswers(labels=labels, scores=scores, names=names)

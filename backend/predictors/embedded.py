@@ -9,8 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from backend.predictors.foreign.predictor import with_second
-from backend.predictors.foreign.source import Source
+from backend.predictors.foreign.predictor import Second, with_second
 from backend.predictors.image_classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
 from backend.predictors.learning_curve import LearningCurve
@@ -26,7 +25,14 @@ from backend.predictors.protocol import (
 from backend.predictors.text_classifier import TextModel
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 from policies.answer_texts import controls_text
-from policies.conditions import ENTROPY, LOWEST_REGION_SCORE, MARGIN, NOVELTY, REGION_COUNT
+from policies.conditions import (
+    ENTROPY,
+    INTERVAL_WIDTH,
+    LOWEST_REGION_SCORE,
+    MARGIN,
+    NOVELTY,
+    REGION_COUNT,
+)
 from policies.decisions import is_none
 from policies.domain import BoolArray, FloatArray, ObjectArray, column
 
@@ -39,6 +45,7 @@ _MOST_DOUBTFUL: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     ENTROPY: np.fmax,
     REGION_COUNT: np.add,
     LOWEST_REGION_SCORE: np.fmin,
+    INTERVAL_WIDTH: np.fmax,
 }
 
 
@@ -65,7 +72,7 @@ class EmbeddedPredictor:
     fields: tuple[str, ...] = ()
     memory: Memory = field(default_factory=Memory)
     forerunner: Predictor | None = None
-    second: Source | None = None
+    second: Second | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -34,9 +34,8 @@ from backend.predictors.scorers import (
     scorer_as_plain,
     scorer_from_plain,
 )
+from policies.conditions import INTERVAL_WIDTH
 from policies.domain import BoolArray, FloatArray
-
-INTERVAL_WIDTH = "interval_width"
 
 # Two numbers this close are equal: a tolerance of 0.1 takes 0.3 for 0.4, whatever floats say.
 _CLOSE = 1e-9

@@ -29,12 +29,17 @@ def is_current() -> ColumnElement[bool]:
 
 
 def undecided_task_ids(
-    session: Session, project_id: int, grounds: Grounds, labels: Sequence[str]
+    session: Session,
+    project_id: int,
+    grounds: Grounds,
+    config: tuple[Sequence[str] | None, int],
 ) -> list[int]:
     """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
 
-    Nor does one whose label is no longer among the ``labels`` that the labelling config offers,
-    nor an escalation that nobody's word stands behind any more, nor one of a suspended group: see
+    Nor does one that the labelling config speaks against. ``config`` has all labels that it offers,
+    of which the decision's must be one, or None where answers are not of a list; and the number of
+    the last decision that was made before it came: up to that one they are then made anew. Nor does
+    an escalation that nobody's word stands behind any more, nor one of a suspended group: see
     ``backend.safeguards.undecided`` for what a suspension holds. An extra audit asks about an
     accept that stood, and waits for its answer as long as the policy is the same. What waits for a
     more expert tier stays as it is, what was recalled stays with people, and what is frozen stays
@@ -61,12 +66,18 @@ def undecided_task_ids(
                         DecisionRow.certificate_id.is_distinct_from(grounds.certificate_id),
                     ),
                 ),
-                DecisionRow.label.not_in(labels),
+                _unasked(*config),
             ),
         )
         .order_by(TaskRow.task_id)
     )
     return list(rows)
+
+
+def _unasked(labels: Sequence[str] | None, config_seq: int) -> ColumnElement[bool]:
+    if labels is not None:
+        return DecisionRow.label.not_in(labels)
+    return and_(DecisionRow.rule != EXTRA_AUDIT, DecisionRow.seq <= config_seq)
 
 
 def still_undecided(
@@ -156,6 +167,7 @@ class OpenDecision:
     people: int = 0
     wants_reader: bool = False
     prelabelled: bool = False
+    part_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +231,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.draw,
             DecisionRow.model_version,
             DecisionRow.signals,
+            DecisionRow.part_scores,
             TaskRow.escalated_to,
             TaskRow.wants_reader,
             TaskRow.prelabelled,
@@ -240,6 +253,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             draw=row.draw,
             model_version=row.model_version,
             signals=row.signals or {},
+            part_scores=tuple(row.part_scores or ()),
             escalated=row.escalated_to is not None,
             people=people.get(row.task_id, 0),
             wants_reader=row.wants_reader,

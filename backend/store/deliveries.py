@@ -24,10 +24,10 @@ class Wish:
     """What a task should look like.
 
     ``marker`` puts it in a view (None: in none), ``label`` with ``score`` and ``model_version``
-    is the prediction to show or to accept (None: none is shown), ``accepts`` makes it the robot's
-    annotation. ``strategy`` is the part of the day's queue that asked for the task and ``rank``
-    how soon its view hands it out, 1 first; both are None where it is in no view. ``revision`` is
-    set by the store.
+    is the prediction to show or to accept (None: none is shown), ``part_scores`` are those of the
+    parts that the label has. ``accepts`` makes it the robot's annotation. ``strategy`` is the part
+    of the day's queue that asked for the task and ``rank`` how soon its view hands it out, 1 first;
+    both are None where it is in no view. ``revision`` is set by the store.
     """
 
     task_id: int
@@ -41,6 +41,7 @@ class Wish:
     strategy: str | None = None
     rank: int | None = None
     revision: int = 0
+    part_scores: tuple[float, ...] = ()
 
     @property
     def look(self) -> dict[str, Any]:
@@ -95,6 +96,7 @@ def store_wishes(session: Session, project_id: int, wishes: Sequence[Wish], now:
                 "marker": wish.marker,
                 "label": wish.label,
                 "score": wish.score,
+                "part_scores": list(wish.part_scores) or None,
                 "model_version": wish.model_version,
                 "accepts": wish.accepts,
                 "overlap": wish.overlap,
@@ -309,4 +311,5 @@ def _wish(row: DeliveryRow) -> Wish:
         strategy=row.strategy,
         rank=row.rank,
         revision=row.revision,
+        part_scores=tuple(row.part_scores or ()),
     )

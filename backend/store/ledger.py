@@ -17,7 +17,7 @@ from policies.domain import Decision, Outcome, Purpose
 
 GENESIS = "0" * 64
 _ROWS_PER_READ = 5_000
-_LATER_COLUMNS = ("predictor", "signals")
+_LATER_COLUMNS = ("predictor", "signals", "part_scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +184,7 @@ def entry_of(row: DecisionRow) -> LedgerEntry:
             inclusion_probability=row.inclusion_probability,
             predictor=row.predictor,
             signals=row.signals or {},
+            part_scores=tuple(row.part_scores or ()),
         ),
         grounds=Grounds(
             model_version=row.model_version,

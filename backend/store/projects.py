@@ -14,7 +14,13 @@ from backend.store.tables import PolicyRow, ProjectRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedProject:
-    """A project with the policy in force. ``views`` maps a marker's name to its view's id."""
+    """A project with the policy in force. ``views`` maps a marker's name to its view's id.
+
+    ``label_config`` is the newest one that Labelgate can answer; ``config_problem`` says why the
+    one that Label Studio has now is another, None where it is not. ``config_seq`` is the number of
+    the last decision that was made before it came: those before it are made anew. ``all_controls``
+    is False where the stored answers were read by a version that knew one choice only.
+    """
 
     id: int
     title: str
@@ -28,6 +34,9 @@ class ConnectedProject:
     previous_settings: dict[str, Any]
     last_task_id: int
     synced_until: datetime | None
+    config_seq: int = 0
+    config_problem: str | None = None
+    all_controls: bool = True
 
 
 def active_project(session: Session, project_id: int) -> ConnectedProject | None:
@@ -76,6 +85,9 @@ def store_project(session: Session, project: ConnectedProject, now: datetime) ->
     row.webhook_id = project.webhook_id
     row.views = {"views": project.views, "previous": project.previous_settings}
     row.disconnected_at = None
+    row.config_seq = project.config_seq
+    row.config_problem = project.config_problem
+    row.all_controls = project.all_controls
 
 
 def store_sync_state(
@@ -116,4 +128,7 @@ def _project(row: ProjectRow, policy: PolicyRow) -> ConnectedProject:
         previous_settings=row.views["previous"],
         last_task_id=row.last_task_id,
         synced_until=row.synced_until,
+        config_seq=row.config_seq,
+        config_problem=row.config_problem,
+        all_controls=row.all_controls,
     )

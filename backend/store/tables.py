@@ -39,6 +39,9 @@ class ProjectRow(Base):
     last_task_id: Mapped[int] = mapped_column(default=0)
     synced_until: Mapped[datetime | None]
     placed_for: Mapped[str | None]
+    config_seq: Mapped[int] = mapped_column(BigId, default=0)
+    config_problem: Mapped[str | None] = mapped_column(Text)
+    all_controls: Mapped[bool] = mapped_column(default=True)
 
 
 class PolicyRow(Base):
@@ -173,6 +176,7 @@ class DecisionRow(Base):
     inclusion_probability: Mapped[float]
     predictor: Mapped[str | None]
     signals: Mapped[dict[str, Any] | None]
+    part_scores: Mapped[list[Any] | None]
     model_version: Mapped[str | None]
     policy_hash: Mapped[str]
     certificate_id: Mapped[int | None]
@@ -200,6 +204,7 @@ class DeliveryRow(Base):
     marker: Mapped[str | None]
     label: Mapped[str | None]
     score: Mapped[float | None]
+    part_scores: Mapped[list[Any] | None]
     model_version: Mapped[str | None]
     accepts: Mapped[bool]
     overlap: Mapped[int] = mapped_column(default=1)

@@ -1,14 +1,12 @@
-"""Label Studio's JSON <-> tasks, annotations and single-choice answers. Pure."""
+"""Label Studio's JSON <-> tasks and annotations. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from connectors.annotation_tool import Annotation, Prelabel, Task
-from connectors.label_studio.labeling import Labeling
 
 # Label Studio numbers its users from 1; an annotation whose author was deleted has none.
 UNKNOWN_USER = 0
@@ -18,45 +16,6 @@ Converted = TypeVar("Converted")
 
 class ConversionError(ValueError):
     """JSON that is not what Label Studio sends: half an answer, or another server's."""
-
-
-def choice_result(labeling: Labeling, label: str) -> list[dict[str, Any]]:
-    """The result JSON that says ``label``; the same label always gives the same bytes.
-
-    Raises ``ValueError`` for a label that the config does not offer: Label Studio would store it
-    without a word and show an empty form.
-    """
-    if label not in labeling.labels:
-        raise ValueError(
-            f"label {label!r} is not a choice of {labeling.from_name!r}: "
-            f"{', '.join(labeling.labels)}"
-        )
-    name = f"{labeling.from_name}\0{labeling.to_name}\0{label}".encode()
-    return [
-        {
-            "id": hashlib.blake2s(name, digest_size=5).hexdigest(),
-            "from_name": labeling.from_name,
-            "to_name": labeling.to_name,
-            "type": "choices",
-            "value": {"choices": [label]},
-        }
-    ]
-
-
-def label_of(labeling: Labeling, result: list[Any]) -> str | None:
-    """The label that a result says; None where the control was not answered, or several times.
-
-    Label Studio stores any list as a result, so nothing about its shape is taken for granted.
-    """
-    answers: list[Any] = []
-    for region in result:
-        match region:
-            case {"from_name": labeling.from_name, "value": {"choices": [*choices]}}:
-                answers.extend(choices)
-    match answers:
-        case [str(label)]:
-            return label
-    return None
 
 
 def task_of(row: dict[str, Any]) -> Task:

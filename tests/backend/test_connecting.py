@@ -92,3 +92,55 @@ def test_a_failed_reconnect_keeps_the_policy_that_was_in_force(
     with pytest.raises(AnnotationToolUnavailableError, match="does not answer"):
         connect_project(worked.runtime, "worked", path)
     assert worked.project == before
+
+
+TEXT = '<Text name="text" value="$text"/>'
+TREE = (
+    '<Taxonomy name="tree" toName="text" leafsOnly="true"><Choice value="Food">'
+    '<Choice value="Fruit"/></Choice><Choice value="Tools"/></Taxonomy>'
+)
+
+
+def found(worked: WorkedProject, controls: str, **policy: object) -> list[str]:
+    project = worked.server.projects[worked.project_id]
+    labeling = parse_labeling(f"<View>{TEXT}{controls}</View>")
+    return mismatches(project, worked_policy(**policy), labeling)  # type: ignore[arg-type]  # no capacity
+
+
+def test_a_promise_for_one_label_needs_answers_that_are_one_label(worked: WorkedProject) -> None:
+    promise = {"max_error_rate": 0.05, "confidence": 0.95}
+    (each,) = found(worked, TREE, auto_accept=promise | {"each_label": True})
+    assert each.startswith("auto_accept.each_label proves each label on its own, but an answer")
+    (own,) = found(worked, TREE, auto_accept=promise | {"labels": {"Tools": {}}})
+    assert own.startswith("auto_accept.labels gives labels a promise of their own, but an answer")
+    assert found(worked, TREE, auto_accept=promise) == []
+    stars = '<Rating name="stars" toName="text"/>'
+    assert found(worked, stars, auto_accept=promise | {"each_label": True}) == []
+
+
+def test_a_node_above_a_path_may_be_named(worked: WorkedProject) -> None:
+    never = {"max_error_rate": 0.05, "confidence": 0.95, "never": ["Food", "Food / Fruit"]}
+    assert found(worked, TREE, auto_accept=never) == []
+    (other,) = found(worked, TREE, auto_accept=never | {"never": ["Fruit"]})
+    assert "'Fruit', which 'tree' does not offer: 'Food / Fruit', 'Tools'" in other
+
+
+def test_routes_look_at_what_the_answers_come_with(worked: WorkedProject) -> None:
+    regions = [{"kind": "region_count", "above": 5, "tier": "senior"}]
+    width = [{"kind": "interval_width", "above": 2, "tier": "senior"}]
+    number = '<Number name="n" toName="text"/>'
+    assert found(worked, TREE, routes=regions) == []
+    assert found(worked, number, routes=width) == []
+    assert found(worked, TREE + number, routes=regions + width) == []
+    (count,) = found(worked, number, routes=regions)
+    assert "a number is one answer for the whole task and has no regions" in count
+    (wide,) = found(worked, TREE, routes=width)
+    assert "looks at interval_width, but a taxonomy is no number" in wide
+
+
+def test_a_rule_that_gives_one_label_is_refused_where_answers_are_more(
+    worked: WorkedProject,
+) -> None:
+    rule = {"kind": "boilerplate", "regex": "^x$", "label": "Tools"}
+    (told,) = found(worked, TREE, automation=[rule])
+    assert "answers with one label, but an answer to this project is not one label" in told

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from backend.delivery import AUDIT_VIEW, marker
+from backend.delivery import AUDIT_VIEW
 from backend.extra_audits import claim_due, draw_due, draw_extra
+from backend.prelabels import marker
 from backend.store.audits import exposures
 from backend.store.decisions import current_decisions
 from backend.store.ledger import LedgerEntry, verify_ledger

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.foreign import FOREIGN, foreign_predictor, forward_training, second_source
+from backend.foreign import FOREIGN, foreign_predictor, forward_training, second_model
 from backend.foreign_versions import register_foreign
 from backend.predictors.protocol import Asked, Predicted, TrainingError
 from backend.predictors.recalibration import LEAST_ANSWERS
@@ -277,7 +277,7 @@ def test_a_second_model_that_differs_is_a_signal_and_one_that_is_down_holds_back
 
 
 def test_no_second_model_is_asked_that_no_route_asks_for(worked: WorkedProject) -> None:
-    assert second_source(worked.runtime, worked.project_id, in_force(worked)) is None
+    assert second_model(worked.runtime, worked.project, in_force(worked)) is None
 
 
 def test_what_a_chat_model_cost_is_counted(worked: WorkedProject) -> None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from backend.predictors.protocol import Examples, ModelInput, TrainingError
 from backend.predictors.regression import (
-    INTERVAL_WIDTH,
     NumberModel,
     fit_numbers,
     fit_ratings,
@@ -16,6 +15,7 @@ from backend.predictors.regression import (
 )
 from backend.predictors.residuals import residuals_of
 from backend.predictors.resolution import steps_of
+from policies.conditions import INTERVAL_WIDTH
 from policies.domain import FloatArray
 from tests.fakes.model_files import through_file
 

@@ -21,13 +21,14 @@ from backend.store.suspensions import (
     store_suspension,
 )
 from backend.store.tables import TaskRow
+from connectors.label_studio.labeling import parse_labeling
 from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, Group
 from policies.recalls import Scope
 from tests.fakes.label_studio_server import ROBOT_ID
-from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
+from tests.fakes.worked_project import CONFIG, WorkedProject, worked_policy, worked_project
 
 SMALL = {"share": 0.05, "per_label": 0}
 PROMISE = {"max_error_rate": 0.05, "confidence": 0.95, "floor": 0.7}
@@ -75,7 +76,7 @@ def to_decide(worked: WorkedProject, version: str) -> list[int]:
         model_version=version, policy_hash=worked.project.policy_hash, certificate_id=999
     )
     with worked.runtime.reads() as session:
-        return undecided(session, worked.project, policy, grounds, ("A", "B"))
+        return undecided(session, worked.project, policy, grounds, parse_labeling(CONFIG))
 
 
 def test_as_many_are_drawn_as_the_claim_needs_and_not_again(tmp_path: Path) -> None:

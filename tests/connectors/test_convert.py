@@ -2,22 +2,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from connectors.annotation_tool import Prelabel
 from connectors.label_studio.convert import (
     UNKNOWN_USER,
     ConversionError,
     annotation_of,
-    choice_result,
-    label_of,
     prelabel_row,
     task_of,
 )
-from connectors.label_studio.labeling import InputKind, single_choice
 
-LABELING = single_choice("label", "text", InputKind.TEXT, "text", ("A", "B"))
 ANNOTATION: dict[str, Any] = {
     "id": 3,
     "result": [],
@@ -36,64 +30,6 @@ TASK: dict[str, Any] = {
     "updated_at": "2026-11-22T14:38:18.234811Z",
     "annotations": [ANNOTATION],
 }
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@settings(deadline=None)  # the machine may be busy
-@given(st.lists(st.text(min_size=1), min_size=1, unique=True))
-def test_a_label_comes_back_from_its_result(labels: list[str]) -> None:
-    labeling = single_choice("c", "o", InputKind.IMAGE, "image", tuple(labels))
-    results = [choice_result(labeling, label) for label in labels]
-    assert [label_of(labeling, result) for result in results] == labels
-    assert results == [choice_result(labeling, label) for label in labels]
-
-
-def test_the_result_is_what_label_studio_writes() -> None:
-    (region,) = choice_result(LABELING, "B")
-    assert len(region.pop("id")) == 10
-    assert region == {
-        "from_name": "label",
-        "to_name": "text",
-        "type": "choices",
-        "value": {"choices": ["B"]},
-    }
-
-
-def test_a_label_that_the_config_does_not_offer_is_refused() -> None:
-    with pytest.raises(ValueError, match="'C' is not a choice of 'label': A, B"):
-        choice_result(LABELING, "C")
-
-
-@pytest.mark.parametrize(
-    "result",
-    [
-        [],
-        ["junk", None, 3],
-        [{"from_name": "other", "value": {"choices": ["A"]}}],
-        [{"from_name": "label"}],
-        [{"from_name": "label", "value": {"choices": []}}],
-        [{"from_name": "label", "value": {"choices": ["A", "B"]}}],
-        [{"from_name": "label", "value": {"choices": [["A", "B"]]}}],
-        [{"from_name": "label", "value": {"choices": "A"}}],
-        choice_result(LABELING, "A") + choice_result(LABELING, "B"),
-    ],
-)
-def test_no_single_answer_is_no_label(result: list[Any]) -> None:
-    assert label_of(LABELING, result) is None
-
-
-@settings(deadline=None)  # the machine may be busy
-@given(st.lists(json_values))
-def test_any_list_is_read_without_an_error(result: list[Any]) -> None:
-    assert label_of(LABELING, result) is None
-
-
-def test_a_label_is_found_beside_other_regions() -> None:
-    other = {"from_name": "rating", "type": "rating", "value": {"rating": 4}}
-    assert label_of(LABELING, [other, *choice_result(LABELING, "B")]) == "B"
 
 
 def test_a_listed_task_carries_its_annotations() -> None:

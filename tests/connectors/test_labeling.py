@@ -1,9 +1,20 @@
 import pytest
 
-from connectors.label_studio.labeling import InputKind, LabelingError, parse_labeling, single_choice
+from connectors.label_studio.labeling import (
+    ControlKind,
+    InputKind,
+    LabelingError,
+    changes,
+    parse_labeling,
+    single_choice,
+)
 
 TEXT = '<Text name="text" value="$text"/>'
 TWO = '<Choice value="A"/><Choice value="B"/>'
+AMBIGUOUS = (
+    '<Taxonomy name="t" toName="text"><Choice value="A"><Choice value="B"/></Choice>'
+    '<Choice value="A / B"/></Taxonomy>'
+)
 CHOICES = f'<Choices name="label" toName="text">{TWO}</Choices>'
 
 
@@ -53,11 +64,10 @@ def test_names_are_read_as_the_page_reads_them_whatever_their_case() -> None:
     assert parse_labeling(config).to_name == "text"
 
 
-def test_two_supported_controls_need_a_name() -> None:
+def test_all_controls_are_taken_together_or_the_one_that_is_named() -> None:
     second = f'<Choices name="second" toName="text">{TWO}</Choices>'
     config = f"<View>{TEXT}{CHOICES}{second}</View>"
-    with pytest.raises(LabelingError, match=r"2 controls .* label, second; name the one to use"):
-        parse_labeling(config)
+    assert [each.name for each in parse_labeling(config).controls] == ["label", "second"]
     assert parse_labeling(config, control="second").from_name == "second"
     with pytest.raises(LabelingError, match="no control named 'third'"):
         parse_labeling(config, control="third")
@@ -67,8 +77,16 @@ def test_two_supported_controls_need_a_name() -> None:
     ("inside", "message"),
     [
         ("", "found: no control at all"),
-        ('<Labels name="l" toName="text"/>', r'found: <Labels name="l"> \(not <Choices>\)'),
-        (CHOICES.replace("toName", 'choice="multiple" toName'), r'choice="multiple"'),
+        ('<Labels name="l" toName="text"/>', r'found: <Labels name="l"> \(no <Label>'),
+        ('<DateTime name="d" toName="text"/>', r'<DateTime name="d"> \(not a control'),
+        ('<Rating name="r" toName="text" maxRating="many"/>', 'maxRating="many"'),
+        ('<Taxonomy name="t" toName="text" apiUrl="https://x.example/t"/>', "apiUrl"),
+        ('<Taxonomy name="t" toName="text"/>', "no <Choice>"),
+        (
+            AMBIGUOUS,
+            "two of its paths read the same",
+        ),
+        ('<Pairwise name="p" toName="text"/>', "names not two objects"),
         (CHOICES.replace("toName", 'perRegion="true" toName'), r'perRegion="true"'),
         (CHOICES.replace("toName", 'allowNested="true" toName'), "answers with paths"),
         (CHOICES.replace("toName", 'visibleWhen="region-selected" toName'), "not always asked"),
@@ -80,13 +98,13 @@ def test_two_supported_controls_need_a_name() -> None:
 def test_an_unsupported_control_is_named_with_what_is_supported(inside: str, message: str) -> None:
     with pytest.raises(LabelingError, match=message) as caught:
         parse_labeling(f"<View>{TEXT}{inside}</View>")
-    assert "supported: one single-choice <Choices" in str(caught.value)
+    assert "supported: Choices, Taxonomy" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("shown", "message"),
     [
-        ('<Audio name="text" value="$a"/>', r'on <Audio name="text">'),
+        ('<Audio name="text" value="a.wav"/>', r'on <Audio name="text">'),
         ('<Text name="text" value="$a $b"/>', 'not "\\$key"'),
         ('<Text name="text" value="fixed"/>', 'not "\\$key"'),
         ('<Text name="text" value="$a" valueType="url"/>', 'valueType="url"'),
@@ -120,3 +138,116 @@ def test_a_huge_config_is_refused_and_deep_nesting_is_not_a_crash() -> None:
         parse_labeling(f"<View>{'x' * 2_000_000}</View>")
     deep = "<View>" * 20_000 + TEXT + CHOICES + "</View>" * 20_000
     assert parse_labeling(deep).labels == ("A", "B")
+
+
+def test_what_is_not_always_asked_is_left_out_where_another_control_remains() -> None:
+    about_region = CHOICES.replace("toName", 'perRegion="true" toName')
+    second = about_region.replace('"label"', '"r"')
+    labeling = parse_labeling(f"<View>{TEXT}{CHOICES}{second}</View>")
+    assert [each.name for each in labeling.controls] == ["label"]
+    assert labeling.left_out == ('<Choices name="r"> (perRegion="true")',)
+    hidden = f'<View visibleWhen="choice-selected">{CHOICES.replace("label", "more")}</View>'
+    shown = parse_labeling(f"<View>{TEXT}{CHOICES}{hidden}</View>")
+    assert [each.name for each in shown.controls] == ["label"]
+    assert shown.left_out == ('<Choices name="more"> (visibleWhen: not always asked)',)
+    assert parse_labeling(f"<View>{TEXT}{hidden}</View>").from_name == "more"
+    note = '<TextArea name="note" toName="text"/>'
+    commented = parse_labeling(f"<View>{TEXT}{note}{CHOICES}</View>")
+    assert [each.name for each in commented.controls] == ["label"]
+    assert "need not be written" in commented.left_out[0]
+    required = note.replace("toName", 'required="true" toName')
+    both = parse_labeling(f"<View>{TEXT}{required}{CHOICES}</View>")
+    assert [each.name for each in both.controls] == ["note", "label"]
+    double = parse_labeling(f"<View>{TEXT}{CHOICES}{CHOICES}</View>")
+    assert double.left_out == ('<Choices name="label"> (another control has this name)',)
+
+
+PATHS = (
+    '<Choice value="Food"><Choice value="Fruit" alias="f"/><Choice value="Bread"/></Choice>'
+    '<Choice value="Tools"/>'
+)
+LABELS = '<Label value="PER"/><Label value="LOC" alias="l"/>'
+
+
+@pytest.mark.parametrize(
+    ("control", "kind", "labels"),
+    [
+        (f'<Choices choice="multiple" {{}}>{TWO}</Choices>', ControlKind.CHOICES, ("A", "B")),
+        (
+            f"<Taxonomy {{}}>{PATHS}</Taxonomy>",
+            ControlKind.TAXONOMY,
+            ("Food", "Food / f", "Food / Bread", "Tools"),
+        ),
+        (
+            f'<Taxonomy maxUsages="1" leafsOnly="true" {{}}>{PATHS}</Taxonomy>',
+            ControlKind.CHOICE,
+            ("Food / f", "Food / Bread", "Tools"),
+        ),
+        ('<Rating maxRating="3" {}/>', ControlKind.RATING, ("1", "2", "3")),
+        ("<Rating {}/>", ControlKind.RATING, ("1", "2", "3", "4", "5")),
+        ("<Number {}/>", ControlKind.NUMBER, ()),
+        ("<TextArea {}/>", ControlKind.TEXT, ()),
+        (f"<Labels {{}}>{LABELS}</Labels>", ControlKind.SPANS, ("PER", "l")),
+        (f"<ParagraphLabels {{}}>{LABELS}</ParagraphLabels>", ControlKind.REGIONS, ("PER", "l")),
+        ("<Rectangle {}/>", ControlKind.REGIONS, ()),
+    ],
+)
+def test_every_kind_of_control_is_read(
+    control: str, kind: ControlKind, labels: tuple[str, ...]
+) -> None:
+    named = control.format('name="c" toName="text"')
+    config = f"<View>{TEXT}{named}</View>"
+    (found,) = parse_labeling(config).controls
+    assert (found.kind, found.labels, found.data_keys) == (kind, labels, ("text",))
+    assert parse_labeling(config).is_list == (kind in {ControlKind.CHOICE, ControlKind.RATING})
+
+
+def test_a_pair_has_two_objects_and_is_other_unless_both_are_texts() -> None:
+    pair = '<Pairwise name="p" toName="text, b" leftClass="one" rightClass="two"/>'
+    (found,) = parse_labeling(f'<View>{TEXT}<Text name="b" value="$b"/>{pair}</View>').controls
+    assert (found.labels, found.data_keys) == (("left", "right"), ("text", "b"))
+    assert found.input_kind is InputKind.PAIR
+    mixed = parse_labeling(f'<View>{TEXT}<Image name="b" value="$b"/>{pair}</View>')
+    assert mixed.input_kind is InputKind.OTHER
+
+
+@pytest.mark.parametrize(
+    ("shown", "input_kind", "kind"),
+    [
+        ("HyperText", InputKind.HYPERTEXT, ControlKind.REGIONS),
+        ("Image", InputKind.IMAGE, ControlKind.REGIONS),
+        ("Audio", InputKind.OTHER, ControlKind.REGIONS),
+        ("Table", InputKind.TABLE, ControlKind.REGIONS),
+        ("Text", InputKind.TEXT, ControlKind.SPANS),
+    ],
+)
+def test_labels_are_spans_on_a_plain_text_only(
+    shown: str, input_kind: InputKind, kind: ControlKind
+) -> None:
+    (found,) = parse_labeling(
+        f'<View><{shown} name="o" value="$o"/><Labels name="l" toName="o">{LABELS}</Labels></View>'
+    ).controls
+    assert (found.input_kind, found.kind) == (input_kind, kind)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (CHOICES, []),
+        (CHOICES.replace("toName", 'showInline="true" toName'), []),
+        (CHOICES.replace("B", "C"), ["'label' no longer offers 'B'", "'label' now offers 'C'"]),
+        (
+            CHOICES.replace('"label"', '"topic"'),
+            ["the control 'label' is gone", "the control 'topic' is new"],
+        ),
+        (
+            CHOICES.replace("toName", 'choice="multiple" toName'),
+            ["'label' asks for choices, not choice any more"],
+        ),
+    ],
+)
+def test_what_is_asked_otherwise_is_said_in_words(after: str, said: list[str]) -> None:
+    before = parse_labeling(f"<View>{TEXT}{CHOICES}</View>")
+    assert changes(before, parse_labeling(f"<View>{TEXT}{after}</View>")) == said
+    other = parse_labeling(f"<View>{TEXT.replace('$text', '$body')}{CHOICES}</View>")
+    assert changes(before, other) == ["'label' now asks about 'body' (text)"]

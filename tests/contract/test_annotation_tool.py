@@ -7,10 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from backend.delivery import prelabels_of
+from backend.prelabels import prelabels_of
 from backend.store.deliveries import Wish
 from connectors.annotation_tool import AnnotationToolRefusedError, Prelabel, Task
-from connectors.label_studio.convert import choice_result, label_of
+from connectors.label_studio.answers import answer_of, result_of
 from tests.fakes.annotation_tool_worlds import (
     CONFIG,
     LABELING,
@@ -42,7 +42,7 @@ def prelabels(task_ids: Sequence[int], version: str, label: str = "A") -> list[P
     return [
         Prelabel(
             task_id=task_id,
-            result=choice_result(LABELING, label),
+            result=result_of(LABELING, label),
             score=0.9 - position / 100,
             model_version=version,
         )
@@ -80,7 +80,7 @@ def flat(pages: Iterator[list[Task]]) -> list[Task]:
 
 def labels(tasks: Sequence[Task]) -> dict[int, list[tuple[int, str | None]]]:
     return {
-        task.id: [(each.user_id, label_of(LABELING, each.result)) for each in task.annotations]
+        task.id: [(each.user_id, answer_of(LABELING, each.result)) for each in task.annotations]
         for task in tasks
     }
 
@@ -261,7 +261,7 @@ def test_a_view_of_marked_tasks_is_made_once_and_disturbs_no_answer(world: World
     # The labelled one is shown, and handed out to nobody.
     assert [task.id for task in world.tool.tasks_in_view(world.project_id, view)] == [ids[1]]
     (answered,) = world.tool.annotated_among(world.project_id, ids)
-    assert [label_of(LABELING, each.result) for each in answered.annotations] == ["B"]
+    assert [answer_of(LABELING, each.result) for each in answered.annotations] == ["B"]
 
 
 def test_overlap_keeps_a_task_in_its_view_until_enough_people_answered(world: World) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from connectors.annotation_tool import AnnotationToolRefusedError, Prelabel
 from connectors.label_studio.accounts import EmailTakenError, add_user
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import parse_labeling
 from connectors.label_studio.provisioning import (
     BACKEND_TITLE,
@@ -181,7 +181,7 @@ def test_a_persons_answer_is_told_and_labels_accepted_in_bulk_are_not(
     connect(admin, project_id, wiring(responder), VIEWS)
     accepted, answered = add_tasks(admin, project_id, 2)
     tool = LabelStudioTool(label_studio.url, label_studio.token, label_studio.token)
-    result = choice_result(parse_labeling(CONFIG), "A")
+    result = result_of(parse_labeling(CONFIG), "A")
     prelabel = Prelabel(task_id=accepted, result=result, score=0.9, model_version="text-1")
     tool.import_predictions(project_id, [prelabel])
     assert tool.accept(project_id, [accepted], "text-1") == 1
@@ -253,7 +253,7 @@ def test_the_view_of_a_confusion_shows_labelled_tasks_and_goes_with_the_others(
     tool = LabelStudioTool(label_studio.url, label_studio.token)
     views = connect(admin, project_id, wiring(responder), VIEWS).views
     ids = add_tasks(admin, project_id, 3)
-    answer = choice_result(parse_labeling(CONFIG), "A")
+    answer = result_of(parse_labeling(CONFIG), "A")
     admin.once("POST", f"/api/tasks/{ids[0]}/annotations/", {"result": answer})
     marker = CONFUSION_MARKER.format("1a2b")
     marked = [
@@ -287,7 +287,7 @@ def test_disconnecting_takes_all_of_it_away_and_leaves_the_annotations(
     tool = LabelStudioTool(label_studio.url, label_studio.token, robot_token)
     previous = connect(admin, project_id, wiring(responder), VIEWS).previous
     ids = add_tasks(admin, project_id, 2)
-    answer = choice_result(parse_labeling(CONFIG), "A")
+    answer = result_of(parse_labeling(CONFIG), "A")
     tool.import_predictions(
         project_id,
         [Prelabel(task_id=ids[0], result=answer, score=0.9, model_version="text-1"),

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from connectors.annotation_tool import AnnotationTool
 from connectors.label_studio import queries
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.convert import choice_result
 from connectors.label_studio.labeling import parse_labeling
 from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import FakeServer
@@ -113,17 +113,17 @@ class RealWorld:
         return view_id
 
     def submit(self, task_id: int, label: str) -> None:
-        self._answer(task_id, {"result": choice_result(LABELING, label)})
+        self._answer(task_id, {"result": result_of(LABELING, label)})
 
     def submit_second(self, task_id: int, label: str) -> None:
-        body = {"result": choice_result(LABELING, label)}
+        body = {"result": result_of(LABELING, label)}
         self.admin.once("POST", f"/api/tasks/{task_id}/annotations/", body)
 
     def skip(self, task_id: int) -> None:
         self._answer(task_id, {"result": [], "was_cancelled": True})
 
     def edit(self, annotation_id: int, label: str) -> None:
-        body = {"result": choice_result(LABELING, label)}
+        body = {"result": result_of(LABELING, label)}
         self._as_person.repeatable("PATCH", f"/api/annotations/{annotation_id}/", body)
 
     def mark_ground_truth(self, annotation_id: int) -> None:
@@ -145,6 +145,6 @@ class RealWorld:
         return served
 
     def save_draft(self, task_id: int) -> int:
-        body = {"result": choice_result(LABELING, "A"), "lead_time": 1}
+        body = {"result": result_of(LABELING, "A"), "lead_time": 1}
         draft_id: int = self._as_person.once("POST", f"/api/tasks/{task_id}/drafts", body)["id"]
         return draft_id

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.annotation_tool import Annotation, Prelabel, Project
-from connectors.label_studio.convert import choice_result
+from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 
 ADMIN_ID, ROBOT_ID = 1, 2
@@ -167,4 +167,4 @@ class FakeServer:
 
     def _result(self, task: FakeTask, label: str) -> list[dict[str, Any]]:
         labeling = parse_labeling(self.projects[task.project_id].label_config)
-        return choice_result(labeling, label)
+        return result_of(labeling, label)

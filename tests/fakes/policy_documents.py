@@ -126,6 +126,7 @@ def _simple() -> st.SearchStrategy[dict[str, Any]]:
         _kind("region_count", below=st.integers(1, 9)),
         _kind("region_count", range=low),
         _kind("lowest_region_score", below=_shares),
+        _kind("interval_width", above=st.floats(0, 1e6)),
         _kind("random_share", share=st.floats(0.01, 1)),
     )
 
@@ -290,6 +291,14 @@ def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
             "simulation": st.fixed_dictionaries(
                 {"error_rate": st.dictionaries(st.sampled_from(names), st.floats(0, 0.99))},
                 optional={"confusion": st.sampled_from(["uniform", "neighbour"])},
+            ),
+            "same_answer": st.fixed_dictionaries(
+                {},
+                optional={
+                    "tolerance": st.floats(0, 1e6),
+                    "iou": st.floats(0.01, 1),
+                    "spans": st.sampled_from(["exact", "overlap"]),
+                },
             ),
             "retrain": st.fixed_dictionaries(
                 {"after_annotations": st.integers(1, 10**6), "minimum_labels": st.integers(1, 999)}

@@ -28,7 +28,7 @@ from backend.store.schema import migrate
 from backend.store.tables import DeliveryRow
 from backend.synchronisation import synchronise
 from connectors.annotation_tool import AnnotationToolError
-from connectors.label_studio.convert import label_of
+from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Purpose
 from policies.loading import parse_policy, policy_hash
@@ -223,7 +223,7 @@ class WorkedProject:
         """What a user's annotations of a task say."""
         labeling = parse_labeling(self.server.projects[self.project_id].label_config)
         return [
-            label_of(labeling, each.result)
+            answer_of(labeling, each.result)
             for each in self.server.tasks[task_id].annotations
             if each.user_id == user_id
         ]

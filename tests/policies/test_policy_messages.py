@@ -61,7 +61,8 @@ def test_the_policy_that_the_others_break_is_good() -> None:
                 "digits.yaml:7  routes[0].kind = 'predicted_lable'  is not one of predicted_label, "
                 "score, margin, entropy, task_field, source, class_support, novelty, "
                 "near_duplicate, version_disagreement, model_disagreement, "
-                "upstream_disagreement, region_count, lowest_region_score, random_share, all, "
+                "upstream_disagreement, region_count, lowest_region_score, interval_width, "
+                "random_share, all, "
                 "any, not (did you mean 'predicted_label'?)"
             ),
         ),
@@ -314,7 +315,7 @@ def test_the_policy_that_the_others_break_is_good() -> None:
                 "digits.yaml:12  <<  is not a known key (known: project, stakes, salt, tiers, "
                 "routes, auto_accept, control, holdout, audit, breaker, drift, corrections, "
                 "alerts, agreement, model, retrain, automation, "
-                "sampling, escalation, gold, monitoring, prices, simulation, tests)"
+                "sampling, escalation, gold, same_answer, monitoring, prices, simulation, tests)"
             ),
         ),
         (

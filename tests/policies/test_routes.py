@@ -43,9 +43,11 @@ SIGNALS: dict[str, list[float]] = {
     "model_disagreement": [0.0],
     "region_count": [3],
     "lowest_region_score": [0.9],
+    "interval_width": [0.1],
 }
 SECOND = {"second": {"kind": "upstream", "url": "http://127.0.0.1:9091"}}
 COUNT = {"kind": "region_count"}
+WIDE = {"kind": "interval_width"}
 LOWEST = {"kind": "lowest_region_score", "below": 0.5}
 NOVEL = {"kind": "novelty", "above": 0.6}
 TWIN = {"kind": "near_duplicate", "above": 0.8}
@@ -132,6 +134,10 @@ UNDRAWN = _undrawn()
         (COUNT | {"range": {"max": 4}}, {"region_count": 5}, False),
         (COUNT | {"range": {"max": 4}}, {"region_count": NAN}, False),
         ({"not": COUNT | {"range": {"min": 2}}}, {"region_count": 1}, True),
+        (WIDE | {"above": 2}, {"interval_width": 2.5}, True),
+        (WIDE | {"above": 2}, {"interval_width": 2}, False),
+        (WIDE | {"above": 2}, {"interval_width": NAN}, False),
+        ({"not": WIDE | {"below": 3}}, {"interval_width": 3}, True),
         ({"not": COUNT | {"range": {"min": 2}}}, {"region_count": NAN}, False),
         (LOWEST, {"lowest_region_score": 0.49}, True),
         (LOWEST, {"lowest_region_score": 0.5}, False),
@@ -323,6 +329,7 @@ _rows = st.fixed_dictionaries(
         "model_disagreement": st.sampled_from([0.0, 1.0, NAN]),
         "region_count": st.integers(0, 9) | st.just(NAN),
         "lowest_region_score": st.floats(0, 1) | st.just(NAN),
+        "interval_width": st.floats(0, 1e6) | st.just(NAN),
     }
 )
 
@@ -391,7 +398,7 @@ def test_under_any_policy_more_confidence_never_means_more_review(  # noqa: PLR0
     rows = [
         row
         | {"score": score, "margin": margin, "entropy": 1 - certain}
-        | {"lowest_region_score": margin, "novelty": 1 - certain}
+        | {"lowest_region_score": margin, "novelty": 1 - certain, "interval_width": 1 - certain}
         for score, margin, certain in zip(*map(sorted, zip(*sureness, strict=True)), strict=True)
     ]
     less, more = (decided(policy, [one], 0.7)[0].outcome for one in rows)
@@ -406,6 +413,7 @@ def test_under_any_policy_more_confidence_never_means_more_review(  # noqa: PLR0
         {"kind": "entropy", "above": 0.1},
         {"kind": "novelty", "above": 0.1},
         {"kind": "lowest_region_score", "below": 0.9},
+        {"kind": "interval_width", "above": 0.1},
         {"not": {"kind": "score", "above": 0.9}},
         {"not": {"kind": "margin", "above": 0.9}},
         {"not": {"kind": "entropy", "below": 0.1}},
@@ -419,7 +427,7 @@ def test_up_a_ladder_of_confidence_review_turns_to_accept_once(condition: dict[s
     rows = [
         row
         | {"score": step, "margin": step, "entropy": 1 - step}
-        | {"lowest_region_score": step, "novelty": 1 - step}
+        | {"lowest_region_score": step, "novelty": 1 - step, "interval_width": 1 - step}
         for step in ladder
     ]
     outcomes = [one.outcome for one in decided(policy, rows, 0.7)]

@@ -13,6 +13,15 @@ from backend.predictors.recalibration import UNCALIBRATED, Calibration
 from policies.conditions import MODEL_DISAGREEMENT
 from policies.decisions import is_none
 from policies.domain import BoolArray, FloatArray, ObjectArray
+from policies.likeness import Likeness, aligned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """Another model that is asked beside the first, and when the answers of both are the same."""
+
+    source: Source
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +37,7 @@ class ForeignPredictor:
     source: Source
     reported: str
     calibration: Calibration = UNCALIBRATED
-    second: Source | None = None
+    second: Second | None = None
 
     def predict(self, asked: Asked) -> Predicted:
         """An answer or a problem for each task. Never raises for what the model does."""
@@ -60,7 +69,7 @@ class ForeignPredictor:
         )
 
 
-def with_second(said: Predicted, asked: Asked, second: Source) -> Predicted:
+def with_second(said: Predicted, asked: Asked, second: Second) -> Predicted:
     """Answers of any model with the signal ``model_disagreement``: a second one was asked too.
 
     It has no say in the answer. Where it has none itself, the first one's does not count: a task
@@ -71,9 +80,10 @@ def with_second(said: Predicted, asked: Asked, second: Source) -> Predicted:
     problems = said.problems.copy()
     if len(rows):
         fewer = part_of_asked(asked, rows.tolist())
-        other = checked(fewer, second.answers(fewer), UNCALIBRATED)
+        other = checked(fewer, second.source.answers(fewer), UNCALIBRATED)
         known = ~is_none(other.texts)
-        differs[rows[known]] = said.texts[rows[known]] != other.texts[known]
+        first = said.texts[rows[known]]
+        differs[rows[known]] = aligned(other.texts[known], first, second.likeness) != first
         for place, problem in zip(rows[~known], other.problems[~known], strict=True):
             problems[place] = f"the second model: {problem}"
     return without(replace(said, signals={**said.signals, MODEL_DISAGREEMENT: differs}), problems)

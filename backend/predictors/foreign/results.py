@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backend.predictors.foreign.source import Answer, printable, storable
-from connectors.label_studio.convert import label_of
+from connectors.label_studio.answers import offers, scored_answer_of
 from connectors.label_studio.labeling import ControlKind, Labeling
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
 from policies.models import RegionRule
@@ -36,23 +36,6 @@ def unusable(labeling: Labeling, text: str) -> str | None:
     if problem is None and not storable(text):
         problem = "its answer has characters that cannot be stored"
     return None if problem is None else printable(problem)
-
-
-# The two words of the connector that know answers of every kind of control.
-
-
-def scored_answer_of(
-    labeling: Labeling, result: Sequence[Any]
-) -> tuple[str | None, tuple[float, ...]]:
-    """What a result says, and the scores of its parts in the order of the text, or ()."""
-    return label_of(labeling, list(result)), ()
-
-
-def offers(labeling: Labeling, text: str) -> str | None:
-    """Why an answer cannot be shown under this config; None where it can."""
-    if text in labeling.labels:
-        return None
-    return f"label {text!r} is not a choice of {labeling.from_name!r}: {', '.join(labeling.labels)}"
 
 
 def _prediction(prediction: Any, labeling: Labeling, rule: RegionRule) -> Answer | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -96,6 +97,7 @@ CHANGES = {
     "inclusion_probability": 0.5,
     "predictor": "exact_duplicate",
     "signals": {"margin": 0.5},
+    "part_scores": [0.5],
     "model_version": "v2",
     "policy_hash": "policy-2",
     "certificate_id": 1,
@@ -235,10 +237,45 @@ def test_what_is_appended_comes_back_to_the_bit_and_verifies(
     assert broken_seq(database) is None
 
 
+def test_answers_of_no_list_are_decided_again_once_after_the_config_changed(
+    ledger: Database,
+) -> None:
+    def undecided(config_seq: int) -> list[int]:
+        with ledger.reads() as session:
+            return undecided_task_ids(session, PROJECT_ID, GROUNDS, (None, config_seq))
+
+    assert undecided(0) == []
+    assert undecided(4) == [1, 2, 3, 4]
+    with ledger.sessions.begin() as session:
+        append_decisions(session, PROJECT_ID, [decision(2)], GROUNDS, NOW)
+    assert undecided(4) == [1, 3, 4]
+
+
+def test_scores_of_parts_are_kept_and_hashed_where_there_are_any(ledger: Database) -> None:
+    plain = decision(11)
+    scored = replace(decision(12), label='["A","B"]', part_scores=(0.9, 0.4))
+    ledger.add_tasks(11, 12)
+    without = {key: value for key, value in plain.as_json().items() if key != "part_scores"}
+    assert entry_hash(plain.as_json(), GENESIS) == entry_hash(without, GENESIS)
+    with ledger.sessions.begin() as session:
+        append_decisions(session, PROJECT_ID, [plain, scored], GROUNDS, NOW)
+    with ledger.reads() as session:
+        entries = {each.decision.task_id: each for each in current_decisions(session, PROJECT_ID)}
+    assert entries[12].decision == scored
+    assert broken_seq(ledger) is None
+    with ledger.sessions.begin() as session:
+        session.execute(
+            update(DecisionRow)
+            .where(DecisionRow.seq == entries[12].seq)
+            .values(part_scores=[0.9, 0.5])
+        )
+    assert broken_seq(ledger) == entries[12].seq
+
+
 def test_open_tasks_are_decided_again_only_where_the_grounds_changed(ledger: Database) -> None:
     def undecided(grounds: Grounds, labels: tuple[str, ...] = ("A", "B")) -> list[int]:
         with ledger.reads() as session:
-            return undecided_task_ids(session, PROJECT_ID, grounds, labels)
+            return undecided_task_ids(session, PROJECT_ID, grounds, (labels, 0))
 
     everything = list(range(1, 11))
     assert undecided(GROUNDS) == []
