@@ -58,7 +58,7 @@ docs: .venv/ready ## docs/settings.md and docs/commands.md from the code
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio
 
-.venv/ready: requirements/runtime.txt requirements/dev.txt pyproject.toml requirements/install.py
+.venv/ready: requirements/runtime.txt requirements/dev.txt requirements/embeddings.txt pyproject.toml requirements/install.py
 	@$(PYTHON) requirements/install.py labelgate
 	@touch $@
 
@@ -68,6 +68,8 @@ LOCKING = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.1
 lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/runtime.in --output-file requirements/runtime.txt
 	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
+	@$(LOCKING) requirements/embeddings.in --no-annotate --no-deps \
+		--output-file requirements/embeddings.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
 
 .venv-lock/bin/uv:

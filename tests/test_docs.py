@@ -41,7 +41,7 @@ def test_the_first_screen_of_the_readme_shows_exactly_two_commands() -> None:
     assert shown == ["make demo", "make test"]
 
 
-@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "label-studio.txt"])
+@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "embeddings.txt", "label-studio.txt"])
 def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     for address in ("://", "--index-url", "--extra-index-url", "--find-links"):
