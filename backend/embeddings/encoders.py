@@ -70,9 +70,10 @@ def find_encoder(choice: str = AUTO) -> Encoder | None:
         if not carried or _missing():
             return None
         choice = carried[0]
-    if choice and Path(choice).is_dir():
-        return _encoder(Path(choice).name, Path(choice).resolve())
-    if os.sep in choice or choice.startswith("."):
+    folder = Path(choice).expanduser()
+    if choice and folder.is_dir():
+        return _encoder(folder.resolve().name, folder.resolve())
+    if os.sep in choice or choice.startswith((".", "~")):
         raise EncoderError(f"embeddings: {choice!r} is no folder")
     return _encoder(choice, _carried_folder(choice))
 

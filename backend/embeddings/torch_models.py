@@ -44,7 +44,7 @@ def torch_encoding(
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError) as error:
         raise EncoderError(f"sentence-transformers cannot load {path}: {error}") from error
 
     def encode(texts: Sequence[str]) -> Vectors:

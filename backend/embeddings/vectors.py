@@ -78,14 +78,14 @@ def embedded(
     if lacking:
         _forget(runtime)
     progress(1.0)
-    return vectors[distinct.places].astype(np.float64)
+    return _spread(vectors, distinct.places)
 
 
 def cached(session: Session, space: Space, texts: Sequence[str]) -> tuple[FloatArray, BoolArray]:
     """(texts, dimension), NaN where no worker has encoded the text yet, and which are known."""
     distinct = _distinct(texts)
     vectors, known = _read(session, space, distinct.hashes)
-    return vectors[distinct.places].astype(np.float64), known[distinct.places]
+    return _spread(vectors, distinct.places), known[distinct.places]
 
 
 def _distinct(texts: Sequence[str]) -> _Distinct:
@@ -117,6 +117,14 @@ def _read(session: Session, space: Space, hashes: Sequence[bytes]) -> tuple[Vect
                 vectors[place] = np.frombuffer(row, _FORMAT)
     known = np.asarray(np.isfinite(vectors).all(axis=1), bool)
     return vectors, known
+
+
+def _spread(vectors: Vectors, places: IntArray) -> FloatArray:
+    """A row for each text that was asked for, without a copy of all of them in 32 bits."""
+    made = np.empty((len(places), vectors.shape[1]))
+    for start in range(0, len(places), _TEXTS_A_READ):
+        made[start : start + _TEXTS_A_READ] = vectors[places[start : start + _TEXTS_A_READ]]
+    return made
 
 
 def _bytes(vector: Vectors) -> bytes:

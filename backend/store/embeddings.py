@@ -34,7 +34,7 @@ def store_embeddings(
     """Keep these vectors; one that is there already is written again."""
     rows = [
         {"encoder": encoder, "text_hash": text_hash, "vector": vector, "used_at": now}
-        for text_hash, vector in vectors.items()
+        for text_hash, vector in sorted(vectors.items())  # two writers lock rows in one order
     ]
     upsert(session, EmbeddingRow, rows)
 

@@ -229,7 +229,8 @@ def test_what_goes_beyond_the_runtime_needs_torch(
     reason="sentence-transformers (with torch) is not installed: it is optional, and large",
 )
 def test_other_models_run_by_torch_where_it_is_installed(tmp_path: Path) -> None:
-    encoder = made(tmp_path / "model", pooling={"pooling_mode": ["mean", "max"]})
+    two_ways = {"embedding_dimension": 12, "pooling_mode": ["mean", "max"]}
+    encoder = made(tmp_path / "model", pooling=two_ways)
     assert encoder.space.dimension == 24
     assert encoder.encode(["red apple", ""]).shape == (2, 24)
 
