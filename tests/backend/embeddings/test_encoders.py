@@ -236,6 +236,7 @@ def test_other_models_run_by_torch_where_it_is_installed(tmp_path: Path) -> None
 
 
 def test_broken_folders_say_what_is_wrong(tmp_path: Path) -> None:
+    need_packages()
     with pytest.raises(EncoderError, match=r"holds no modules\.json"):
         find_encoder(str(tmp_path))
     for name, content, words in (
@@ -251,6 +252,7 @@ def test_broken_folders_say_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_broken_weights_and_tokenizers_say_what_is_wrong(tmp_path: Path) -> None:
+    need_packages()
     half = {name: each.astype(np.float16) for name, each in weights(0).items()}
     few = {name: each for name, each in weights(0).items() if "layer.1.output" not in name}
     for number, (name, content, words) in enumerate(
