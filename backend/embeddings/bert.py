@@ -126,6 +126,7 @@ def lacking(folder: ModelFolder) -> str | None:
         "its prompt is left out of the pooling": (
             bool(folder.prompt) and not folder.prompt_is_pooled
         ),
+        "its config.json has no hidden_size": not isinstance(config.get("hidden_size"), int),
         f"it has no {TOKENIZER}": not (folder.path / TOKENIZER).is_file(),
         f"it has no {WEIGHTS}": not (folder.path / WEIGHTS).is_file(),
     }

@@ -69,7 +69,7 @@ def find_encoder(choice: str = AUTO) -> Encoder | None:
         carried = [name for name in INSTALLED if _package(name) is not None]
         if not carried or _missing():
             return None
-        choice = carried[0]
+        return _encoder(carried[0], _carried_folder(carried[0]))
     folder = Path(choice).expanduser()
     if choice and folder.is_dir():
         return _encoder(folder.resolve().name, folder.resolve())

@@ -68,7 +68,7 @@ def read_folder(path: Path) -> ModelFolder:
         )
     try:
         return _described(path)
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EncoderError(
             f"the model in {path} cannot be read: {error!r}; save it again by "
             "SentenceTransformer.save"

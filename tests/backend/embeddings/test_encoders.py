@@ -201,6 +201,7 @@ def test_a_folder_that_changes_under_the_encoder_is_refused(tmp_path: Path) -> N
         ({"config": {"model_type": "mpnet"}}, "its architecture is mpnet, not bert"),
         ({"config": {"hidden_act": "relu"}}, "its activation is relu"),
         ({"config": {"position_embedding_type": "relative_key"}}, "positions are not absolute"),
+        ({"config": {"hidden_size": None}}, "has no hidden_size"),
         ({"config": {"is_decoder": True}}, "it is a decoder"),
         ({"pooling": {"pooling_mode_lasttoken": True}}, "it pools by lasttoken"),
         ({"pooling": {"pooling_mode": ["mean", "max"]}}, "it pools by several ways"),
@@ -244,6 +245,7 @@ def test_broken_folders_say_what_is_wrong(tmp_path: Path) -> None:
         ("modules.json", b'[{"idx": 0}]', "cannot be read: KeyError"),
         ("config.json", b"[]", "cannot be read"),
         ("1_Pooling/config.json", b"", "cannot be read"),
+        ("sentence_bert_config.json", b'{"max_seq_length": "many"}', "cannot be read: ValueError"),
     ):
         folder = write_folder(tmp_path / f"{name} {content!r}".replace("/", " "))
         (folder / name).write_bytes(content)
