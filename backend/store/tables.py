@@ -524,3 +524,17 @@ class ModelAnswerRow(Base):
     shown: Mapped[str]
     text: Mapped[str] = mapped_column(Text)
     score: Mapped[float]
+class EmbeddingRow(Base):
+    """The vector of one text in the space of one encoder, so that no text is encoded twice.
+
+    ``encoder`` is the model's fingerprint, ``text_hash`` the SHA-256 of the text, ``vector`` its
+    32-bit numbers, lowest byte first. Rows that no worker has used for long are deleted.
+    """
+
+    __tablename__ = "embeddings"
+
+    encoder: Mapped[str] = mapped_column(primary_key=True)
+    text_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vector: Mapped[bytes]
+    used_at: Mapped[datetime]
+    __table_args__ = (Index(None, "used_at"),)

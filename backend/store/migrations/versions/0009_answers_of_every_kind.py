@@ -1,14 +1,14 @@
 """Scores of an answer's parts, and what became of a labelling config that changed.
 
 Revision: 0009
-Revises: 0007
+Revises: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
