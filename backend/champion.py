@@ -12,7 +12,7 @@ from backend.predictors.artifacts import Artifact, ArtifactError, load
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
-from backend.settings import Settings
+from backend.sentence_vectors import with_vectors
 from backend.store.models import ModelVersion, champion, served_before
 from backend.store.projects import ConnectedProject, active_project
 from backend.store.tasks import stored_tasks
@@ -64,17 +64,23 @@ def load_version(
     """
     if is_foreign(model):
         return foreign_predictor(runtime, project, policy, model)
-    predictor = load_embedded(runtime.settings, model)
+    predictor = load_embedded(runtime, policy, model)
     second = second_model(runtime, project, policy)
     return replace(
         predictor, second=second, forerunner=_forerunner(runtime, project.id, policy, model)
     )
 
 
-def load_embedded(settings: Settings, model: ModelVersion) -> EmbeddedPredictor:
-    """A version of Labelgate's own; ``ArtifactError`` where its file is not what it was."""
+def load_embedded(runtime: Runtime, policy: Policy, model: ModelVersion) -> EmbeddedPredictor:
+    """A version of Labelgate's own.
+
+    Raises
+        ArtifactError: its file, or its encoder of sentences, is not what it was.
+    """
     artifact = Artifact(path=model.path, sha256=model.sha256)
-    return load(settings.models_dir, artifact, model.version, model.labels)
+    folder = runtime.settings.models_dir
+    found = load(folder, artifact, model.version, model.labels)
+    return with_vectors(runtime, policy, found)
 
 
 def _forerunner(
@@ -87,7 +93,7 @@ def _forerunner(
     if before is None or is_foreign(before):
         return None
     try:
-        return load_embedded(runtime.settings, before)
+        return load_embedded(runtime, policy, before)
     except ArtifactError as error:
         logger.warning("champion.forerunner_unreadable project=%d error=%s", project_id, error)
         return None

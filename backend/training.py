@@ -7,7 +7,7 @@ dies before leaves the champion serving and the request to be taken up again.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,14 @@ from backend.fitting import Wanted, fit_version
 from backend.foreign import forward_training
 from backend.gate import Verdict
 from backend.leasing import Lease, LeaseLostError, holding
-from backend.lineage import LEARNING_CURVE, Origin, described, learned_from, lineage_of_project
+from backend.lineage import (
+    ENCODER,
+    LEARNING_CURVE,
+    Origin,
+    described,
+    learned_from,
+    lineage_of_project,
+)
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.learning_curve import curve_as_plain
@@ -166,6 +173,8 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         reason=attempt.request.reason,
     )
     says = described(attempt.policy, lineage, origin)
+    if predictor.space is not None:
+        says[ENCODER] = asdict(predictor.space)
     if predictor.learning is not None:
         says[LEARNING_CURVE] = curve_as_plain(predictor.learning)
     verdict, right = judged(
