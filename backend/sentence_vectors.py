@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.embeddings.encoders import AUTO, Encoder, Space, find_encoder, find_space
+from backend.embeddings.encoders import AUTO, OFF, Encoder, Space, find_encoder, find_space
 from backend.embeddings.folders import EncoderError
 from backend.embeddings.vectors import Encode, cached, embedded
 from backend.predictors.artifacts import ArtifactError
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import TrainingError
 from backend.runtime import Runtime
+from backend.settings import Settings
 from policies.domain import FloatArray
 from policies.models import Embedded
 from policies.schema import Policy
+
+
+def choice_of(settings: Settings, policy: Policy) -> str:
+    """Which encoder a policy asks for; where it leaves it open, the settings say."""
+    if not isinstance(policy.model, Embedded):
+        return OFF
+    return settings.embeddings if policy.model.embeddings == AUTO else policy.model.embeddings
 
 
 def encoding_of(runtime: Runtime, policy: Policy) -> tuple[Encode, Space] | None:
@@ -22,10 +30,8 @@ def encoding_of(runtime: Runtime, policy: Policy) -> tuple[Encode, Space] | None
     Raises
         TrainingError: the policy names an encoder that cannot be used.
     """
-    if not isinstance(policy.model, Embedded):
-        return None
     try:
-        encoder = find_encoder(policy.model.embeddings)
+        encoder = find_encoder(choice_of(runtime.settings, policy))
     except EncoderError as error:
         raise TrainingError(f"model.embeddings: {error}") from error
     if encoder is None:
@@ -53,9 +59,8 @@ def with_vectors(
         return predictor
     if not runtime.encodes:
         return predictor.with_encoder(lambda texts: _looked_up(runtime, space, texts))
-    choice = policy.model.embeddings if isinstance(policy.model, Embedded) else AUTO
     try:
-        encoder = find_space(choice, space)
+        encoder = find_space(choice_of(runtime.settings, policy), space)
     except EncoderError as error:
         raise ArtifactError(str(error)) from error
     return predictor.with_encoder(lambda texts: embedded(runtime, encoder, texts))

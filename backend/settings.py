@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         description="Memory that a training may take, in MB, on Linux; one that needs more ends "
         "and is reported. Default: three quarters of the machine's, or of the container's limit.",
     )
+    embeddings: str = Field(
+        default="auto",
+        description="Whose sentence vectors policies with `embeddings: auto` learn from: auto (a "
+        "model that is installed), off, or the name or folder of one.",
+    )
     llm_url: Url | None = Field(
         default=None,
         description="Address of an OpenAI-compatible chat endpoint, up to what stands before "
