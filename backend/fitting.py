@@ -11,7 +11,7 @@ from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl, as_tables
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
-from backend.predictors.protocol import Examples, Progress, no_progress
+from backend.predictors.protocol import Examples, ModelInput, Progress, no_progress
 from backend.predictors.text_members import Encoder
 from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
@@ -90,7 +90,8 @@ def fit_tasks(
         )
         trained[control.name] = fit_control(control, examples, lesson)
         if place == 0:
-            memory = remembered(policy, examples, ids)
+            whole = [answered[1][task_id] for task_id in ids]
+            memory = remembered(policy, examples.inputs, (ids, whole))
     made = EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
     if wanted.encoding is None or not made.needs_embeddings:
         return made
@@ -148,7 +149,13 @@ def _part(progress: Progress, place: int, labeling: Labeling) -> Progress:
     return lambda share: progress((place + share) / every)
 
 
-def remembered(policy: Policy, examples: Examples, ids: Sequence[int]) -> Memory:
-    """What the policy asks a version to keep of the tasks that it was trained on."""
-    kept = TrainingExamples(task_ids=ids, inputs=examples.inputs, labels=examples.answers)
+def remembered(
+    policy: Policy, inputs: Sequence[ModelInput], answered: tuple[Sequence[int], Sequence[str]]
+) -> Memory:
+    """What the policy asks a version to keep of the tasks that it was trained on.
+
+    ``answered`` are the tasks, in the order of the inputs, and what people said of each as a whole.
+    """
+    ids, answers = answered
+    kept = TrainingExamples(task_ids=ids, inputs=inputs, labels=answers)
     return remember(wanted_of(policy), kept)

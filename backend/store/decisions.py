@@ -15,7 +15,7 @@ from backend.store.votes import standing
 from policies.adjudication import ESCALATION
 from policies.audit_plan import EXTRA_AUDIT
 from policies.breaker import SUSPENDED
-from policies.domain import Outcome, Purpose
+from policies.domain import MODEL, Outcome, Purpose
 
 _ROWS_PER_READ = 5_000
 _IDS_PER_STATEMENT = 5_000
@@ -210,6 +210,28 @@ def decisions_of(
                 label=label,
                 in_doubt=bool(in_doubt),
             )
+    return found
+
+
+def model_answers(
+    session: Session, project_id: int, task_ids: Sequence[int], model_version: str
+) -> dict[int, tuple[str, float]]:
+    """Task id -> what this version's model answered and how surely, where that decided it last."""
+    found: dict[int, tuple[str, float]] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(TaskRow.task_id, DecisionRow.label, DecisionRow.score)
+            .join(DecisionRow, is_current())
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                DecisionRow.model_version == model_version,
+                DecisionRow.predictor == MODEL,
+                DecisionRow.label.is_not(None),
+                DecisionRow.score.is_not(None),
+            )
+        )
+        found.update((row[0], (str(row[1]), float(row[2] or 0.0))) for row in rows)
     return found
 
 
