@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
 from backend.foreign import foreign_predictor, is_foreign, second_model
-from backend.predictors.artifacts import Artifact, ArtifactError, load
+from backend.predictors.artifacts import Artifact, load
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
 from backend.sentence_vectors import with_vectors
-from backend.store.models import ModelVersion, champion, served_before
+from backend.store.models import ModelVersion, champion, version_named
 from backend.store.projects import ConnectedProject, active_project
+from backend.store.promotions import replaced_by
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.labeling import parse_labeling
 from policies.conditions import VERSION_DISAGREEMENT
@@ -89,7 +91,8 @@ def _forerunner(
     if VERSION_DISAGREEMENT not in policy.signals_used():
         return None
     with runtime.reads() as session:
-        before = served_before(session, project_id, model)
+        replaced = replaced_by(session, project_id, model.version)
+        before = None if replaced is None else version_named(session, project_id, replaced)
     if before is None or is_foreign(before):
         return None
     try:

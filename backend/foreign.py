@@ -15,12 +15,13 @@ from typing import Any, assert_never
 from sqlalchemy.exc import OperationalError
 
 from backend.kept_answers import KeptSource
+from backend.predictors.errors import TrainingError
 from backend.predictors.foreign.llm import LlmSource
 from backend.predictors.foreign.predictor import ForeignPredictor, Second
 from backend.predictors.foreign.python import PythonSource
 from backend.predictors.foreign.source import ModelUnavailableError, Source, unanswered
 from backend.predictors.foreign.upstream import UpstreamSource
-from backend.predictors.protocol import Asked, Predicted, TrainingError
+from backend.predictors.protocol import Asked, Predicted
 from backend.predictors.recalibration import Calibration
 from backend.runtime import Runtime
 from backend.sameness import likeness_of

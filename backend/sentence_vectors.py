@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from backend.embeddings.encoders import AUTO, OFF, Encoder, Space, find_encoder, find_space
 from backend.embeddings.folders import EncoderError
 from backend.embeddings.vectors import Encode, cached, embedded
-from backend.predictors.artifacts import ArtifactError
 from backend.predictors.embedded import EmbeddedPredictor
-from backend.predictors.protocol import TrainingError
+from backend.predictors.errors import ArtifactError, TrainingError
 from backend.runtime import Runtime
 from backend.settings import Settings
 from policies.domain import FloatArray

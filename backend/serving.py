@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import OperationalError
 
 from backend.champion import load_version
-from backend.predictors import artifacts
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import Predictor
 from backend.runtime import Runtime
 from backend.safeguards import suspended_groups
@@ -153,7 +153,7 @@ class Snapshots:
         except ProjectNotConnectedError:
             self._entries.pop(project_id, None)
             raise
-        except (OperationalError, artifacts.ArtifactError) as error:
+        except (OperationalError, ArtifactError) as error:
             if old is None:
                 raise
             logger.warning("serving.stale project=%d error=%s", project_id, error)

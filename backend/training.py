@@ -26,8 +26,8 @@ from backend.lineage import (
 )
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError, TrainingError
 from backend.predictors.learning_curve import curve_as_plain
-from backend.predictors.protocol import TrainingError
 from backend.promotion import recertify
 from backend.retraining import lease_name
 from backend.runtime import Runtime
@@ -109,7 +109,7 @@ def train(runtime: Runtime, project: ConnectedProject, holder: str | None = None
         except LeaseLostError as error:
             logger.warning("training.lease_lost project=%d", project.id)
             return {"state": "running elsewhere", "why": str(error)}
-        except (TrainingError, AnnotationToolError, artifacts.ArtifactError) as error:
+        except (TrainingError, AnnotationToolError, ArtifactError) as error:
             with runtime.sessions.begin() as session:
                 lease.require(session)
                 failed = Ending(FAILED, str(error))

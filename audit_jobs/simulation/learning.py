@@ -14,7 +14,8 @@ from backend.certification import sample, slice_is_open, version_promises
 from backend.fitting import Wanted, fit_tasks
 from backend.gate import judge
 from backend.predictors.embedded import EmbeddedPredictor
-from backend.predictors.protocol import Asked, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Asked
 from backend.store.tasks import StoredTask
 from policies.certifying import (
     Evidence,

@@ -21,16 +21,13 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.forms import control_as_plain, control_from_plain
 from backend.predictors.memory import as_plain, from_plain
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.
 ALLOWED_TYPES: tuple[str, ...] = ()
-
-
-class ArtifactError(Exception):
-    """A model file is missing, damaged, or not the one that the store knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,18 +52,9 @@ def all_versions(session: Session, project_id: int) -> list[ModelVersion]:
     return [_model(row) for row in rows]
 
 
-def served_before(session: Session, project_id: int, model: ModelVersion) -> ModelVersion | None:
-    """The version that served when this one was promoted; None for the first."""
-    row = session.scalar(
-        select(ModelRow)
-        .where(
-            ModelRow.project_id == project_id,
-            ModelRow.state == RETIRED,
-            ModelRow.number < model.number,
-        )
-        .order_by(ModelRow.number.desc())
-        .limit(1)
-    )
+def version_named(session: Session, project_id: int, version: str) -> ModelVersion | None:
+    """The version of this name; None where there is none."""
+    row = session.get(ModelRow, (project_id, version))
     return None if row is None else _model(row)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.serving import ProjectNotConnectedError, Snapshots
 from backend.store.certificates import store_certification
 from backend.store.projects import mark_disconnected
