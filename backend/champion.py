@@ -54,9 +54,15 @@ def load_champion(
 
 
 def load_version(
-    runtime: Runtime, project: ConnectedProject, policy: Policy, model: ModelVersion
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    model: ModelVersion,
+    loaded: Predictor | None = None,
 ) -> Predictor:
     """The predictor of a stored version, with all that the policy asks beside its answers.
+
+    ``loaded`` is this version as it was loaded before: its file is not read again.
 
     Those are the version that served before it, and a second model. Without a version before, or
     where its file is damaged, it is unknown what that would say.
@@ -66,7 +72,11 @@ def load_version(
     """
     if is_foreign(model):
         return foreign_predictor(runtime, project, policy, model)
-    predictor = load_embedded(runtime, policy, model)
+    predictor = (
+        with_vectors(runtime, policy, loaded)
+        if isinstance(loaded, EmbeddedPredictor)
+        else load_embedded(runtime, policy, model)
+    )
     second = second_model(runtime, project, policy)
     return replace(
         predictor, second=second, forerunner=_forerunner(runtime, project.id, policy, model)

@@ -206,16 +206,14 @@ def _predictor(
     project, model = now.project, now.model
     if model is None:
         return None
-    if (
-        old is not None
-        and old.model is not None
-        and _same_artifact(old.model, model)
-        and old.policy is policy
-        and old.project.label_config == project.label_config
-    ):
-        return old.predictor
-    predictor = load_version(runtime, project, policy, model)
-    logger.info("serving.model project=%d version=%s", project.id, model.version)
+    loaded = None
+    if old is not None and old.model is not None and _same_artifact(old.model, model):
+        loaded = old.predictor
+        if old.policy is policy and old.project.label_config == project.label_config:
+            return loaded
+    predictor = load_version(runtime, project, policy, model, loaded)
+    if loaded is None:
+        logger.info("serving.model project=%d version=%s", project.id, model.version)
     return predictor
 
 
