@@ -14,7 +14,10 @@ from typing import Any, assert_never
 
 from sqlalchemy.exc import OperationalError
 
+from backend.hosting.hosts import host_of
+from backend.hosting.spec import host_spec
 from backend.kept_answers import KeptSource
+from backend.predictors.foreign.hosted import HostedSource
 from backend.predictors.foreign.llm import LlmSource
 from backend.predictors.foreign.predictor import ForeignPredictor
 from backend.predictors.foreign.python import PythonSource
@@ -32,7 +35,7 @@ from connectors.model_servers.chat import ChatEndpoint, Usage
 from connectors.model_servers.server import model_server
 from policies.answer_texts import json_text
 from policies.conditions import MODEL_DISAGREEMENT
-from policies.models import Foreign, Llm, Python, TokenPrices, Upstream
+from policies.models import Foreign, Hosted, Llm, Python, TokenPrices, Upstream
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ _MANNERS = {
     "batch",
     "train",
     "credentials",
+    "process",
     "parallel",
     "price_per_million_tokens",
 }
@@ -78,6 +82,8 @@ def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
             return _upstream(settings, project_id, model)
         case Python():
             return PythonSource(model=model, folder=settings.data_dir)
+        case Hosted():
+            return _hosted(settings, project_id, model)
         case Llm():
             return KeptSource(
                 source=_llm(runtime, project_id, model),
@@ -125,9 +131,10 @@ def foreign_predictor(
 def untrained_here(policy: Policy) -> str | None:
     """Why a training cannot be asked for, however many labels there are; None where it can."""
     model = policy.model
-    if not isinstance(model, Foreign) or (isinstance(model, Upstream) and model.train):
+    trainable = isinstance(model, (Upstream, Hosted))
+    if not isinstance(model, Foreign) or (isinstance(model, (Upstream, Hosted)) and model.train):
         return None
-    way = ": set model.train: true if it can be" if isinstance(model, Upstream) else ""
+    way = ": set model.train: true if it can be" if trainable else ""
     return f"a model of kind {model.kind} is not trained by Labelgate{way}"
 
 
@@ -142,7 +149,7 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
     model, why = policy.model, untrained_here(policy)
     if why is not None:
         raise TrainingError(why)
-    if not isinstance(model, Upstream):
+    if not isinstance(model, (Upstream, Hosted)):
         raise TrainingError("the policy's model is Labelgate's own: nobody else trains it")
     source = source_of(runtime, project.id, model)
     try:
@@ -150,9 +157,19 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
             source.reported(project.label_config)
         elif isinstance(source, UpstreamSource):
             source.train(project.label_config)
+        elif isinstance(source, HostedSource):
+            source.train(project.label_config, runtime.settings.train_timeout_s)
     except ModelUnavailableError as error:
         raise TrainingError(str(error)) from error
+    if isinstance(model, Hosted):
+        return f"the class {model.class_} was trained"
     return f"the model server {model.url} was told to train"
+
+
+def _hosted(settings: Settings, project_id: int, model: Hosted) -> HostedSource:
+    spec = host_spec(settings, project_id, model)
+    host = host_of(spec, model.process)
+    return HostedSource(model=model, host=host, folder=spec.folder, project_id=project_id)
 
 
 def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:
