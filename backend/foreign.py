@@ -27,6 +27,7 @@ from backend.predictors.protocol import Asked, Predicted, TrainingError
 from backend.predictors.recalibration import Calibration
 from backend.runtime import Runtime
 from backend.settings import Settings
+from backend.slices import labelled_slices
 from backend.store.model_usage import ModelUsage, add_usage
 from backend.store.models import ModelVersion
 from backend.store.projects import ConnectedProject
@@ -158,12 +159,19 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
         elif isinstance(source, UpstreamSource):
             source.train(project.label_config)
         elif isinstance(source, HostedSource):
-            source.train(project.label_config, runtime.settings.train_timeout_s)
+            held_out = _held_out(runtime, project, policy)
+            source.train(project.label_config, held_out, runtime.settings.train_timeout_s)
     except ModelUnavailableError as error:
         raise TrainingError(str(error)) from error
-    if isinstance(model, Hosted):
-        return f"the class {model.class_} was trained"
-    return f"the model server {model.url} was told to train"
+    done = "was trained" if isinstance(model, Hosted) else "was told to train"
+    return f"the model {source.name} {done}"
+
+
+def _held_out(runtime: Runtime, project: ConnectedProject, policy: Policy) -> list[int]:
+    """The answered tasks that a model is measured on, and so must not learn from."""
+    with runtime.reads() as session:
+        slices = labelled_slices(session, project, policy)
+    return sorted({*slices.control, *slices.holdout})
 
 
 def _hosted(settings: Settings, project_id: int, model: Hosted) -> HostedSource:

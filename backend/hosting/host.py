@@ -34,8 +34,8 @@ _LOOK_S = 0.2
 _PATIENCE_S = 10.0  # a killed process ends as soon as the system has it written off
 
 
-class _EndedAtRestError(ModelServerDownError):
-    """The process had ended for want of questions just as one came."""
+class _DiedError(ModelServerDownError):
+    """The process ended."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,10 @@ class Host:
         return None if running is None else running.process.pid
 
     def ask(self, question: Mapping[str, Any], timeout_s: float) -> Any:
-        """What the class answers, within ``timeout_s``; starting it has a time of its own.
+        """What the class answers, within ``timeout_s``.
+
+        Starting it, and making it for another labelling config, have a time of their own: what it
+        loads then is not loaded again.
 
         Raises
             ModelServerDownError: it cannot be used, died or did not answer in time, or is not
@@ -106,11 +109,24 @@ class Host:
             self._end()
 
     def _asked(self, question: Mapping[str, Any], timeout_s: float) -> Any:
+        return _exchange(self._ready(question["label_config"]), question, timeout_s)
+
+    def _ready(self, label_config: str) -> _Running:
+        """A process in which the class is made; what ended one at rest is no failure."""
+        rested = self._running is not None
         try:
-            return _exchange(self._started(), question, timeout_s)
-        except _EndedAtRestError:
-            self._end()
-            return _exchange(self._started(), question, timeout_s)
+            return self._made_for(label_config)
+        except _DiedError:
+            if not rested:
+                raise
+        self._end()
+        return self._made_for(label_config)
+
+    def _made_for(self, label_config: str) -> _Running:
+        running = self._started()
+        making = {"ask": "version", "label_config": label_config}
+        _exchange(running, making, self._start_s)
+        return running
 
     def _started(self) -> _Running:
         if self._closed:
@@ -209,18 +225,16 @@ def _death(process: subprocess.Popen[bytes]) -> ModelServerDownError:
     try:
         code = process.wait(_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        return ModelServerDownError("closed its line to Labelgate and was ended")
-    if code == 0:
-        return _EndedAtRestError("ended its process while it was asked")
-    if code > 0:
-        return ModelServerDownError(f"ended its process with code {code}: see Labelgate's log")
+        return _DiedError("closed its line to Labelgate and was ended")
+    if code >= 0:
+        return _DiedError(f"ended its process with code {code}: see Labelgate's log")
     if -code == signal.SIGKILL:
-        return ModelServerDownError(
+        return _DiedError(
             "was killed, by somebody or by the system for want of memory; it is started anew"
         )
     with contextlib.suppress(ValueError):
-        return ModelServerDownError(f"died of {signal.Signals(-code).name}; it is started anew")
-    return ModelServerDownError(f"died of signal {-code}; it is started anew")
+        return _DiedError(f"died of {signal.Signals(-code).name}; it is started anew")
+    return _DiedError(f"died of signal {-code}; it is started anew")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -56,16 +56,18 @@ class HostedClass:
         model = self._object(label_config)
         return as_json(_called("failed", model.predict, list(tasks), context=None))
 
-    def fit(self, label_config: str) -> None:
+    def fit(self, label_config: str, held_out: Sequence[int]) -> None:
         """Have it trained, by the event that Label Studio's button sends.
 
         As that server does, ``fit`` is called with the event alone. Many classes read the project
-        from the annotation that other events bring; without it they fail.
+        from the annotation that other events bring; without it they fail. ``held_out_tasks`` is
+        ours: the class fetches labels by itself, and nobody else can tell it which to leave out.
         """
         project = self._wanted.project_id
         data = {
             "project": {"id": project, "label_config": label_config},
             "annotation": {"project": project, "result": []},
+            "held_out_tasks": list(held_out),
         }
         _called("failed to train", self._object(label_config).fit, _START_TRAINING, data)
 
@@ -182,5 +184,7 @@ def _class(path: str, library: ModuleType) -> Any:
 def _words(error: BaseException) -> str:
     """An exception on one line, and not endless."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, MemoryError):
+        text = f"it needs more memory than LABELGATE_TRAIN_MEMORY_MB allows ({text})"
     line = " ".join("".join(each if each.isprintable() else " " for each in text[:800]).split())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} ..."

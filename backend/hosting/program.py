@@ -41,7 +41,7 @@ def _said(hosted: HostedClass, question: Mapping[str, Any]) -> str:
         case "predict":
             return hosted.predict(config, question["tasks"])
         case "fit":
-            hosted.fit(config)
+            hosted.fit(config, question["held_out"])
             return "null"
         case other:
             raise ValueError(f"no such question: {other}")

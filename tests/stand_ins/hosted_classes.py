@@ -69,6 +69,7 @@ class Letters(LabelStudioMLBase):  # type: ignore[misc]  # the base is not on ou
         del kwargs
         assert event == "START_TRAINING"
         assert data["annotation"]["project"] == data["project"]["id"] == int(self.project_id)
+        self.set("held_out", str(data["held_out_tasks"]))
         path = Path(os.environ["MODEL_DIR"], "weights.txt")
         path.write_text("B", encoding="utf-8")
 
@@ -119,6 +120,19 @@ class Unmade(LabelStudioMLBase):  # type: ignore[misc]  # see above
 
     def setup(self) -> None:
         raise ValueError("No suitable control tags")
+
+
+class Slow(LabelStudioMLBase):  # type: ignore[misc]  # see above
+    """Loads for a second when it is made, and answers at once."""
+
+    def setup(self) -> None:
+        threading.Event().wait(1.0)
+
+    def predict(self, tasks: list[dict[str, Any]], context: Any = None, **kwargs: Any) -> Any:
+        del context, kwargs
+        value = {"choices": ["B"]}
+        item = {"from_name": "label", "to_name": "text", "type": "choices", "value": value}
+        return [[{"result": [item], "score": 0.5}] for _ in tasks]
 
 
 class Hungry(LabelStudioMLBase):  # type: ignore[misc]  # see above

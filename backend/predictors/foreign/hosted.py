@@ -55,12 +55,15 @@ class HostedSource:
             ask=ask, who=self._who, size=self.model.batch, rule=self.model.region_score
         ).answers(asked)
 
-    def train(self, label_config: str, timeout_s: float) -> None:
-        """Call its ``fit``. Raises ``ModelUnavailableError`` where that fails."""
+    def train(self, label_config: str, held_out: Sequence[int], timeout_s: float) -> None:
+        """Call its ``fit``; ``held_out`` are the tasks that it must not learn from.
+
+        Raises ``ModelUnavailableError`` where that fails.
+        """
         self.reported(label_config)  # made, so that what is written from now on is the training's
         try:
             with counted_training(self.folder):
-                self._ask("fit", label_config, timeout_s)
+                self._ask("fit", label_config, timeout_s, held_out=list(held_out))
         except ModelServerError as error:
             raise ModelUnavailableError(f"{self._who} {error}") from error
 

@@ -172,6 +172,11 @@ def test_a_question_waits_no_longer_for_another_than_it_may(tmp_path: Path) -> N
             host.ask(VERSION, 1)
 
 
+def test_what_it_loads_when_it_is_made_is_not_the_first_batchs_time(tmp_path: Path) -> None:
+    with source(tmp_path, model("Slow", timeout_s=0.5)) as slow:
+        assert rows(slow.answers(asked(["a", "b"]))) == [("B", 0.5, None)] * 2
+
+
 def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with (
         hosting(spec_of(tmp_path, 7, model("Letters")), start_s=0.01) as host,
@@ -182,7 +187,10 @@ def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 def test_one_that_needs_too_much_memory_says_so(tmp_path: Path) -> None:
     spec = replace(spec_of(tmp_path, 7, model("Hungry")), memory_mb=1_000)
-    with hosting(spec) as host, pytest.raises(ModelServerDownError, match="MemoryError"):
+    with (
+        hosting(spec) as host,
+        pytest.raises(ModelServerDownError, match="LABELGATE_TRAIN_MEMORY_MB"),
+    ):
         host.ask(VERSION, PATIENCE_S)
 
 

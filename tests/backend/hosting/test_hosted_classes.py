@@ -11,7 +11,10 @@ from backend.predictors.foreign.source import ModelUnavailableError
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
 from tests.fakes.hosted import model, source
 
-SECRETS = {"label_studio_token": "admin-token", "label_studio_url": "http://label-studio:8080"}
+SECRETS: dict[str, Any] = {
+    "label_studio_token": "admin-token",
+    "label_studio_url": "http://label-studio:8080",
+}
 OTHER_CONFIG = LABEL_CONFIG.replace('value="A"', 'value="Z"')
 
 
@@ -85,7 +88,7 @@ def test_two_projects_with_two_classes_do_not_mix(tmp_path: Path) -> None:
         source(tmp_path, model("Regions"), 2) as second,
         source(tmp_path, model("Letters"), 3, **SECRETS) as third,
     ):
-        third.train(LABEL_CONFIG, 60)
+        third.train(LABEL_CONFIG, [], 60)
         versions = [each.reported(LABEL_CONFIG) for each in (first, second, third)]
         assert versions == ["Letters-v0.0.1", "0.0.1", "Letters-v0.0.1+1"]
         said = [rows(each.answers(asked(["an a"])))[0][:2] for each in (first, second, third)]
@@ -97,10 +100,10 @@ def test_a_class_that_was_trained_elsewhere_answers_as_its_new_version(tmp_path:
     with source(tmp_path, hosted, **SECRETS) as web, source(tmp_path, hosted, **SECRETS) as trainer:
         assert rows(web.answers(asked(["an a"]))) == [("A", 0.75, None)]
         assert web.reported(LABEL_CONFIG) == "Letters-v0.0.1"
-        trainer.train(LABEL_CONFIG, 60)
+        trainer.train(LABEL_CONFIG, [], 60)
         assert web.reported(LABEL_CONFIG) == "Letters-v0.0.1+1"
         assert rows(web.answers(asked(["an a"]))) == [("B", 0.75, None)]
-        trainer.train(LABEL_CONFIG, 60)
+        trainer.train(LABEL_CONFIG, [], 60)
         assert web.reported(LABEL_CONFIG) == "Letters-v0.0.1+2"
 
 
@@ -110,20 +113,20 @@ def test_a_class_that_bumps_its_version_is_trained_with_the_token(
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_HOST", "LABEL_STUDIO_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with source(tmp_path, model("Regions", train=True), **SECRETS) as regions:
-        regions.train(LABEL_CONFIG, 60)
+        regions.train(LABEL_CONFIG, [], 60)
         assert regions.reported(LABEL_CONFIG) == "0.0.1-trained+1"
     with (
         source(tmp_path, model("Regions"), 8, **SECRETS) as tokenless,
         pytest.raises(ModelUnavailableError, match="failed to train: KeyError: 'LABEL_STUDIO_URL'"),
     ):
-        tokenless.train(LABEL_CONFIG, 60)
+        tokenless.train(LABEL_CONFIG, [], 60)
 
 
 def test_a_training_that_fails_and_changes_nothing_makes_no_version(tmp_path: Path) -> None:
     with source(tmp_path, model("Untrainable", train=True), **SECRETS) as untrainable:
         before = untrainable.reported(LABEL_CONFIG)
         with pytest.raises(ModelUnavailableError) as caught:
-            untrainable.train(LABEL_CONFIG, 60)
+            untrainable.train(LABEL_CONFIG, [], 60)
         assert str(caught.value) == (
             "the class hosted_classes:Untrainable failed to train: NotImplementedError: Training "
             "is not implemented yet"
@@ -148,14 +151,14 @@ def test_a_training_that_fails_and_changes_nothing_makes_no_version(tmp_path: Pa
             "hosted_classes:Leters",
             (
                 "is not there: hosted_classes has no class Leters on LabelStudioMLBase (it has "
-                "Hungry, Letters, OneDict, Regions, Unmade, Untrainable)"
+                "Hungry, Letters, OneDict, Regions, Slow, Unmade, Untrainable)"
             ),
         ),
         (
             "hosted_classes:NoModel",
             (
                 "is not there: hosted_classes has no class NoModel on LabelStudioMLBase (it has "
-                "Hungry, Letters, OneDict, Regions, Unmade, Untrainable)"
+                "Hungry, Letters, OneDict, Regions, Slow, Unmade, Untrainable)"
             ),
         ),
         ("json:JSON", "is not there: json has no class JSON on LabelStudioMLBase (it has none)"),

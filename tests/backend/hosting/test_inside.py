@@ -62,13 +62,13 @@ def test_classes_inside_one_process_keep_their_states_apart(tmp_path: Path) -> N
         *("Letters-v0.0.1", "0.0.1", "0.0.1"),
         *("B 0.35 None", "A 0.75 None", "B 0.35 None", "B 0.45 None"),
         (
-            "[(None, None, 'the class hosted_classes:Letters failed: ValueError: no letter in it'), "
-            "(None, None, 'the class hosted_classes:Letters failed: SystemExit: 7')]"
+            "[(None, None, 'the class hosted_classes:Letters failed: ValueError: no letter in "
+            "it'), (None, None, 'the class hosted_classes:Letters failed: SystemExit: 7')]"
         ),
         "[]",
         (
-            "the class hosted_classes:Unmade cannot be made for this labelling config: ValueError: No "
-            "suitable control tags"
+            "the class hosted_classes:Unmade cannot be made for this labelling config: ValueError: "
+            "No suitable control tags"
         ),
     ]
 

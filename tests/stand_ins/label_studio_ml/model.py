@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from label_studio_sdk.label_interface import LabelInterface
+from label_studio_sdk.label_interface.interface import LabelInterface
 
 from label_studio_ml.cache import create_cache  # type: ignore[import-not-found]  # not on our path
 
