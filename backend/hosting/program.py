@@ -75,7 +75,7 @@ def _serve(hosted: HostedClass, lines: _Lines, reply: Callable[[str], None], idl
         try:
             line = lines.get(timeout=idle_s)
         except queue.Empty:  # its memory is given back; the next question starts another
-            return
+            _end_all()  # whatever threads a class has left
         reply(answer_to(hosted, json.loads(line)))
 
 

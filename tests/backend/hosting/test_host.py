@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -170,6 +172,32 @@ def test_a_question_waits_no_longer_for_another_than_it_may(tmp_path: Path) -> N
         assert problems
         with pytest.raises(ModelServerDownError, match="is not hosted any more"):
             host.ask(VERSION, 1)
+
+
+def test_many_threads_get_each_its_own_answer(tmp_path: Path) -> None:
+    texts = ["an a", "bee"] * 8
+    with source(tmp_path, model("Letters", timeout_s=PATIENCE_S)) as letters:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = list(pool.map(lambda text: rows(letters.answers(asked([text]))), texts))
+        assert found == [[("A", 0.75, None)], [("B", 0.75, None)]] * 8
+
+
+def test_an_asker_that_is_told_to_stop_leaves_no_answer_behind(tmp_path: Path) -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with source(tmp_path, model("Letters", timeout_s=PATIENCE_S)) as letters:
+        assert letters.reported(LABEL_CONFIG)
+        assert isinstance(letters.host, Host)
+        before = signal.signal(signal.SIGALRM, stop)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(KeyboardInterrupt):
+                letters.answers(asked(["wait"]))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert letters.host.pid is None
+        assert rows(letters.answers(asked(["a"]))) == [("A", 0.75, None)]
 
 
 def test_what_it_loads_when_it_is_made_is_not_the_first_batchs_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from backend.predictors.foreign.source import ModelUnavailableError
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
-from tests.fakes.hosted import model, source
+from tests.fakes.hosted import ROOT, model, source
 
 SECRETS: dict[str, Any] = {
     "label_studio_token": "admin-token",
@@ -176,21 +177,60 @@ def test_what_cannot_be_hosted_says_why(tmp_path: Path, named: str, problem: str
         assert rows(hosted.answers(asked(["a"]))) == [(None, None, f"the class {named} {problem}")]
 
 
-def module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    place = folder / "modules"
-    (place / Path(name).parent).mkdir(parents=True, exist_ok=True)
-    (place / name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr("tests.fakes.hosted.PATH", f"{place}:{Path(__file__).parents[3]}")
-    return {"class": "broken:Model"}
+BASE = "CACHE = {}\nclass LabelStudioMLBase: pass\n"
 
 
-def test_without_label_studio_ml_the_way_out_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("library", "module", "problem"),
+    [
+        (
+            None,
+            "",
+            (
+                "cannot be hosted: label-studio-ml 2.x is not installed beside Labelgate (see "
+                "docs/policy.md, Models; or run its own server and name it with kind: upstream)"
+            ),
+        ),
+        (
+            "class LabelStudioMLBase: pass",
+            "",
+            (
+                "cannot be hosted: the label-studio-ml that is installed is not of the 2.x line "
+                "(see docs/policy.md, Models)"
+            ),
+        ),
+        (
+            "import semvers",
+            "",
+            (
+                "cannot be hosted: label-studio-ml cannot be imported: ModuleNotFoundError: No "
+                "module named 'semvers'"
+            ),
+        ),
+        (
+            BASE,
+            "import torches",
+            "cannot be loaded: ModuleNotFoundError: No module named 'torches'",
+        ),
+        (BASE, "1 / 0", "cannot be loaded: ZeroDivisionError: division by zero"),
+        (BASE, "raise SystemExit(2)", "cannot be loaded: SystemExit: 2"),
+        (BASE, "class Model(", "cannot be loaded: SyntaxError: '(' was never closed (broken.py, "),
+    ],
+)
+def test_what_is_wrong_with_an_installation_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str | None,
+    module: str,
+    problem: str,
 ) -> None:
-    named = module(tmp_path, "broken.py", "", monkeypatch)
-    with source(tmp_path, model("Letters", **named)) as hosted:
-        assert rows(hosted.answers(asked(["a"])))[0][2] == (
-            "the class broken:Model cannot be hosted: label-studio-ml 2.x is not installed beside "
-            "Labelgate (see docs/policy.md, Models; or run its own server and name it with kind: "
-            "upstream)"
-        )
+    place = tmp_path / "modules"
+    place.mkdir()
+    (place / "broken.py").write_text(module, encoding="utf-8")
+    if library is not None:
+        (place / "label_studio_ml").mkdir()
+        (place / "label_studio_ml" / "model.py").write_text(library, encoding="utf-8")
+    monkeypatch.setattr("tests.fakes.hosted.PATH", os.pathsep.join(map(str, (place, ROOT))))
+    with source(tmp_path, model("Letters", **{"class": "broken:Model"})) as hosted:
+        said = str(rows(hosted.answers(asked(["a"])))[0][2])
+    assert said.startswith(f"the class broken:Model {problem}")
