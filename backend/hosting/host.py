@@ -238,7 +238,7 @@ def _death(process: subprocess.Popen[bytes]) -> ModelServerDownError:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process, and what it started in its session."""
+    """End the process, and what it started in its session; its number is theirs until the last."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)

@@ -21,13 +21,16 @@ _PREFIX = str(Settings.model_config["env_prefix"])
 class HostSpec:
     """A class to host. ``folder`` keeps its state, for all processes that host it.
 
-    ``environment`` is that of its worker process, ``memory_mb`` None where nothing limits it;
-    without a question for ``idle_s`` seconds the process ends until the next one.
+    ``environment`` is that of its worker process, with a token where the class is ``trained``;
+    ``memory_mb`` is None where nothing limits it; without a question for ``idle_s`` seconds the
+    process ends until the next one.
     """
 
     wanted: Wanted
     folder: Path
-    environment: Mapping[str, str] = field(repr=False)
+    trained: bool
+    # Not compared: libraries set variables of this process while it runs.
+    environment: Mapping[str, str] = field(repr=False, compare=False)
     memory_mb: int | None = None
     idle_s: float = IDLE_S
 
@@ -39,6 +42,7 @@ def host_spec(settings: Settings, project_id: int, model: Hosted) -> HostSpec:
     return HostSpec(
         wanted=Wanted(path=model.class_, project_id=project_id, params=json_text(model.params)),
         folder=folder,
+        trained=model.train,
         environment=_environment(settings, folder, train=model.train),
         memory_mb=memory_limit_mb(settings),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,7 @@ def model(name: str, **more: Any) -> Hosted:
 
 def spec_of(folder: Path, project_id: int, hosted: Hosted, **settings: Any) -> HostSpec:
     made = host_spec(Settings(data_dir=folder, **settings), project_id, hosted)
-    return HostSpec(
-        wanted=made.wanted,
-        folder=made.folder,
-        environment={**made.environment, "PYTHONPATH": PATH},
-        memory_mb=made.memory_mb,
-        idle_s=made.idle_s,
-    )
+    return replace(made, environment={**made.environment, "PYTHONPATH": PATH})
 
 
 @contextmanager

@@ -222,17 +222,22 @@ def test_one_that_needs_too_much_memory_says_so(tmp_path: Path) -> None:
         host.ask(VERSION, PATIENCE_S)
 
 
-def test_whoever_asks_in_one_process_asks_the_same_host(tmp_path: Path) -> None:
+def test_whoever_asks_in_one_process_asks_the_same_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = spec_of(tmp_path, 7, model("Letters"))
     changed = spec_of(tmp_path, 7, model("Letters", params={"score": 0.5}))
     try:
         first = host_of(spec, "own")
+        monkeypatch.setenv("SET_BY_A_LIBRARY", "1")
         assert host_of(spec_of(tmp_path, 7, model("Letters")), "own") is first
         assert host_of(spec_of(tmp_path, 8, model("Letters")), "own") is not first
         assert first.ask(VERSION, PATIENCE_S) == "Letters-v0.0.1"
         assert isinstance(first, Host)
         pid = first.pid
         assert pid is not None
+        trained = spec_of(tmp_path, 7, model("Letters", train=True))
+        assert (trained == spec, changed == spec) == (False, False)
         assert host_of(changed, "own") is not first
         assert not lives(pid)
     finally:
