@@ -161,10 +161,10 @@ def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
             "7  model.class = 'yolo.model.YOLO'  must be module:Name",
         ),
         (
-            "model: {kind: label-studio-ml, class: 'yolo.model:YOLO', process: mine, batch: 0}",
+            "model: {kind: label-studio-ml, class: 'yolo.model:YOLO', process: worker, batch: 0}",
             (
-                "7  model.batch = 0  must be between 1 and 1000\n"
-                "7  model.process = 'mine'  is not one of own, inside"
+                "7  model.process = 'worker'  is not one of own, inside\n"
+                "7  model.batch = 0  must be between 1 and 1000"
             ),
         ),
         (
