@@ -31,6 +31,7 @@ from connectors.model_servers.server import (
 
 START_S = 120.0  # importing a library of models, and loading one
 _LOOK_S = 0.2
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS")
 _PATIENCE_S = 10.0  # a killed process ends as soon as the system has it written off
 
 
@@ -232,9 +233,11 @@ def _death(process: subprocess.Popen[bytes]) -> ModelServerDownError:
         return _DiedError(
             "was killed, by somebody or by the system for want of memory; it is started anew"
         )
+    named = f"signal {-code}"
     with contextlib.suppress(ValueError):
-        return _DiedError(f"died of {signal.Signals(-code).name}; it is started anew")
-    return _DiedError(f"died of signal {-code}; it is started anew")
+        named = signal.Signals(-code).name
+    why = ", as some libraries do where LABELGATE_TRAIN_MEMORY_MB ends" * (named in _CRASHES)
+    return _DiedError(f"died of {named}{why}; it is started anew")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -51,6 +52,8 @@ class Letters(LabelStudioMLBase):  # type: ignore[misc]  # the base is not on ou
             sys.exit(7)
         if text == "end":
             os._exit(7)
+        if text == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
         if text == "wait":
             threading.Event().wait()
         if text == "child":  # which holds all that it inherits open

@@ -76,10 +76,23 @@ def test_a_process_that_is_killed_amid_a_question_costs_that_batch_alone(tmp_pat
     assert found == [("A", 0.75, None), (None, None, told), ("B", 0.75, None)]
 
 
-def test_a_process_that_ends_by_itself_says_its_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("end", "ended its process with code 7: see Labelgate's log"),
+        (
+            "crash",
+            (
+                "died of SIGSEGV, as some libraries do where LABELGATE_TRAIN_MEMORY_MB ends; it is "
+                "started anew"
+            ),
+        ),
+    ],
+)
+def test_a_process_that_ends_by_itself_says_how(tmp_path: Path, text: str, how: str) -> None:
     with source(tmp_path, model("Letters", batch=1)) as letters:
-        found = rows(letters.answers(asked(["end", "a"])))
-    told = f"{WHO} ended its process with code 7: see Labelgate's log"
+        found = rows(letters.answers(asked([text, "a"])))
+    told = f"{WHO} {how}"
     assert found == [(None, None, told), ("A", 0.75, None)]
 
 
