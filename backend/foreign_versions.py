@@ -33,6 +33,7 @@ from backend.slices import labelled_slices
 from backend.store.models import (
     EXAMPLES_BY_LABEL,
     KEPT,
+    LEARNS_ELSEWHERE,
     ModelVersion,
     champion,
     next_number,
@@ -118,6 +119,7 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
             calibration=calibration,
             tried=len(slices.control),
             accuracy=accuracy,
+            trains=getattr(policy.model, "train", False),
             new=not known,
         ),
     )
@@ -134,6 +136,7 @@ class _Found:
     calibration: Calibration
     tried: int
     accuracy: Estimate
+    trains: bool
     new: bool
 
     @property
@@ -228,6 +231,7 @@ def _lineage(
         },
         _TRIED: found.tried,
         EXAMPLES_BY_LABEL: {},
+        LEARNS_ELSEWHERE: found.trains,
         "policy_hash": project.policy_hash,
         "parent": None if serving is None else serving.version,
         "reason": found.reason,

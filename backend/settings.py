@@ -77,8 +77,9 @@ class Settings(BaseSettings):
     train_memory_mb: int | None = Field(
         default=None,
         ge=512,  # Python and its libraries alone take 350
-        description="Memory that a training may take, in MB, on Linux; one that needs more ends "
-        "and is reported. Default: three quarters of the machine's, or of the container's limit.",
+        description="Memory that a training, or a hosted class, may take, in MB, on Linux; one "
+        "that needs more ends and is reported. Default: three quarters of the machine's, or of the "
+        "container's limit.",
     )
     embeddings: str = Field(
         default="auto",

@@ -141,6 +141,7 @@ def _begin(runtime: Runtime, project: ConnectedProject, lease: Lease) -> _Attemp
 def _forward(attempt: _Attempt) -> dict[str, Any]:
     """Have the model trained where it is; its new version shows itself by its name."""
     runtime = attempt.runtime
+    attempt.telling.stage(TRAINING)
     said = forward_training(runtime, attempt.project, attempt.policy)
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
