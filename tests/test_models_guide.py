@@ -84,6 +84,7 @@ EXAMPLES: dict[str, tuple[Example, Example]] = {
 OWN = sorted(EXAMPLES)
 FOREIGN = {
     "Upstream: a server of your own": "upstream",
+    "label-studio-ml: a class that Labelgate hosts": "label-studio-ml",
     "Python: an estimator or a function": "python",
     "LLM: a chat endpoint": "llm",
 }
