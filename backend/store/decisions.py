@@ -34,12 +34,13 @@ def undecided_task_ids(
     grounds: Grounds,
     config: tuple[Sequence[str] | None, int],
 ) -> list[int]:
-    """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
+    """Unlabelled tasks whose current decision does not rest on these grounds.
 
-    Nor does one that the labelling config speaks against. ``config`` has all labels that it offers,
-    of which the decision's must be one, or None where answers are not of a list; and the number of
-    the last decision that was made before it came: up to that one they are then made anew. Nor does
-    an escalation that nobody's word stands behind any more, nor one of a suspended group: see
+    Those that are to be pre-labelled come first, each part ascending. Among them is one that the
+    labelling config speaks against. ``config`` has all labels that it offers, of which the
+    decision's must be one, or None where answers are not of a list; and the number of the last
+    decision that was made before it came: up to that one they are then made anew. So is
+    an escalation that nobody's word stands behind any more, and one of a suspended group: see
     ``backend.safeguards.undecided`` for what a suspension holds. An extra audit asks about an
     accept that stood, and waits for its answer as long as the policy is the same. What waits for a
     more expert tier stays as it is, what was recalled stays with people, and what is frozen stays
@@ -69,7 +70,7 @@ def undecided_task_ids(
                 _unasked(*config),
             ),
         )
-        .order_by(TaskRow.task_id)
+        .order_by(TaskRow.prelabelled.desc(), TaskRow.task_id)
     )
     return list(rows)
 
