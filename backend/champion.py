@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,9 @@ from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 2_000
+# How many tasks are read and predicted at once: as many as the model answers in these seconds.
+FEWEST, MOST = 16, 2_000
+PORTION_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +133,17 @@ def predicted_chunks(
     predictor: Predictor | None,
     ids: Sequence[int],
 ) -> Iterator[Candidates]:
-    """The same, chunk by chunk as they are read and predicted; at least one, if of no tasks."""
+    """The same, portion by portion as they are read and predicted; at least one, if of no tasks.
+
+    Whoever has a limited time looks between the portions: a slow model, ours or another's, is
+    asked about few tasks at once.
+    """
     labeling = parse_labeling(project.label_config)
-    for start in range(0, max(len(ids), 1), CHUNK):
+    start, size = 0, FEWEST
+    while start == 0 or start < len(ids):
+        began = time.monotonic()
         with runtime.reads() as session:
-            tasks = stored_tasks(session, project.id, ids[start : start + CHUNK])
+            tasks = stored_tasks(session, project.id, ids[start : start + size])
         asked = Asked(
             labeling=labeling,
             label_config=project.label_config,
@@ -142,4 +151,18 @@ def predicted_chunks(
             data=[task.data for task in tasks],
             download=lambda path: runtime.tool().download(path),
         )
-        yield candidates_of(policy, predictor, asked)
+        candidates = candidates_of(policy, predictor, asked)
+        start, size = start + size, _next_portion(size, time.monotonic() - began)
+        yield candidates
+
+
+def _next_portion(size: int, seconds: float) -> int:
+    """How many tasks to ask about next, after so many took so long.
+
+    >>> _next_portion(16, 0.1), _next_portion(1_000, 0.1), _next_portion(1_000, 40.0)
+    (64, 2000, 250)
+    >>> _next_portion(16, 60.0)  # asking has a price of its own: never fewer
+    16
+    """
+    in_time = int(size * PORTION_S / max(seconds, 1e-6))
+    return max(FEWEST, min(MOST, 4 * size, in_time))

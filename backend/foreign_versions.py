@@ -62,7 +62,7 @@ _TRIED = "calibration_tried"
 # A vain try asks the model for the whole slice: the next one waits for half as many answers more.
 _PATIENCE = 1.5
 _LONGEST_NAME = 60
-NOTHING = "nothing to do"
+NOTHING, UNAVAILABLE = "nothing to do", "unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
         reported = source.reported(project.label_config)
     except ModelUnavailableError as error:
         logger.warning("foreign.unavailable project=%d why=%s", project.id, error)
-        return {"state": "unavailable", "why": str(error)}
+        return {"state": UNAVAILABLE, "why": str(error)}
     mark = fingerprint(policy.model, parse_labeling(project.label_config))
     with runtime.reads() as session:
         slices = labelled_slices(session, project, policy)
