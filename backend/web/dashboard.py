@@ -46,6 +46,9 @@ class ProjectPage:
     versions: list[ModelVersion]
     breakers: list[BreakerState]
     training: list[Standing]
+    trend: Trend
+    unreadable: str | None
+    shadow: Report | None
 
     @property
     def training_now(self) -> str:
@@ -54,10 +57,6 @@ class ProjectPage:
         if now:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
-
-    trend: Trend
-    unreadable: str | None
-    shadow: Report | None
 
 
 @blueprint.get("/")
