@@ -245,7 +245,12 @@ def result_of(topic: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def make_stage(
-    label_studio: RunningLabelStudio, folder: Path, tasks: int, **more: Any
+    label_studio: RunningLabelStudio,
+    folder: Path,
+    tasks: int,
+    *,
+    sync_interval_s: float = 3,
+    **more: Any,
 ) -> Iterator[Stage]:
     """A project with ``tasks`` texts, two annotators and a senior; nothing runs yet.
 
@@ -267,7 +272,7 @@ def make_stage(
             # The session's server is shared, and a robot's token is given out only once.
             robot_token=label_studio.new_user("robot")[1],
             port=_free_port(),
-            sync_interval_s=3,
+            sync_interval_s=sync_interval_s,
             **more,
         )
         runtime = build_runtime(settings)
