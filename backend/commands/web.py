@@ -18,6 +18,7 @@ def web() -> None:
     """Answer Label Studio: the ML backend, its webhooks, and the page for people."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its every start is no news
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # nor is a model server's every answer
     settings = read_settings()
     settings.require_safe_binding()
     listener = server.listen(settings.host, settings.port)

@@ -48,6 +48,7 @@ def test_getting_worse_is_said_in_words_and_marked(project: WebProject) -> None:
         model = replace(first, version=f"v{number}", number=number, state=KEPT, promoted_at=None)
         add_version(project, model, right)
     page = page_of(project.client())
+    assert page.count("<h3>Model versions</h3>") == 1
     assert '<p class="failed">Accuracy over versions: getting worse: -2' in page
     assert "over the last 3 versions, 200 holdout tasks" in page
 

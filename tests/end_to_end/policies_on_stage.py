@@ -30,8 +30,13 @@ def write_rules(
     *,
     capacity: int = 200,
     general: Sequence[str] = ("ann", "bob"),
+    model: str = 'embeddings: "off"',
 ) -> Path:
-    """A policy file with the stage's project and tiers, and these rules below them."""
+    """A policy file with the stage's project, model and tiers, and these rules below them.
+
+    Without embeddings, unless told: they make a training longer, and the first answer to a text
+    wait for a round of jobs.
+    """
     emails = emails_of(stage)
     file.write_text(
         f"""\
@@ -46,6 +51,7 @@ tiers:
     reviewers: [{emails["sen"]}]
     cost_per_label: 0.5
     daily_capacity: {capacity}
+model: {{{model}}}
 {rules}""",
         "utf-8",
     )

@@ -91,10 +91,14 @@ class Stage:
 
     def label(self, person: str, task_id: int, topic: str | None = None) -> None:
         """Submit an answer as that person; the truth unless another topic is given."""
+        self.submit(person, task_id, result_of(topic or self.truth[task_id]))
+
+    def submit(self, person: str, task_id: int, result: list[dict[str, Any]]) -> None:
+        """Submit what that person marked, whatever the project asks."""
         response = self.client.post(
             f"/api/tasks/{task_id}/annotations/",
             headers={"Authorization": f"Token {self.tokens[person]}"},
-            json={"result": result_of(topic or self.truth[task_id]), "lead_time": 1.5},
+            json={"result": result, "lead_time": 1.5},
         )
         assert response.status_code == 201, response.text
         self.submitted.append(response.json()["id"])
@@ -241,7 +245,12 @@ def result_of(topic: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def make_stage(
-    label_studio: RunningLabelStudio, folder: Path, tasks: int, **more: Any
+    label_studio: RunningLabelStudio,
+    folder: Path,
+    tasks: int,
+    *,
+    sync_interval_s: float = 3,
+    **more: Any,
 ) -> Iterator[Stage]:
     """A project with ``tasks`` texts, two annotators and a senior; nothing runs yet.
 
@@ -263,7 +272,7 @@ def make_stage(
             # The session's server is shared, and a robot's token is given out only once.
             robot_token=label_studio.new_user("robot")[1],
             port=_free_port(),
-            sync_interval_s=3,
+            sync_interval_s=sync_interval_s,
             **more,
         )
         runtime = build_runtime(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,9 @@ import httpx
 import orjson
 
 from audit_jobs.agreement.exports import export_report
-from audit_jobs.agreement.projects import Setting, project_agreement
 from audit_jobs.running import run_job
 from backend.connecting import connect_project
-from backend.store.shared_tasks import Reading, SharedTask
-from tests.end_to_end.policies_on_stage import emails_of
+from tests.end_to_end.policies_on_stage import write_rules
 from tests.end_to_end.stage import WORDS, Stage, make_stage, until
 from tests.running_label_studio import RunningLabelStudio
 
@@ -31,7 +30,7 @@ def test_choices_agree_live_as_they_do_in_an_export(
     label_studio: RunningLabelStudio, tmp_path: Path
 ) -> None:
     with make_stage(label_studio, tmp_path, 24) as stage:
-        policy = write_policy(stage, tmp_path / "policy.yaml", stage.project_id)
+        policy = write_policy(stage, tmp_path / "policy.yaml")
         with stage.running("web", tmp_path / "web.log"):
             until(stage.healthy, "labelgate web answers")
             stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
@@ -56,44 +55,27 @@ def test_choices_agree_live_as_they_do_in_an_export(
         assert run_job(stage.runtime, "agreement", stage.project)["state"] == "nothing new"
 
 
-def test_boxes_agree_through_the_connector_as_they_do_in_an_export(
+def test_boxes_agree_live_as_they_do_in_an_export(
     label_studio: RunningLabelStudio, tmp_path: Path
 ) -> None:
-    with make_stage(label_studio, tmp_path, 1) as stage:
+    with make_stage(label_studio, tmp_path, 1) as first:
         project_id = label_studio.project("boxes", BOXES)
-        policy = write_policy(stage, tmp_path / "policy.yaml", project_id)
-        connect_project(stage.runtime, str(project_id), policy)
+        stage = replace(first, project_id=project_id, truth={})
+        policy = write_policy(stage, tmp_path / "policy.yaml")
         images = [{"image": f"https://example.com/{place}.png"} for place in range(12)]
         response = stage.client.post(f"/api/projects/{project_id}/import", json=images)
         assert response.status_code == 201, response.text
-        rows = stage.get("/api/tasks", project=project_id, page_size=100)["tasks"]
+        with stage.running("web", tmp_path / "web.log"):
+            until(stage.healthy, "labelgate web answers")
+            connect_project(stage.runtime, str(project_id), policy)
         chance = random.Random(5)  # noqa: S311 - people's errors, not a secret
-        for row in sorted(rows, key=lambda each: int(each["id"])):
+        for task_id in sorted(row["id"] for row in stage.tasks()):
             for person in PEOPLE:
-                submit(stage, person, row["id"], boxes(chance))
+                stage.submit(person, task_id, boxes(chance))
+        run_job(stage.runtime, "sync", stage.project)
+        run_job(stage.runtime, "agreement", stage.project)
 
-        shared = [
-            SharedTask(
-                id=task.id,
-                data=task.data,
-                readings=tuple(
-                    Reading(
-                        annotation_id=each.id,
-                        user_id=each.user_id,
-                        result=list(each.result),
-                        created_at=each.created_at,
-                    )
-                    for each in sorted(task.annotations, key=lambda each: each.id)
-                ),
-                purpose=None,
-                outcome=None,
-                inclusion_probability=None,
-            )
-            for page in stage.runtime.tool().annotated_since(project_id, None)
-            for task in page
-        ]
-        setting = Setting(control=None, asked=2, minimum_alpha=0.9, tiers={}, sizes={}, seconds=[])
-        live = project_agreement(shared, setting)
+        live = orjson.loads(stage.command("agreement", "--project", str(project_id), "--json"))
         file = export_of(stage, project_id, tmp_path / "export.json")
         offline = export_report(file, "nominal")
         assert live["tasks"] == offline["tasks"] == 12
@@ -103,27 +85,12 @@ def test_boxes_agree_through_the_connector_as_they_do_in_an_export(
         assert 0 < box["measures"]["krippendorff_alpha"]["value"] < 1
 
 
-def write_policy(stage: Stage, file: Path, project_id: int) -> Path:
-    emails = emails_of(stage)
-    file.write_text(
-        f"""\
-project: {project_id}
-stakes: low
-tiers:
-  - name: general
-    reviewers: [{emails["ann"]}, {emails["bob"]}]
-    cost_per_label: 0.1
-    daily_capacity: 60
-  - name: senior
-    reviewers: [{emails["sen"]}]
-    cost_per_label: 0.5
-    daily_capacity: 60
+def write_policy(stage: Stage, file: Path) -> Path:
+    rules = """\
 auto_accept: never
-agreement: {{share: 0.5, overlap: 2, minimum_alpha: 0.2}}
-""",
-        "utf-8",
-    )
-    return file
+agreement: {share: 0.5, overlap: 2, minimum_alpha: 0.2}
+"""
+    return write_rules(stage, file, rules, capacity=60)
 
 
 def everybody_answers(stage: Stage) -> None:

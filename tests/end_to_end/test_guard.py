@@ -80,7 +80,10 @@ def test_audits_stop_an_exchanged_model(label_studio: RunningLabelStudio, tmp_pa
 
 
 def write_policy(stage: Stage, file: Path) -> Path:
-    """Most accepts are audited; what is called shipping is always shown to people."""
+    """Most accepts are audited; what is called shipping is always shown to people.
+
+    What labels and the breaker have trained is kept: ``people_work_on_the_queue`` says why.
+    """
     rules = """\
 auto_accept: {max_error_rate: 0.2, confidence: 0.8, never: [shipping]}
 control: {share: 0.2}
@@ -88,7 +91,7 @@ holdout: {share: 0.1}
 audit: {share: 0.6, step: 0.05}
 drift: {false_alarm: 0.001}
 agreement: {share: 0.5, overlap: 2}
-retrain: {after_annotations: 1000, minimum_labels: 1000}
+retrain: {after_annotations: 1000, minimum_labels: 20}
 """
     return write_rules(stage, file, rules, capacity=300)
 
@@ -96,8 +99,9 @@ retrain: {after_annotations: 1000, minimum_labels: 1000}
 def people_work_on_the_queue(stage: Stage) -> None:
     """Two look at what is asked of two, and once they differ.
 
-    Nobody looks at the holdout yet: the training that the breaker asks for must not bring a version
-    that ends what is looked at here, and without answers in the holdout none is promoted.
+    Nobody looks at the holdout yet: the trainings that the labels and the breaker ask for must not
+    bring a version that ends what is looked at here, and without answers in the holdout none is
+    promoted.
     """
     decisions = stage.decisions()
     waiting = [decisions[task_id] for task_id in stage.view("general")]
