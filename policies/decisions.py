@@ -101,7 +101,7 @@ def _none_for_nan(values: FloatArray) -> ObjectArray:
 
 def is_none(values: ObjectArray) -> BoolArray:
     """Which of the values are None."""
-    found: BoolArray = np.equal(values, None)
+    found: BoolArray = values == None  # noqa: E711 - for each element, several times as fast as a loop
     return found
 
 
