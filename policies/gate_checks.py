@@ -21,6 +21,8 @@ from policies.paired import calibration_error, difference, mean_difference
 
 # Fewer answers than this say nothing of a mean or a share that could block a version.
 LEAST_ANSWERS = 20
+# Squared error: scores of 0.93 instead of 1 where all is right.
+_TRIFLE = 0.005
 _MOST_RESAMPLED = 2_500_000  # answers times resamples: 100 MB at once
 _Z = 1.96
 
@@ -151,8 +153,9 @@ def calibration(versions: tuple[Measured, Measured]) -> Check | None:
 
     By the Brier score (mean squared gap between score and right or wrong), because it is a proper
     score and bounded: one sure answer that is wrong cannot decide alone, as it can by log loss. It
-    blocks where the scores are worse beyond noise. The calibration error is shown beside it. None
-    where scores were not measured.
+    blocks where the scores are worse beyond noise, and not by a trifle: of two versions that are
+    right all along, the less sure one would be. The calibration error is shown beside it. None where
+    scores were not measured.
     """
     new, old = versions
     if new.scores is None or old.scores is None:
@@ -163,7 +166,7 @@ def calibration(versions: tuple[Measured, Measured]) -> Check | None:
         for each in versions
     ]
     found = mean_difference(losses[0] - losses[1])
-    worse = found.low is not None and found.low > 0 and found.n >= LEAST_ANSWERS
+    worse = found.low is not None and found.low > _TRIFLE and found.n >= LEAST_ANSWERS
     errors = [calibration_error(np.asarray(e.scores)[both], e.right[both]) for e in versions]
     figures = {
         "brier": float(losses[0].mean()) if found.n else None,

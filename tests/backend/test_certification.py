@@ -259,7 +259,7 @@ def test_answers_to_what_a_route_takes_to_people_have_no_say(tmp_path: Path) -> 
     policy = worked_policy(auto_accept=ACCEPT, control={"share": 0.3}, routes=routes)
     worked = worked_project(tmp_path, policy)
     worked.promote(certified=False)
-    worked.add(["fruit", "motor"] * 60)
+    worked.add(["fruit", "motor"] * 120)
     worked.settle()
     control = worked.with_purpose(Purpose.CONTROL)
     routed = [task_id for task_id in control if truth(worked, task_id) == "A"]

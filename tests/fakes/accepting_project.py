@@ -27,7 +27,7 @@ def accepting_project(folder: Path, **accept: object) -> WorkedProject:
     policy = worked_policy(auto_accept=ACCEPT | accept, control={"share": 0.3})
     made = worked_project(folder, policy)
     made.promote(certified=False)
-    made.add(["fruit", "motor"] * 60)
+    made.add(["fruit", "motor"] * 100)
     made.settle()
     answer(made, made.with_purpose(Purpose.CONTROL))
     made.settle()

@@ -53,7 +53,7 @@ def test_people_and_frozen_accepts_each_once_and_traceable(
     assert by_source["accepted"] == standing
     assert report["freeze"]["tasks"] == report["accepted"] == len(standing)
     assert report["human"] == len(by_source["human"]) > 0
-    assert report["open"] == 120 - len(exported)
+    assert report["open"] == 200 - len(exported)
     assert report["provisional"] == 0
     with worked.runtime.reads() as session:
         ledger = {each.seq: each for each in current_decisions(session, worked.project_id)}
