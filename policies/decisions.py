@@ -19,6 +19,8 @@ from policies.domain import (
     Purpose,
 )
 
+_NOTHING = np.array(None, np.object_)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
@@ -101,7 +103,7 @@ def _none_for_nan(values: FloatArray) -> ObjectArray:
 
 def is_none(values: ObjectArray) -> BoolArray:
     """Which of the values are None."""
-    found: BoolArray = np.equal(values, None)
+    found: BoolArray = np.equal(values, _NOTHING)
     return found
 
 
