@@ -64,10 +64,11 @@ auto_accept: {max_error_rate: 0.05, confidence: 0.95}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One of the two: its name in the table and its address."""
+    """One of the two: its name in the table, its address and its process."""
 
     name: str
     port: int
+    pid: int
 
 
 def text(seed: int) -> tuple[str, str]:
@@ -81,18 +82,24 @@ def text(seed: int) -> tuple[str, str]:
     return " ".join(words), topic
 
 
-def store_project_with_model(runtime: Runtime) -> Artifact:
-    """A connected project with a policy in force, a serving model and its certificate."""
-    now = datetime.now(UTC)
+def trained_model() -> EmbeddedPredictor:
+    """A model of the ten topics, of 2,000 texts."""
     shown, topics = zip(*[text(10_000_000 + row) for row in range(2_000)], strict=True)
     (control,) = parse_labeling(CONFIG).controls
     trained = fit_control(control, Examples.alike(shown, topics), Lesson(seed=1))
-    model = EmbeddedPredictor(version=VERSION, controls={control.name: trained})
-    artifact = artifacts.save(runtime.settings.models_dir, PROJECT, model)
+    return EmbeddedPredictor(version=VERSION, controls={control.name: trained})
+
+
+def store_project_with_model(
+    runtime: Runtime, model: EmbeddedPredictor, project_id: int = PROJECT
+) -> Artifact:
+    """A connected project with a policy in force, a serving model and its certificate."""
+    now = datetime.now(UTC)
+    artifact = artifacts.save(runtime.settings.models_dir, project_id, model)
     digest = policy_hash(parse_policy(POLICY))
     with runtime.sessions.begin() as session:
         store_policy(session, digest, POLICY, now)
-        store_project(session, project(digest), now)
+        store_project(session, project(digest, project_id), now)
         version = ModelVersion(
             version=VERSION,
             number=1,
@@ -105,15 +112,15 @@ def store_project_with_model(runtime: Runtime) -> Artifact:
             trained_at=now,
             promoted_at=now,
         )
-        store_version(session, PROJECT, version, now)
-        store_certification(session, PROJECT, certification(), digest, now)
+        store_version(session, project_id, version, now)
+        store_certification(session, project_id, certification(), digest, now)
     return artifact
 
 
-def project(digest: str) -> ConnectedProject:
+def project(digest: str, project_id: int) -> ConnectedProject:
     """The connected project."""
     return ConnectedProject(
-        id=PROJECT,
+        id=project_id,
         title="benchmark",
         label_config=CONFIG,
         policy_text=POLICY,
@@ -227,7 +234,7 @@ def running(name: str, port: int, command: list[str], folder: Path) -> Iterator[
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{name}: {(folder / f'{name}.log').read_text()}")
             time.sleep(0.1)
-        yield Server(name, port)
+        yield Server(name, port, process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -273,7 +280,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         settings = Settings(data_dir=Path(name))
         runtime = build_runtime(settings)
-        artifact = store_project_with_model(runtime)
+        artifact = store_project_with_model(runtime, trained_model())
         runtime.sessions.kw["bind"].dispose()
         bare_port = free_port()
         model = [str(settings.models_dir), artifact.path, artifact.sha256, VERSION, CONFIG]
