@@ -24,10 +24,12 @@ demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio
 test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
 	@$(BIN)/pytest $(ARGS)
 
-bench: .venv/ready label-studio ## speed as ratios against named peers, a quarter of an hour
+bench: .venv/ready label-studio ## speed as ratios against named peers, twenty minutes
 	@$(BIN)/python -m benchmarks.predict
 	@$(BIN)/python -m benchmarks.webhooks
 	@$(BIN)/python -m benchmarks.delivery
+	@$(BIN)/python -m benchmarks.prelabel
+	@$(BIN)/python -m benchmarks.serving_memory
 	@$(BIN)/python -m benchmarks.decide
 	@$(BIN)/python -m benchmarks.agreement
 	@$(BIN)/python -m benchmarks.structured_agreement

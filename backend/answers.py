@@ -111,6 +111,7 @@ def answer(
     data = dict(zip(readable.task_ids, readable.data, strict=True))
     parts = _part_scores(candidates)
     made: dict[str, Any] = {}
+    listed = labeling.is_list
     blind = predicted = 0
     for index, task_id, problem, purpose, label, score, scores in zip(
         readable.indices,
@@ -127,7 +128,7 @@ def answer(
         elif task_id in snapshot.gold or _blind(purpose, label, known.get(task_id)):
             blind += 1
         else:
-            if labeling.is_list and label not in made:
+            if listed and label not in made:
                 made[label] = result_of(labeling, label)
             results[index] = {
                 "result": made.get(label) or result_of(labeling, label, scores, data[task_id]),

@@ -41,7 +41,7 @@ from policies.loading import parse_policy, policy_hash
 
 LIMITS = {1: 2.0, 1_000: 1.5}
 ROUNDS = {1: 600, 1_000: 60}
-REPEATS = 3
+REPEATS = 5
 PROJECT = 1
 VERSION = "v1"
 LABELS = tuple(f"topic {number}" for number in range(10))
@@ -64,10 +64,11 @@ auto_accept: {max_error_rate: 0.05, confidence: 0.95}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One of the two: its name in the table and its address."""
+    """One of the two: its name in the table, its address and its process."""
 
     name: str
     port: int
+    pid: int
 
 
 def text(seed: int) -> tuple[str, str]:
@@ -81,18 +82,24 @@ def text(seed: int) -> tuple[str, str]:
     return " ".join(words), topic
 
 
-def store_project_with_model(runtime: Runtime) -> Artifact:
-    """A connected project with a policy in force, a serving model and its certificate."""
-    now = datetime.now(UTC)
+def trained_model() -> EmbeddedPredictor:
+    """A model of the ten topics, of 2,000 texts."""
     shown, topics = zip(*[text(10_000_000 + row) for row in range(2_000)], strict=True)
     (control,) = parse_labeling(CONFIG).controls
     trained = fit_control(control, Examples.alike(shown, topics), Lesson(seed=1))
-    model = EmbeddedPredictor(version=VERSION, controls={control.name: trained})
-    artifact = artifacts.save(runtime.settings.models_dir, PROJECT, model)
+    return EmbeddedPredictor(version=VERSION, controls={control.name: trained})
+
+
+def store_project_with_model(
+    runtime: Runtime, model: EmbeddedPredictor, project_id: int = PROJECT
+) -> Artifact:
+    """A connected project with a policy in force, a serving model and its certificate."""
+    now = datetime.now(UTC)
+    artifact = artifacts.save(runtime.settings.models_dir, project_id, model)
     digest = policy_hash(parse_policy(POLICY))
     with runtime.sessions.begin() as session:
         store_policy(session, digest, POLICY, now)
-        store_project(session, project(digest), now)
+        store_project(session, project(digest, project_id), now)
         version = ModelVersion(
             version=VERSION,
             number=1,
@@ -105,15 +112,15 @@ def store_project_with_model(runtime: Runtime) -> Artifact:
             trained_at=now,
             promoted_at=now,
         )
-        store_version(session, PROJECT, version, now)
-        store_certification(session, PROJECT, certification(), digest, now)
+        store_version(session, project_id, version, now)
+        store_certification(session, project_id, certification(), digest, now)
     return artifact
 
 
-def project(digest: str) -> ConnectedProject:
+def project(digest: str, project_id: int) -> ConnectedProject:
     """The connected project."""
     return ConnectedProject(
-        id=PROJECT,
+        id=project_id,
         title="benchmark",
         label_config=CONFIG,
         policy_text=POLICY,
@@ -227,7 +234,7 @@ def running(name: str, port: int, command: list[str], folder: Path) -> Iterator[
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{name}: {(folder / f'{name}.log').read_text()}")
             time.sleep(0.1)
-        yield Server(name, port)
+        yield Server(name, port, process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -247,8 +254,8 @@ def shown_tasks(labelgate: http.client.HTTPConnection, wanted: int) -> list[int]
     return shown[:wanted]
 
 
-def compare(bare: Server, labelgate: Server, batch: int) -> bool:
-    """Measure one batch size, print its line, and say whether the limit is kept."""
+def compare(bare: Server, labelgate: Server, batch: int) -> float:
+    """Measure one batch size, print its line; the ratio."""
     one = http.client.HTTPConnection("127.0.0.1", bare.port)
     two = http.client.HTTPConnection("127.0.0.1", labelgate.port)
     body = request_body(shown_tasks(two, batch))
@@ -260,20 +267,20 @@ def compare(bare: Server, labelgate: Server, batch: int) -> bool:
             times[server.name].append(seconds(connection, body))
     peer = statistics.median(times[bare.name][2:])
     own = statistics.median(times[labelgate.name][2:])
-    kept = own / peer <= LIMITS[batch]
     print(
         f"{batch:>5} tasks: bare {peer * 1000:8.2f} ms, labelgate {own * 1000:8.2f} ms, "
-        f"ratio {own / peer:.2f} (limit {LIMITS[batch]:.1f}{'' if kept else ': EXCEEDED'})"
+        f"ratio {own / peer:.2f}",
+        flush=True,
     )
-    return kept
+    return own / peer
 
 
 def main() -> None:
-    """Start both, measure, stop both; exit code 1 where a limit is exceeded."""
+    """Start both, measure in turn, stop both; exit code 1 where a median exceeds its limit."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         settings = Settings(data_dir=Path(name))
         runtime = build_runtime(settings)
-        artifact = store_project_with_model(runtime)
+        artifact = store_project_with_model(runtime, trained_model())
         runtime.sessions.kw["bind"].dispose()
         bare_port = free_port()
         model = [str(settings.models_dir), artifact.path, artifact.sha256, VERSION, CONFIG]
@@ -284,8 +291,17 @@ def main() -> None:
         labelgate = stack.enter_context(
             running("labelgate", port, ["-m", "labelgate", "web"], folder)
         )
-        kept = [compare(bare, labelgate, batch) for _ in range(REPEATS) for batch in LIMITS]
-    sys.exit(0 if all(kept) else 1)
+        ratios: dict[int, list[float]] = {batch: [] for batch in LIMITS}
+        for _ in range(REPEATS):
+            for batch, found in ratios.items():
+                found.append(compare(bare, labelgate, batch))
+    exceeded = False
+    for batch, limit in LIMITS.items():
+        median = statistics.median(ratios[batch])
+        exceeded |= median > limit
+        verdict = ": EXCEEDED" if median > limit else ""
+        print(f"{batch:>5} tasks: median ratio {median:.2f} (at most {limit:.1f}{verdict})")
+    sys.exit(1 if exceeded else 0)
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ from tests.fakes.worked_project import worked_policy, worked_project
 TASKS, BARE_CHUNK, REPEATS = 5_000, 1_000, 3
 LARGE = 100_000
 WORDS = 14
-LEAST_RATIO = 0.60
-MOST_BOOKKEEPING = 0.40
+LEAST_RATIO = 0.50
+MOST_BOOKKEEPING = 0.20
 VERSION = "v1"
 LABELS = tuple(f"topic {number}" for number in range(10))
 LABELING = parse_labeling(choices_config(LABELS))

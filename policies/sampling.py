@@ -40,9 +40,9 @@ def labelled_draws(salt: str, stream: str, task_ids: IntArray, labels: ObjectArr
 
 def coded(labels: ObjectArray) -> tuple[IntArray, list[str | None]]:
     """Labels as numbers, and the label of each number; in the order in which they come."""
-    codes: dict[str | None, int] = {}
-    numbers = (codes.setdefault(label, len(codes)) for label in labels.tolist())
-    return np.fromiter(numbers, np.int64, len(labels)), list(codes)
+    listed: list[str | None] = labels.tolist()
+    codes = {label: number for number, label in enumerate(dict.fromkeys(listed))}
+    return np.fromiter(map(codes.__getitem__, listed), np.int64, len(listed)), list(codes)
 
 
 def _key(text: str) -> np.uint64:

@@ -56,16 +56,21 @@ _Limited = (
     | NearDuplicateOf
 )
 
+_TEXTS = frozenset({str, type(None)})
+
 
 class Column:
     """Values as codes, so that each of many rules costs one look-up a task."""
 
     def __init__(self, values: ObjectArray) -> None:
+        keys: list[Hashable] = values.tolist()
+        if not _TEXTS.issuperset(map(type, keys)):
+            keys = [_key(value) for value in keys]
         codes: dict[Hashable, int] = {None: 0}
-        keys = (value if type(value) is str else _key(value) for value in values.tolist())
-        self._places: IntArray = np.fromiter(
-            (codes.setdefault(key, len(codes)) for key in keys), np.int64, len(values)
-        )
+        for key in dict.fromkeys(keys):
+            codes.setdefault(key, len(codes))
+        # A look-up a task without a step of Python's own: a million tasks have many columns.
+        self._places: IntArray = np.fromiter(map(codes.__getitem__, keys), np.int64, len(keys))
         self._codes = codes
 
     @property
@@ -93,9 +98,11 @@ class Column:
 
 def mentioning(candidates: Candidates, wanted: Iterable[str]) -> BoolArray:
     """Which answers speak of one of the wanted labels."""
-    if candidates.mentions is None:
-        return Column(candidates.labels).among(wanted)
     sought = frozenset(wanted)
+    if not sought:
+        return np.zeros(len(candidates), bool)
+    if candidates.mentions is None:
+        return Column(candidates.labels).among(sought)
     found = (not sought.isdisjoint(labels) for labels in candidates.mentions.tolist())
     return np.fromiter(found, bool, len(candidates))
 

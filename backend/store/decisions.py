@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
@@ -208,9 +208,12 @@ _STANDING = (
 
 
 def decisions_of(
-    session: Session, project_id: int, task_ids: Sequence[int]
+    session: Session | Connection, project_id: int, task_ids: Sequence[int]
 ) -> dict[int, StandingDecision]:
-    """Task id -> the decision that holds for it now; tasks that have none are left out."""
+    """Task id -> the decision that holds for it now; tasks that have none are left out.
+
+    A connection does as well as a session, and takes less time to begin.
+    """
     found: dict[int, StandingDecision] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         chunk = list(task_ids[start : start + _IDS_PER_STATEMENT])

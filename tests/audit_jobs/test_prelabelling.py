@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
-from audit_jobs.prelabelling import run
+from audit_jobs.prelabelling import command, run
 from audit_jobs.prelabelling.command import said_of
-from audit_jobs.prelabelling.progress import Lines
+from audit_jobs.prelabelling.progress import Lines, watched
 from audit_jobs.prelabelling.run import PrelabellingError, carry_out, counts
 from audit_jobs.running import run_job
 from backend import routing
@@ -126,6 +128,8 @@ def test_only_the_tasks_of_a_view(worked: WorkedProject) -> None:
     assert ask(worked, "mine") == len(held)
     waited(worked)
     assert set(labelled(worked)) == held
+    view_id = worked.tool.view_id(worked.project_id, "mine")
+    assert ask(worked, str(view_id)) == len(held)  # by its number, as a tab's address names it
     with pytest.raises(AnnotationToolRefusedError, match="no view 'other'"):
         ask(worked, "other")
 
@@ -319,3 +323,43 @@ def test_nothing_to_label(tmp_path: Path) -> None:
     assert said_of(carry_out(worked.runtime, worked.project, time.sleep), None) == (
         "there is no task to label"
     )
+
+
+def run_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setenv("LABELGATE_DATA_DIR", str(folder))
+    return CliRunner().invoke(command.prelabel, ["--project", "worked"])
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked_project(tmp_path)
+    told = run_command(tmp_path, monkeypatch)
+    assert told.exit_code == 1
+    assert told.stderr.startswith("Error: no model serves project 1 yet: `labelgate train")
+
+
+def test_stopped_by_hand_it_says_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask_for(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    worked_project(tmp_path)
+    monkeypatch.setattr(command, "ask", ask_for)
+    told = run_command(tmp_path, monkeypatch)
+    assert told.exit_code == 130
+    assert told.stderr.strip() == "stopped; the same command goes on where it was"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_looks_on_sees_a_bar_with_the_last_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    seen = [PrelabelCounts(waiting=5_000), PrelabelCounts(shown=4_000, waiting=1_000)]
+    with watched(lambda: seen[-1] if seen[0].done else seen[0]):
+        seen[0] = seen[1]
+    assert "pre-labelling" in terminal.getvalue()
+    assert "4000/5000" in terminal.getvalue()
