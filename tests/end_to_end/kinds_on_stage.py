@@ -25,12 +25,17 @@ Task = tuple[dict[str, Any], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of project: its labelling config, its policy's own words, and its tasks by place."""
+    """A kind of project: its labelling config, its policy's own words, and its tasks by place.
+
+    ``accepts`` says whether its policy lets sure answers be accepted, ``after`` how many new labels
+    start another training.
+    """
 
     name: str
     config: str
     model: str
     task: Callable[[int], Task]
+    accepts: bool = False
     after: int = 1_000
 
     @property
@@ -40,9 +45,10 @@ class Kind:
 
     @property
     def rules(self) -> str:
-        """The policy below the tiers: people confirm everything; trained again after so many."""
+        """The policy below the tiers."""
+        accept = "{max_error_rate: 0.2, confidence: 0.8}" if self.accepts else "never"
         return f"""\
-auto_accept: never
+auto_accept: {accept}
 control: {{share: 0.05}}
 holdout: {{share: 0.2}}
 retrain: {{after_annotations: {self.after}, minimum_labels: 20}}
@@ -64,12 +70,14 @@ def kinds(upstream: str) -> tuple[Kind, ...]:
             config=_config("Text", "Labels", "entity", ("PER", "LOC")),
             model='embeddings: "off"',
             task=_spans,
+            accepts=True,
         ),
         Kind(
             name="multi-label",
             config=_config("Text", 'Choices choice="multiple"', "aspect", tuple(_ASPECTS)),
             model='embeddings: "off"',
             task=_aspects,
+            accepts=True,
         ),
         Kind(
             name="tabular",

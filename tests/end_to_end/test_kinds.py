@@ -27,6 +27,7 @@ from connectors.label_studio.labeling import ControlKind, parse_labeling
 from labelgate import main
 from policies.domain import Purpose
 from tests.end_to_end.kinds_on_stage import Kind, import_tasks, kinds, open_project
+from tests.end_to_end.models_on_stage import certify
 from tests.end_to_end.policies_on_stage import write_rules
 from tests.end_to_end.stage import CONFIG, Stage, make_stage, until
 from tests.fakes.label_studio_ml_program import label_studio_ml
@@ -73,6 +74,7 @@ def test_projects_of_every_kind_live_side_by_side(
                 predict_answers_for_the_project(side)
             people_answer_in_all_of_them(sides)
             page_and_lists_tell_them_apart(first, sides)
+            what_is_sure_is_accepted([side for side in sides if side.kind.accepts])
             a_label_is_renamed(sides[0], sides[1:])
             for side in sides:
                 stores_keep_them_apart(side)
@@ -157,6 +159,8 @@ def answers_are_of_the_kind(side: Side, shown: Mapping[int, Mapping[str, Any]]) 
     """What Label Studio holds is the project's control, labels, scores, texts, and mostly right."""
     labeling = side.kind.labeling
     (control,) = labeling.controls
+    shows = side.stage.get(f"/api/projects/{side.stage.project_id}/")["model_version"]
+    assert shows in {prediction["model_version"] for prediction in shown.values()}
     data = {task["id"]: task["data"] for task in side.stage.tasks()}
     right = []
     for task_id, prediction in shown.items():
@@ -268,6 +272,16 @@ def models_of(stage: Stage) -> dict[str, Any]:
     return found
 
 
+def what_is_sure_is_accepted(sides: list[Side]) -> None:
+    """Answers of several parts become the robot's annotations, each in its own project."""
+    for side in sides:
+        certify(side.stage, 0.7, max_error_rate=0.2, confidence=0.8)
+    for side in sides:
+        accepted = until(side.stage.robots_answers, f"{side.kind.name}: answers are accepted")
+        right = [text == side.stage.truth[task_id] for task_id, text in accepted.items()]
+        assert sum(right) >= 0.7 * len(right)
+
+
 def a_label_is_renamed(side: Side, others: list[Side]) -> None:
     """What the old one meant is answered no more, and another version learns the new one."""
     stage = side.stage
@@ -319,12 +333,13 @@ def knows(stage: Stage, label: str) -> ModelVersion | None:
 
 def stores_keep_them_apart(side: Side) -> None:
     """Every answer that people gave is stored with its project, and says what they said there."""
-    stage = side.stage
+    stage, robot = side.stage, side.stage.project.robot_id
     labeling = parse_labeling(stage.project.label_config)
     given = {
-        task["id"]: answer_of(labeling, task["annotations"][0]["result"])
+        task["id"]: answer_of(labeling, each["result"])
         for task in stage.tasks()
-        if task["annotations"]
+        for each in task["annotations"]
+        if each["completed_by"] != robot
     }
     assert said(side) == given
     with stage.runtime.reads() as session:
