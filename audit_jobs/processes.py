@@ -14,8 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from backend.memory import memory_limit_mb
 from backend.settings import Settings
 
 _NICENESS = 10  # what the command nice adds where it is not told
@@ -28,11 +28,6 @@ _TOO_LITTLE = re.compile(
 )
 _CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS")
 _STOP_S = 10.0  # for an orderly end; then it is killed
-_MEMORY_SHARE = 0.75  # of the machine: the rest is for what serves
-_CONTAINER_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 
 class ProcessError(Exception):
@@ -79,19 +74,6 @@ def run_apart(
     if process.returncode != 0:
         raise ProcessError(f"{name} {_how(process.returncode, tail, limit_mb)}")
     return tail
-
-
-def memory_limit_mb(settings: Settings) -> int | None:
-    """What a process of its own may take; None where this system knows no limit."""
-    if settings.train_memory_mb is not None:
-        return settings.train_memory_mb
-    if not sys.platform.startswith("linux"):
-        return None
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _CONTAINER_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # none, or "max"
-            there = min(there, int(path.read_text(encoding="ascii")))
-    return int(_MEMORY_SHARE * there / 1_000_000)
 
 
 def _how(code: int, tail: str, limit_mb: int | None) -> str:

@@ -14,6 +14,9 @@ from connectors.annotation_tool import AnnotationToolError
 
 logger = logging.getLogger(__name__)
 
+# The ``state`` of a report where nothing was done.
+ELSEWHERE, DISCONNECTED = "running elsewhere", "disconnected"
+
 
 class JobFailedError(Exception):
     """A job ended with an error; the message is the one in its row."""
@@ -27,14 +30,14 @@ def run_job(runtime: Runtime, name: str, project: ConnectedProject) -> dict[str,
     """
     with holding(runtime, f"job/{name}/{project.id}") as lease:
         if lease is None:
-            return {"state": "running elsewhere"}
+            return {"state": ELSEWHERE}
         with runtime.sessions.begin() as session:
             run_id = open_run(session, name, project.id, runtime.now())
             # Read anew: another process may have changed policy or sync state meanwhile.
             current = active_project(session, project.id)
         result: dict[str, Any] | str
         try:
-            result = dict(JOBS[name](runtime, current)) if current else {"state": "disconnected"}
+            result = dict(JOBS[name](runtime, current)) if current else {"state": DISCONNECTED}
         except AnnotationToolError as error:
             result = str(error)
             logger.warning("job.failed job=%s project=%d error=%s", name, project.id, error)

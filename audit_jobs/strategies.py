@@ -22,7 +22,8 @@ from audit_jobs.measures.strategy_gains import (
     pooled_gains,
 )
 from backend.fitting import asked_of, examples_of
-from backend.predictors.protocol import Examples, ModelInput, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Examples, ModelInput
 from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.slices import LabelledSlices, labelled_slices

@@ -49,8 +49,11 @@ def _engine(settings: Settings) -> Engine:
         ) from None
 
 
-def build_runtime(settings: Settings) -> Runtime:
-    """Open the database at its newest schema; the client to Label Studio is made on first use."""
+def build_runtime(settings: Settings, *, encodes: bool = True) -> Runtime:
+    """Open the database at its newest schema; the client to Label Studio is made on first use.
+
+    ``encodes`` as in ``Runtime``.
+    """
     engine = _engine(settings)
     migrate(engine)
     sessions, reads = make_sessions(engine)
@@ -69,4 +72,5 @@ def build_runtime(settings: Settings) -> Runtime:
         reads=reads,
         tool=tool,
         now=lambda: datetime.now(UTC),
+        encodes=encodes,
     )

@@ -70,14 +70,17 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
     answer: the task goes to people.
     """
     columns = _unanswered(policy, len(asked.data))
+    remembering = predictor if isinstance(predictor, Remembering) else None
+    memory = Memory() if remembering is None else remembering.memory
     twins: TwinsFound = (None, None)
     if predictor is not None:
-        _by_model(columns, policy, predictor, asked)
-        twins = _twins(columns, policy, predictor, asked)
+        before = None if remembering is None else remembering.forerunner
+        _by_model(columns, policy, (predictor, before), asked)
+        twins = _twins(columns, policy, memory, asked)
     if policy.automation:
         _by_rules(columns, policy, asked, twins)
     if predictor is not None:
-        _held_back(columns, policy, predictor)
+        _held_back(columns, policy, memory, predictor.version)
     return Candidates(
         task_ids=np.array(asked.task_ids, dtype=np.int64),
         labels=columns.labels,
@@ -117,7 +120,11 @@ def _unanswered(policy: Policy, n: int) -> _Columns:
     )
 
 
-def _by_model(columns: _Columns, policy: Policy, predictor: Predictor, asked: Asked) -> None:
+def _by_model(
+    columns: _Columns, policy: Policy, models: tuple[Predictor, Predictor | None], asked: Asked
+) -> None:
+    """``models`` are the one that answers, and the version that served before it."""
+    predictor, before = models
     found = predictor.predict(asked)
     columns.labels[:], columns.scores[:] = found.texts, found.scores
     columns.problems[:] = found.problems
@@ -125,7 +132,6 @@ def _by_model(columns: _Columns, policy: Policy, predictor: Predictor, asked: As
         columns.part_scores[:] = found.part_scores
     for name in columns.signals.keys() & found.signals.keys():
         columns.signals[name][:] = found.signals[name]
-    before = predictor.forerunner if isinstance(predictor, Remembering) else None
     if VERSION_DISAGREEMENT in columns.signals and before is not None:
         said = before.predict(asked).texts
         both = ~is_none(said) & ~is_none(found.texts)
@@ -136,20 +142,21 @@ def _by_model(columns: _Columns, policy: Policy, predictor: Predictor, asked: As
 
 def _leave_out(columns: _Columns, labeling: Labeling) -> None:
     """Answers that the labelling config no longer offers are none."""
-    known = ~is_none(columns.labels)
     if labeling.is_list:
-        gone = known & ~np.isin(columns.labels, column(labeling.labels))
+        offered = {None, *labeling.labels}
+        answers = columns.labels.tolist()
+        gone = np.fromiter((label not in offered for label in answers), np.bool_, len(answers))
         left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
         columns.take_back(gone, left)
         return
     problems = [None if text is None else offers(labeling, text) for text in columns.labels]
-    gone = known & np.array([problem is not None for problem in problems], dtype=np.bool_)
+    gone = np.array([problem is not None for problem in problems], dtype=np.bool_)
     columns.take_back(gone, [problem for problem in problems if problem is not None])
 
 
-def _twins(columns: _Columns, policy: Policy, predictor: Predictor, asked: Asked) -> TwinsFound:
+def _twins(columns: _Columns, policy: Policy, kept: Memory, asked: Asked) -> TwinsFound:
     """The human-labelled examples of the version that are like each task, and that signal."""
-    memory = predictor.memory.twins if isinstance(predictor, Remembering) else None
+    memory = kept.twins
     if memory is None:
         return None, None
     read = read_inputs(asked.labeling.controls[0], asked.data, asked.download)
@@ -190,16 +197,15 @@ def _by_rules(columns: _Columns, policy: Policy, asked: Asked, twins: TwinsFound
     columns.problems[rows], columns.predictors[rows] = None, found.names[rows]
 
 
-def _held_back(columns: _Columns, policy: Policy, predictor: Predictor) -> None:
+def _held_back(columns: _Columns, policy: Policy, memory: Memory, version: str) -> None:
     """No answer counts while a route asks what the version cannot tell: it could not match."""
-    memory = predictor.memory if isinstance(predictor, Remembering) else Memory()
     kept = {DISTANCES: memory.distances is not None, TWINS: memory.twins is not None}
     asked = {condition.kind for condition in policy.conditions()}
     for signal, part in _TOLD_BY.items():
         if signal in asked and not kept[part]:
             columns.take_back(
                 ~is_none(columns.labels),
-                f"a route asks for {signal}, and version {predictor.version} keeps nothing of its "
+                f"a route asks for {signal}, and version {version} keeps nothing of its "
                 "training examples to tell it by: it has to be trained anew",
             )
 

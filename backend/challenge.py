@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.champion import Champion, load_champion
 from backend.gate import Verdict, judge
 from backend.measuring import bars_of, measured
-from backend.predictors import artifacts
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import Predictor
 from backend.promotion import put_in_service
 from backend.runtime import Runtime
@@ -33,7 +33,7 @@ def champion_to_beat(
     """The version to beat, or why the one that should serve does not."""
     try:
         return load_champion(runtime, project.id), None
-    except artifacts.ArtifactError as error:
+    except ArtifactError as error:
         logger.warning("training.champion_unreadable project=%d error=%s", project.id, error)
         # Nothing serves, so nothing is to be lost by a new version.
         return None, f"the one that served cannot be read ({error})"

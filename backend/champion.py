@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
 from backend.foreign import foreign_predictor, is_foreign, second_model
-from backend.predictors.artifacts import Artifact, ArtifactError, load
+from backend.predictors.artifacts import Artifact, load
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
-from backend.settings import Settings
-from backend.store.models import ModelVersion, champion, served_before
+from backend.sentence_vectors import with_vectors
+from backend.store.models import ModelVersion, champion, version_named
 from backend.store.projects import ConnectedProject, active_project
+from backend.store.promotions import replaced_by
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.labeling import parse_labeling
 from policies.conditions import VERSION_DISAGREEMENT
@@ -24,7 +27,9 @@ from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 2_000
+# How many tasks are read and predicted at once: as many as the model answers in these seconds.
+FEWEST, MOST = 16, 2_000
+PORTION_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +57,15 @@ def load_champion(
 
 
 def load_version(
-    runtime: Runtime, project: ConnectedProject, policy: Policy, model: ModelVersion
+    runtime: Runtime,
+    project: ConnectedProject,
+    policy: Policy,
+    model: ModelVersion,
+    loaded: Predictor | None = None,
 ) -> Predictor:
     """The predictor of a stored version, with all that the policy asks beside its answers.
+
+    ``loaded`` is this version as it was loaded before: its file is not read again.
 
     Those are the version that served before it, and a second model. Without a version before, or
     where its file is damaged, it is unknown what that would say.
@@ -64,17 +75,27 @@ def load_version(
     """
     if is_foreign(model):
         return foreign_predictor(runtime, project, policy, model)
-    predictor = load_embedded(runtime.settings, model)
+    predictor = (
+        with_vectors(runtime, policy, loaded)
+        if isinstance(loaded, EmbeddedPredictor)
+        else load_embedded(runtime, policy, model)
+    )
     second = second_model(runtime, project, policy)
     return replace(
         predictor, second=second, forerunner=_forerunner(runtime, project.id, policy, model)
     )
 
 
-def load_embedded(settings: Settings, model: ModelVersion) -> EmbeddedPredictor:
-    """A version of Labelgate's own; ``ArtifactError`` where its file is not what it was."""
+def load_embedded(runtime: Runtime, policy: Policy, model: ModelVersion) -> EmbeddedPredictor:
+    """A version of Labelgate's own.
+
+    Raises
+        ArtifactError: its file, or its encoder of sentences, is not what it was.
+    """
     artifact = Artifact(path=model.path, sha256=model.sha256)
-    return load(settings.models_dir, artifact, model.version, model.labels)
+    folder = runtime.settings.models_dir
+    found = load(folder, artifact, model.version, model.labels)
+    return with_vectors(runtime, policy, found)
 
 
 def _forerunner(
@@ -83,11 +104,12 @@ def _forerunner(
     if VERSION_DISAGREEMENT not in policy.signals_used():
         return None
     with runtime.reads() as session:
-        before = served_before(session, project_id, model)
+        replaced = replaced_by(session, project_id, model.version)
+        before = None if replaced is None else version_named(session, project_id, replaced)
     if before is None or is_foreign(before):
         return None
     try:
-        return load_embedded(runtime.settings, before)
+        return load_embedded(runtime, policy, before)
     except ArtifactError as error:
         logger.warning("champion.forerunner_unreadable project=%d error=%s", project_id, error)
         return None
@@ -111,11 +133,17 @@ def predicted_chunks(
     predictor: Predictor | None,
     ids: Sequence[int],
 ) -> Iterator[Candidates]:
-    """The same, chunk by chunk as they are read and predicted; at least one, if of no tasks."""
+    """The same, portion by portion as they are read and predicted; at least one, if of no tasks.
+
+    Whoever has a limited time looks between the portions: a slow model, ours or another's, is
+    asked about few tasks at once.
+    """
     labeling = parse_labeling(project.label_config)
-    for start in range(0, max(len(ids), 1), CHUNK):
+    start, size = 0, FEWEST
+    while start == 0 or start < len(ids):
+        began = time.monotonic()
         with runtime.reads() as session:
-            tasks = stored_tasks(session, project.id, ids[start : start + CHUNK])
+            tasks = stored_tasks(session, project.id, ids[start : start + size])
         asked = Asked(
             labeling=labeling,
             label_config=project.label_config,
@@ -123,4 +151,18 @@ def predicted_chunks(
             data=[task.data for task in tasks],
             download=lambda path: runtime.tool().download(path),
         )
-        yield candidates_of(policy, predictor, asked)
+        candidates = candidates_of(policy, predictor, asked)
+        start, size = start + size, _next_portion(size, time.monotonic() - began)
+        yield candidates
+
+
+def _next_portion(size: int, seconds: float) -> int:
+    """How many tasks to ask about next, after so many took so long.
+
+    >>> _next_portion(16, 0.1), _next_portion(1_000, 0.1), _next_portion(1_000, 40.0)
+    (64, 2000, 250)
+    >>> _next_portion(16, 60.0)  # asking has a price of its own: never fewer
+    16
+    """
+    in_time = int(size * PORTION_S / max(seconds, 1e-6))
+    return max(FEWEST, min(MOST, 4 * size, in_time))

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl, as_tables
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
-from backend.predictors.protocol import Examples, Progress, no_progress
+from backend.predictors.protocol import Examples, ModelInput, Progress, no_progress
 from backend.predictors.text_members import Encoder
 from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
+from backend.sentence_vectors import encoding_of
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import StoredTask, stored_tasks
 from connectors.label_studio.control_answers import problem_of
@@ -28,13 +30,14 @@ class Wanted:
     """The version that is to be made: its name, the seed of all that is drawn, who watches.
 
     ``weights`` says how much each task's label counts, by task; one that is not in it counts 1.
+    ``encoding`` makes sentence vectors, with the space that they lie in.
     """
 
     version: str
     seed: int
     progress: Progress = no_progress
     weights: Mapping[int, float] = field(default_factory=dict)
-    encode: Encoder | None = None
+    encoding: tuple[Encoder, Space] | None = None
 
 
 def fit_version(
@@ -52,6 +55,8 @@ def fit_version(
     with runtime.reads() as session:
         tasks = stored_tasks(session, project.id, sorted(labels))
     labeling = parse_labeling(project.label_config)
+    encoding = encoding_of(runtime, policy) if wanted.encoding is None else wanted.encoding
+    wanted = replace(wanted, encoding=encoding)
     return fit_tasks(
         labeling, policy, (tasks, labels), wanted, lambda path: runtime.tool().download(path)
     )
@@ -80,13 +85,17 @@ def fit_tasks(
         lesson = Lesson(
             seed=wanted.seed,
             progress=_part(wanted.progress, place, read),
-            encode=wanted.encode,
+            encode=None if wanted.encoding is None else wanted.encoding[0],
             tolerance=policy.same_answer.tolerance,
         )
         trained[control.name] = fit_control(control, examples, lesson)
         if place == 0:
-            memory = remembered(policy, examples, ids)
-    return EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
+            whole = [answered[1][task_id] for task_id in ids]
+            memory = remembered(policy, examples.inputs, (ids, whole))
+    made = EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
+    if wanted.encoding is None or not made.needs_embeddings:
+        return made
+    return replace(made, space=wanted.encoding[1])
 
 
 def asked_of(labeling: Labeling, policy: Policy) -> tuple[Labeling, tuple[str, ...]]:
@@ -140,7 +149,13 @@ def _part(progress: Progress, place: int, labeling: Labeling) -> Progress:
     return lambda share: progress((place + share) / every)
 
 
-def remembered(policy: Policy, examples: Examples, ids: Sequence[int]) -> Memory:
-    """What the policy asks a version to keep of the tasks that it was trained on."""
-    kept = TrainingExamples(task_ids=ids, inputs=examples.inputs, labels=examples.answers)
+def remembered(
+    policy: Policy, inputs: Sequence[ModelInput], answered: tuple[Sequence[int], Sequence[str]]
+) -> Memory:
+    """What the policy asks a version to keep of the tasks that it was trained on.
+
+    ``answered`` are the tasks, in the order of the inputs, and what people said of each as a whole.
+    """
+    ids, answers = answered
+    kept = TrainingExamples(task_ids=ids, inputs=inputs, labels=answers)
     return remember(wanted_of(policy), kept)

@@ -14,17 +14,22 @@ from typing import Any, assert_never
 
 from sqlalchemy.exc import OperationalError
 
+from backend.hosting.hosts import host_of
+from backend.hosting.spec import host_spec
 from backend.kept_answers import KeptSource
+from backend.predictors.errors import TrainingError
+from backend.predictors.foreign.hosted import HostedSource
 from backend.predictors.foreign.llm import LlmSource
 from backend.predictors.foreign.predictor import ForeignPredictor, Second
 from backend.predictors.foreign.python import PythonSource
 from backend.predictors.foreign.source import ModelUnavailableError, Source, unanswered
 from backend.predictors.foreign.upstream import UpstreamSource
-from backend.predictors.protocol import Asked, Predicted, TrainingError
+from backend.predictors.protocol import Asked, Predicted
 from backend.predictors.recalibration import Calibration
 from backend.runtime import Runtime
 from backend.sameness import likeness_of
 from backend.settings import Settings
+from backend.slices import labelled_slices
 from backend.store.model_usage import ModelUsage, add_usage
 from backend.store.models import ModelVersion
 from backend.store.projects import ConnectedProject
@@ -33,7 +38,7 @@ from connectors.model_servers.chat import ChatEndpoint, Usage
 from connectors.model_servers.server import model_server
 from policies.answer_texts import json_text
 from policies.conditions import MODEL_DISAGREEMENT
-from policies.models import Foreign, Llm, Python, TokenPrices, Upstream
+from policies.models import Foreign, Hosted, Llm, Python, TokenPrices, Upstream
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
@@ -45,8 +50,8 @@ _MANNERS = {
     "second",
     "timeout_s",
     "batch",
-    "train",
     "credentials",
+    "process",
     "parallel",
     "price_per_million_tokens",
 }
@@ -79,6 +84,8 @@ def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
             return _upstream(settings, project_id, model)
         case Python():
             return PythonSource(model=model, folder=settings.data_dir)
+        case Hosted():
+            return _hosted(settings, project_id, model)
         case Llm():
             return KeptSource(
                 source=_llm(runtime, project_id, model),
@@ -129,9 +136,10 @@ def foreign_predictor(
 def untrained_here(policy: Policy) -> str | None:
     """Why a training cannot be asked for, however many labels there are; None where it can."""
     model = policy.model
-    if not isinstance(model, Foreign) or (isinstance(model, Upstream) and model.train):
+    trainable = isinstance(model, (Upstream, Hosted))
+    if not isinstance(model, Foreign) or (isinstance(model, (Upstream, Hosted)) and model.train):
         return None
-    way = ": set model.train: true if it can be" if isinstance(model, Upstream) else ""
+    way = ": set model.train: true if it can be" if trainable else ""
     return f"a model of kind {model.kind} is not trained by Labelgate{way}"
 
 
@@ -146,7 +154,7 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
     model, why = policy.model, untrained_here(policy)
     if why is not None:
         raise TrainingError(why)
-    if not isinstance(model, Upstream):
+    if not isinstance(model, (Upstream, Hosted)):
         raise TrainingError("the policy's model is Labelgate's own: nobody else trains it")
     source = source_of(runtime, project.id, model)
     try:
@@ -154,9 +162,26 @@ def forward_training(runtime: Runtime, project: ConnectedProject, policy: Policy
             source.reported(project.label_config)
         elif isinstance(source, UpstreamSource):
             source.train(project.label_config)
+        elif isinstance(source, HostedSource):
+            held_out = _held_out(runtime, project, policy)
+            source.train(project.label_config, held_out, runtime.settings.train_timeout_s)
     except ModelUnavailableError as error:
         raise TrainingError(str(error)) from error
-    return f"the model {source.name} was told to train"
+    done = "was trained" if isinstance(model, Hosted) else "was told to train"
+    return f"the model {source.name} {done}"
+
+
+def _held_out(runtime: Runtime, project: ConnectedProject, policy: Policy) -> list[int]:
+    """The answered tasks that a model is measured on, and so must not learn from."""
+    with runtime.reads() as session:
+        slices = labelled_slices(session, project, policy)
+    return sorted({*slices.control, *slices.holdout})
+
+
+def _hosted(settings: Settings, project_id: int, model: Hosted) -> HostedSource:
+    spec = host_spec(settings, project_id, model)
+    host = host_of(spec, model.process)
+    return HostedSource(model=model, host=host, folder=spec.folder, project_id=project_id)
 
 
 def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:

@@ -33,6 +33,7 @@ from backend.slices import labelled_slices
 from backend.store.models import (
     EXAMPLES_BY_LABEL,
     KEPT,
+    LEARNS_ELSEWHERE,
     ModelVersion,
     champion,
     next_number,
@@ -61,7 +62,7 @@ _TRIED = "calibration_tried"
 # A vain try asks the model for the whole slice: the next one waits for half as many answers more.
 _PATIENCE = 1.5
 _LONGEST_NAME = 60
-NOTHING = "nothing to do"
+NOTHING, UNAVAILABLE = "nothing to do", "unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
         reported = source.reported(project.label_config)
     except ModelUnavailableError as error:
         logger.warning("foreign.unavailable project=%d why=%s", project.id, error)
-        return {"state": "unavailable", "why": str(error)}
+        return {"state": UNAVAILABLE, "why": str(error)}
     mark = fingerprint(policy.model, parse_labeling(project.label_config))
     with runtime.reads() as session:
         slices = labelled_slices(session, project, policy)
@@ -118,6 +119,7 @@ def register_foreign(runtime: Runtime, project: ConnectedProject, policy: Policy
             calibration=calibration,
             tried=len(slices.control),
             accuracy=accuracy,
+            trains=getattr(policy.model, "train", False),
             new=not known,
         ),
     )
@@ -134,6 +136,7 @@ class _Found:
     calibration: Calibration
     tried: int
     accuracy: Estimate
+    trains: bool
     new: bool
 
     @property
@@ -228,6 +231,7 @@ def _lineage(
         },
         _TRIED: found.tried,
         EXAMPLES_BY_LABEL: {},
+        LEARNS_ELSEWHERE: found.trains,
         "policy_hash": project.policy_hash,
         "parent": None if serving is None else serving.version,
         "reason": found.reason,

@@ -18,7 +18,7 @@ import numpy as np
 from backend.breakers.rearming import doubts_of, without_suspended
 from backend.certification import Asked, slice_is_open
 from backend.champion import load_champion
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.sameness import said_alike
 from backend.slices import control_answers

@@ -26,12 +26,14 @@ from backend.store.tasks import stored_tasks
 from policies.schema import Policy
 
 # What decides which numbers a training comes to; those that are not installed are left out.
-LIBRARIES = ("labelgate", "numpy", "scipy", "scikit-learn", "skops", "torch", "onnxruntime")
+LIBRARIES = ("labelgate", "numpy", "scipy", "scikit-learn", "skops", "tokenizers", "torch")
 # Of a lineage: accuracies by number of labels, and what to expect of more.
 LEARNING_CURVE = "learning_curve"
+# And whose sentence vectors it reads, where it reads any.
+ENCODER = "encoder"
 _CHUNK = 2_000
 # What turns labels into a predictor: a change in here may change the model of the same lineage.
-_CODE = ("fitting.py", "predictors")
+_CODE = ("fitting.py", "predictors", "embeddings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

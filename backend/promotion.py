@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.certification import certify_version
 from backend.champion import load_champion, load_version
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import proving_since
 from backend.store.certificates import (

@@ -80,7 +80,7 @@ def reproduce(runtime: Runtime, project: ConnectedProject, model: ModelVersion) 
         raise ReproductionError(
             f"{model.version} was trained before lineages were kept: it cannot be made again"
         )
-    before = load_embedded(runtime.settings, model)
+    before = load_embedded(runtime, parse_policy(text), model)
     policy = parse_policy(text)
     as_then = replace(project, label_config=lineage.label_config, policy_text=text)
 

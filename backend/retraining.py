@@ -14,8 +14,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.fitting import asked_of
 from backend.foreign import untrained_here
 from backend.predictors.memory import KEEPS, needed_of
+from backend.predictors.trainable import unlearned
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.leases import lease_is_held
@@ -34,7 +36,9 @@ from backend.store.training import (
     training_request,
 )
 from backend.store.votes import count_new_labels
+from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
+from policies.models import Embedded
 from policies.schema import Policy, Retrain
 
 
@@ -71,11 +75,19 @@ def lease_name(project_id: int) -> str:
     return f"training/{project_id}"
 
 
+def unlearnable(project: ConnectedProject, policy: Policy) -> str | None:
+    """What the project asks for that no model of Labelgate's own can learn; None: nothing."""
+    if not isinstance(policy.model, Embedded):
+        return None
+    labeling, _ = asked_of(parse_labeling(project.label_config), policy)
+    return next(filter(None, map(unlearned, labeling.controls)), None)
+
+
 def lacking_labels(session: Session, project: ConnectedProject, policy: Policy) -> str | None:
     """Why there is too little to train on; None: there is enough."""
-    elsewhere = untrained_here(policy)
-    if elsewhere is not None:
-        return elsewhere
+    impossible = untrained_here(policy) or unlearnable(project, policy)
+    if impossible is not None:
+        return impossible
     usable = len(labelled_slices(session, project, policy).training)
     lacks = policy.retrain.minimum_labels - usable
     if lacks <= 0:

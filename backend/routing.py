@@ -16,7 +16,7 @@ import numpy as np
 from backend.candidates import joined, with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks, predicted_chunks
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
 from backend.store.certificates import StoredCertification, valid_certification

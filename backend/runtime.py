@@ -19,7 +19,8 @@ class Runtime:
     ``sessions`` is for writing (on SQLite it takes the write lock at once, so that nothing fails
     half-way), ``reads`` for reading only, which never waits for a writer.
     ``tool`` is a function because a web process must start, and answer its health check, before
-    any token is set; the client is made once, on first use.
+    any token is set; the client is made once, on first use. ``encodes`` says whether this process
+    may make sentence vectors: the web process only looks up those that the workers have made.
     """
 
     settings: Settings
@@ -27,3 +28,4 @@ class Runtime:
     reads: sessionmaker[Session]
     tool: Callable[[], AnnotationTool]
     now: Callable[[], datetime]
+    encodes: bool = True

@@ -87,7 +87,7 @@ def undecided(
     grounds: Grounds,
     labeling: Labeling,
 ) -> list[int]:
-    """The tasks to decide now, ascending, without those that a suspension holds as they are.
+    """The tasks to decide now, most wanted first, without those that a suspension holds.
 
     Held are accepts of a suspended group of the version that serves, whatever becomes of policy
     and certificate: what stands is as good as it was proved, until it is recalled. Not held is what

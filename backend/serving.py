@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import OperationalError
 
 from backend.champion import load_version
-from backend.predictors import artifacts
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import Predictor
 from backend.runtime import Runtime
 from backend.safeguards import suspended_groups
@@ -153,7 +153,7 @@ class Snapshots:
         except ProjectNotConnectedError:
             self._entries.pop(project_id, None)
             raise
-        except (OperationalError, artifacts.ArtifactError) as error:
+        except (OperationalError, ArtifactError) as error:
             if old is None:
                 raise
             logger.warning("serving.stale project=%d error=%s", project_id, error)
@@ -206,16 +206,14 @@ def _predictor(
     project, model = now.project, now.model
     if model is None:
         return None
-    if (
-        old is not None
-        and old.model is not None
-        and _same_artifact(old.model, model)
-        and old.policy is policy
-        and old.project.label_config == project.label_config
-    ):
-        return old.predictor
-    predictor = load_version(runtime, project, policy, model)
-    logger.info("serving.model project=%d version=%s", project.id, model.version)
+    loaded = None
+    if old is not None and old.model is not None and _same_artifact(old.model, model):
+        loaded = old.predictor
+        if old.policy is policy and old.project.label_config == project.label_config:
+            return loaded
+    predictor = load_version(runtime, project, policy, model, loaded)
+    if loaded is None:
+        logger.info("serving.model project=%d version=%s", project.id, model.version)
     return predictor
 
 

@@ -77,8 +77,14 @@ class Settings(BaseSettings):
     train_memory_mb: int | None = Field(
         default=None,
         ge=512,  # Python and its libraries alone take 350
-        description="Memory that a training may take, in MB, on Linux; one that needs more ends "
-        "and is reported. Default: three quarters of the machine's, or of the container's limit.",
+        description="Memory that a training, or a hosted class, may take, in MB, on Linux; one "
+        "that needs more ends and is reported. Default: three quarters of the machine's, or of the "
+        "container's limit.",
+    )
+    embeddings: str = Field(
+        default="auto",
+        description="Whose sentence vectors policies with `embeddings: auto` learn from: auto (a "
+        "model that is installed), off, or the name or folder of one.",
     )
     llm_url: Url | None = Field(
         default=None,

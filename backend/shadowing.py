@@ -17,7 +17,7 @@ import numpy as np
 
 from backend.candidates import model_alone
 from backend.champion import Champion, load_champion, load_version, predict_tasks
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.promotion import put_in_service, recertify
 from backend.runtime import Runtime
 from backend.sameness import likeness_in

@@ -18,6 +18,7 @@ from backend.store.consensus import consensus_by_task
 from backend.store.drift import drifted_at
 from backend.store.escalations import final_labels, settled_task_ids
 from backend.store.gold import gold_task_ids
+from backend.store.models import may_have_learned_until
 from backend.store.projects import ConnectedProject
 from backend.store.votes import Vote, answered_after, human_votes
 from policies.domain import BoolArray
@@ -91,7 +92,11 @@ def _weights(
 
 def proving_since(session: Session, project_id: int, model_version: str) -> datetime | None:
     """From when on control answers prove something of a version; None: from the first one on."""
-    times = (withdrawn_at(session, project_id, model_version), drifted_at(session, project_id))
+    times = (
+        withdrawn_at(session, project_id, model_version),
+        drifted_at(session, project_id),
+        may_have_learned_until(session, project_id, model_version),
+    )
     return max((time for time in times if time is not None), default=None)
 
 

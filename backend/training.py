@@ -7,7 +7,7 @@ dies before leaves the champion serving and the request to be taken up again.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +16,18 @@ from backend.fitting import Wanted, fit_version
 from backend.foreign import forward_training
 from backend.gate import Verdict
 from backend.leasing import Lease, LeaseLostError, holding
-from backend.lineage import LEARNING_CURVE, Origin, described, learned_from, lineage_of_project
+from backend.lineage import (
+    ENCODER,
+    LEARNING_CURVE,
+    Origin,
+    described,
+    learned_from,
+    lineage_of_project,
+)
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError, TrainingError
 from backend.predictors.learning_curve import curve_as_plain
-from backend.predictors.protocol import TrainingError
 from backend.promotion import recertify
 from backend.retraining import lease_name
 from backend.runtime import Runtime
@@ -102,7 +109,7 @@ def train(runtime: Runtime, project: ConnectedProject, holder: str | None = None
         except LeaseLostError as error:
             logger.warning("training.lease_lost project=%d", project.id)
             return {"state": "running elsewhere", "why": str(error)}
-        except (TrainingError, AnnotationToolError, artifacts.ArtifactError) as error:
+        except (TrainingError, AnnotationToolError, ArtifactError) as error:
             with runtime.sessions.begin() as session:
                 lease.require(session)
                 failed = Ending(FAILED, str(error))
@@ -134,6 +141,7 @@ def _begin(runtime: Runtime, project: ConnectedProject, lease: Lease) -> _Attemp
 def _forward(attempt: _Attempt) -> dict[str, Any]:
     """Have the model trained where it is; its new version shows itself by its name."""
     runtime = attempt.runtime
+    attempt.telling.stage(TRAINING)
     said = forward_training(runtime, attempt.project, attempt.policy)
     with runtime.sessions.begin() as session:
         attempt.lease.require(session)
@@ -166,6 +174,8 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
         reason=attempt.request.reason,
     )
     says = described(attempt.policy, lineage, origin)
+    if predictor.space is not None:
+        says[ENCODER] = asdict(predictor.space)
     if predictor.learning is not None:
         says[LEARNING_CURVE] = curve_as_plain(predictor.learning)
     verdict, right = judged(

@@ -101,7 +101,8 @@ def _none_for_nan(values: FloatArray) -> ObjectArray:
 
 def is_none(values: ObjectArray) -> BoolArray:
     """Which of the values are None."""
-    return np.fromiter((value is None for value in values.tolist()), bool, len(values))
+    found: BoolArray = values == None  # noqa: E711 - for each element, several times as fast as a loop
+    return found
 
 
 def _filled(n: int, value: object) -> ObjectArray:

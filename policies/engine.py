@@ -164,6 +164,8 @@ def _accept(draft: Draft, accepted: BoolArray, threshold: str) -> None:
 def _audit(draft: Draft, policy: Policy, plan: AuditPlan | None) -> None:
     """After all groups: how large a share is drawn depends on how much is accepted in all."""
     accepted = np.asarray(draft.outcomes == Outcome.ACCEPT, bool)
+    if not accepted.any():
+        return
     drawn = draw_audits(policy.audit, policy.salt, part_of(draft.candidates, accepted), plan)
     picked = draft.draw_purpose(accepted, Purpose.AUDIT, drawn.draws, drawn.shares)
     draft.tiers[picked] = policy.audit.tier
@@ -215,12 +217,14 @@ def _among(values: ObjectArray, wanted: tuple[str, ...] | None) -> BoolArray:
 
 
 def _agreement(draft: Draft, policy: Policy) -> None:
+    if policy.agreement.share == 0:
+        return
     overlap = policy.agreement.overlap
     enough = [tier.name for tier in policy.tiers if len(tier.reviewers) >= overlap]
     routed = (draft.outcomes == Outcome.REVIEW) & (draft.purposes == Purpose.ROUTED)
-    eligible = routed & Column(draft.tiers).among(enough)
-    if policy.agreement.share == 0:
+    if not routed.any():
         return
+    eligible = routed & Column(draft.tiers).among(enough)
     picked = draft.draw_purpose(
         eligible,
         Purpose.AGREEMENT,

@@ -33,6 +33,7 @@ _PATTERNS = {
     "url": "must be an http:// or https:// address of a host, without user, password, ? and #",
     "credentials": "must be a name of small letters, digits, - and _",
     "function": "must be module:name",
+    "class": "must be module:Name",
 }
 _MISSING_HINTS = {
     "auto_accept": "'never', or max_error_rate and confidence",
@@ -41,7 +42,7 @@ _MISSING_HINTS = {
 }
 _KINDS: dict[str | int, str] = {
     "automation": "exact_duplicate, near_duplicate, language, format or boilerplate",
-    "model": "upstream, python or llm",
+    "model": "upstream, python, llm or label-studio-ml",
 }
 # How pydantic marks an error that is about a key of a mapping, not about its value.
 _OF_A_KEY = "[key]"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.conditions import COMBINED, MODEL_DISAGREEMENT
-from policies.models import PYTHON
+from policies.models import HOSTED, PYTHON
 from policies.problems import Issue, Path, at
 
 _MODELS: tuple[Path, ...] = (("model",), ("model", "second"))
@@ -22,6 +22,8 @@ def model_issues(document: Mapping[str, Any]) -> Iterator[Issue]:
         model = at(document, path)
         if isinstance(model, Mapping) and model.get("kind") == PYTHON:
             yield from _python(path, model)
+        if isinstance(model, Mapping) and model.get("kind") == HOSTED:
+            yield from _hosted(path, model)
     yield from _second(document)
 
 
@@ -42,6 +44,24 @@ def _python(path: Path, model: Mapping[str, Any]) -> Iterator[Issue]:
         if isinstance(label, str) and label in seen:
             yield Issue((*path, "labels", place), "stands twice in this list")
         seen.add(label if isinstance(label, str) else "")
+
+
+def _hosted(path: Path, model: Mapping[str, Any]) -> Iterator[Issue]:
+    if model.get("process") == "inside" and model.get("train") is True:
+        yield Issue(
+            (*path, "train"),
+            "needs process: own: a class inside a process keeps what it learned from the others",
+            "take process: inside out",
+        )
+    second = model.get("second")
+    if not isinstance(second, Mapping) or second.get("kind") != HOSTED:
+        return
+    if model.get("class") is not None and second.get("class") == model.get("class"):
+        yield Issue(
+            (*path, "second", "class"),
+            "is the first model's too: the two would share their state",
+            "name another class, or a subclass",
+        )
 
 
 def _second(document: Mapping[str, Any]) -> Iterator[Issue]:

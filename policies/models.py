@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, JsonValue, Tag
 
 from policies.sections import Labels, Section, Text
 
 EMBEDDED, UPSTREAM, PYTHON, LLM = "embedded", "upstream", "python", "llm"
+HOSTED = "label-studio-ml"
 # Without user and password: they would stand in the ledger with the policy.
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#@]*)?$")]
 # Also the name of a file, so nothing that leads out of a folder.
@@ -108,6 +109,33 @@ class Llm(Section):
     price_per_million_tokens: TokenPrices = TokenPrices()
 
 
+class Hosted(Section):
+    """A class on label-studio-ml's ``LabelStudioMLBase`` (2.x), run by Labelgate."""
+
+    kind: Literal["label-studio-ml"]
+    class_: _Function = Field(
+        alias="class", description="module:Name of the class; the module is on the Python path."
+    )
+    params: dict[str, JsonValue] = Field(
+        default={}, description="What the class reads as extra_params."
+    )
+    process: Literal["own", "inside"] = Field(
+        default="own",
+        description="A worker process of its own, or inside Labelgate's: no time-out, no training.",
+    )
+    timeout_s: _Seconds = Field(default=30.0, description="Seconds that a batch may take.")
+    batch: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=50, description="Tasks that are asked for at once."
+    )
+    region_score: RegionRule = Field(
+        default="lowest",
+        description="How scores of regions make the task's: the lowest, their mean or product.",
+    )
+    train: bool = Field(
+        default=False, description="Whether its fit is called when a training is due."
+    )
+
+
 def _kind(value: Any, default: str | None) -> str | None:
     """The tag, in brackets so that no key of the file can be taken for it."""
     if isinstance(value, Mapping):
@@ -125,11 +153,11 @@ def _model_kind(value: Any) -> str | None:
     return _kind(value, EMBEDDED)
 
 
-# A class on LabelStudioMLBase, hosted here, will be one more kind of both unions.
 ForeignModel = Annotated[
     Annotated[Upstream, Tag("(upstream)")]
     | Annotated[Python, Tag("(python)")]
-    | Annotated[Llm, Tag("(llm)")],
+    | Annotated[Llm, Tag("(llm)")]
+    | Annotated[Hosted, Tag("(label-studio-ml)")],
     Discriminator(_foreign_kind),
 ]
 
@@ -157,11 +185,16 @@ class LlmModel(_First, Llm):
     """A chat endpoint decides."""
 
 
+class HostedModel(_First, Hosted):
+    """A hosted class decides."""
+
+
 Model = Annotated[
     Annotated[EmbeddedModel, Tag("(embedded)")]
     | Annotated[UpstreamModel, Tag("(upstream)")]
     | Annotated[PythonModel, Tag("(python)")]
-    | Annotated[LlmModel, Tag("(llm)")],
+    | Annotated[LlmModel, Tag("(llm)")]
+    | Annotated[HostedModel, Tag("(label-studio-ml)")],
     Discriminator(_model_kind),
 ]
-Foreign = Upstream | Python | Llm
+Foreign = Upstream | Python | Llm | Hosted

@@ -12,6 +12,10 @@ from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
 from tests.running_label_studio import RunningLabelStudio
 
+# Vectors are a matter of tests of their own: with them a text shows its label only once a worker
+# has encoded it, and each process loads a model. Processes that tests start inherit it.
+os.environ.setdefault("LABELGATE_EMBEDDINGS", "off")
+
 
 @pytest.fixture(scope="session")
 def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLabelStudio]:

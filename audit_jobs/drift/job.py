@@ -24,7 +24,7 @@ from audit_jobs.drift.reference import (
 )
 from backend.champion import Champion, load_champion
 from backend.leasing import holding
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
 from backend.store.alerts import Alert, open_alerts, store_alert

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from audit_jobs.simulation.loop import Cycle, State, play
-from audit_jobs.simulation.world import world_of
+from audit_jobs.simulation.world import remembered, world_of
+from backend.bootstrap import read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import CONFIDENCE, MAX_ERROR
 from backend.data_files import DataFileError
+from backend.embeddings.encoders import find_encoder
+from backend.embeddings.folders import EncoderError
+from backend.sentence_vectors import choice_of
 from policies.certifying import told
 from policies.loading import load_policy
 from policies.promises import AutoAccept
@@ -71,8 +75,11 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     try:
         policy = _promising(load_policy(policy_file), max_error, confidence)
         world = world_of(policy, file, seed=seed, max_tasks=max_tasks)
-    except DataFileError as error:
+        encoder = find_encoder(choice_of(read_settings(), policy))
+    except (DataFileError, EncoderError) as error:
         raise click.ClickException(str(error)) from error
+    if encoder is not None:
+        world = replace(world, encoding=(remembered(encoder), encoder.space))
     quiet = Console(stderr=True, quiet=as_json)
     state = play(world, stream=mode == "stream", tell=lambda cycle: quiet.print(_line(cycle)))
     report = report_of(state)

@@ -14,7 +14,8 @@ from backend.certification import sample, slice_is_open, version_promises
 from backend.fitting import Wanted, fit_tasks
 from backend.gate import judge
 from backend.predictors.embedded import EmbeddedPredictor
-from backend.predictors.protocol import Asked, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Asked
 from backend.store.tasks import StoredTask
 from policies.certifying import (
     Evidence,
@@ -86,7 +87,7 @@ def unserved(world: World) -> Candidates:
 def trained(world: World, slices: Slices, serving: Serving | None, number: int) -> Serving | None:
     """A version trained on the answers; None where nothing can be learned or it is not promoted."""
     tasks = [StoredTask(id=n, data=dict(world.data[n - 1])) for n in sorted(slices.training)]
-    wanted = Wanted(version=f"v{number}", seed=number)
+    wanted = Wanted(version=f"v{number}", seed=number, encoding=world.encoding)
     answered = (tasks, slices.training)
     try:
         made = fit_tasks(world.labeling, world.policy, answered, wanted, _nothing_to_download)

@@ -12,7 +12,11 @@ import numpy as np
 from audit_jobs.simulation.reviewers import Reviewers, reviewers
 from backend.connecting import untellable
 from backend.data_files import DataFileError, Row, read_rows, refuse
+from backend.embeddings.bert import Vectors
+from backend.embeddings.encoders import Encoder, Space
+from backend.embeddings.vectors import Encode
 from connectors.label_studio.labeling import ControlKind, InputKind, Labeling, single_choice
+from policies.domain import FloatArray
 from policies.schema import Policy
 
 _COLUMNS = ("id", "text", "label")
@@ -20,13 +24,17 @@ _COLUMNS = ("id", "text", "label")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Task number n (from 1, in the order of arrival) has the data and the truth at n - 1."""
+    """Task number n (from 1, in the order of arrival) has the data and the truth at n - 1.
+
+    ``encoding`` makes sentence vectors, with the space that they lie in; None for models without.
+    """
 
     policy: Policy
     labeling: Labeling
     data: Sequence[Mapping[str, Any]]
     truth: Sequence[str]
     reviewers: Reviewers
+    encoding: tuple[Encode, Space] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -60,6 +68,18 @@ def world_of(policy: Policy, file: Path, *, seed: int, max_tasks: int | None) ->
         truth=[row["label"] for row in kept],
         reviewers=reviewers(policy.simulation, labels, seed),
     )
+
+
+def remembered(encoder: Encoder) -> Encode:
+    """The encoder behind its own vectors: every version is asked about the same texts."""
+    known: dict[str, Vectors] = {}
+
+    def encode(texts: Sequence[str]) -> FloatArray:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, encoder.encode(new), strict=True))
+        return np.array([known[text] for text in texts], np.float64)
+
+    return encode
 
 
 def _problems(rows: Sequence[Row]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from backend.connecting import ConnectError
+from backend.predictors.errors import ArtifactError
 from backend.settings import SettingsError
 from backend.store.freezes import FreezeTakenError
 from backend.store.schema import SchemaError
@@ -29,6 +30,7 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
             return command(*args, **kwargs)
         except (
             AnnotationToolError,
+            ArtifactError,
             ConnectError,
             FreezeTakenError,
             LabelingError,

@@ -11,9 +11,11 @@ import orjson
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.connecting import connect_project, disconnect_project
+from backend.retraining import unlearnable
 from backend.store.ledger import verify_ledger
 from backend.store.projects import all_projects
 from connectors.label_studio.labeling import parse_labeling
+from policies.loading import parse_policy
 
 
 @click.command()
@@ -39,6 +41,9 @@ def connect(project: str, policy_file: Path) -> None:
     )
     for control in parse_labeling(connected.label_config).left_out:
         click.echo(f"left to people alone: {control}")
+    cannot = unlearnable(connected, parse_policy(connected.policy_text))
+    if cannot is not None:
+        click.echo(f"everything goes to people: {cannot}")
 
 
 @click.command()

@@ -22,7 +22,7 @@ def web() -> None:
     settings = read_settings()
     settings.require_safe_binding()
     listener = server.listen(settings.host, settings.port)
-    runtime = build_runtime(settings)
+    runtime = build_runtime(settings, encodes=False)
     # The workers are forked from this process: they must open connections of their own.
     runtime.sessions.kw["bind"].dispose()
     settings.require_webhook_secret()  # made now, so that `labelgate connect` can hand it on

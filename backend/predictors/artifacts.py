@@ -12,24 +12,22 @@ import re
 import secrets
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from skops.io import dumps, loads
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.forms import control_as_plain, control_from_plain
 from backend.predictors.memory import as_plain, from_plain
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.
 ALLOWED_TYPES: tuple[str, ...] = ()
-
-
-class ArtifactError(Exception):
-    """A model file is missing, damaged, or not the one that the store knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +50,7 @@ def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifac
                 control_as_plain(name, trained) for name, trained in predictor.controls.items()
             ],
             "fields": list(predictor.fields),
+            "space": None if predictor.space is None else asdict(predictor.space),
             "memory": as_plain(predictor.memory),
         },
         compression=zipfile.ZIP_DEFLATED,
@@ -154,6 +153,7 @@ def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
             "format": 4,
             "controls": [_, *_] as controls,
             "fields": [*fields],
+            "space": space,
             "memory": dict() as memory,
         }:
             try:
@@ -161,6 +161,7 @@ def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
                     version=version,
                     controls=dict(control_from_plain(values) for values in controls),
                     fields=tuple(map(str, fields)),
+                    space=None if space is None else Space(**space),
                     memory=from_plain(memory),
                 )
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from backend.embeddings.encoders import Space
 from backend.predictors.foreign.predictor import Second, with_second
 from backend.predictors.image_classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
@@ -23,6 +24,7 @@ from backend.predictors.protocol import (
     Predictor,
 )
 from backend.predictors.text_classifier import TextModel
+from backend.predictors.text_members import Encoder
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 from policies.answer_texts import controls_text
 from policies.conditions import (
@@ -63,6 +65,7 @@ class EmbeddedPredictor:
     """The models of a project by the names of its controls, with what they keep of the examples.
 
     ``fields`` are those of the tasks' data that it reads instead of what the project shows.
+    ``space`` is that of the sentence vectors that it reads, None where it reads none.
     ``forerunner`` is the version that served before, ``second`` another model that is asked too,
     where the policy looks at what they say.
     """
@@ -71,6 +74,7 @@ class EmbeddedPredictor:
     controls: Mapping[str, TrainedControl]
     fields: tuple[str, ...] = ()
     memory: Memory = field(default_factory=Memory)
+    space: Space | None = None
     forerunner: Predictor | None = None
     second: Second | None = None
 
@@ -85,6 +89,21 @@ class EmbeddedPredictor:
         """How the accuracy of the first control grew with its examples, where that was measured."""
         first = next(iter(self.controls.values())).model
         return first.learning if isinstance(first, (TextModel, ImageModel)) else None
+
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether any of its models answers only with sentence vectors."""
+        return any(_reads_vectors(each.model) for each in self.controls.values())
+
+    def with_encoder(self, encode: Encoder) -> EmbeddedPredictor:
+        """The same, able to have the vectors of what it is asked."""
+        bound = {
+            name: replace(each, model=each.model.with_encoder(encode))
+            if isinstance(each.model, TextModel)
+            else each
+            for name, each in self.controls.items()
+        }
+        return replace(self, controls=bound)
 
     def predict(self, asked: Asked) -> Predicted:
         """The answers of all controls as one; the task's score is that of its least sure control.
@@ -127,6 +146,10 @@ class EmbeddedPredictor:
             return said
         novelties = self.memory.distances.novelties(values, said.scores)
         return replace(said, signals={**said.signals, NOVELTY: novelties})
+
+
+def _reads_vectors(model: ControlModel) -> bool:
+    return isinstance(model, TextModel) and model.needs_embeddings
 
 
 def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:

@@ -16,8 +16,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import normalize
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.image_classifier import kernel_width
-from backend.predictors.protocol import ModelInput, TrainingError
+from backend.predictors.protocol import ModelInput
 from backend.predictors.table_columns import (
     TableColumns,
     columns_as_plain,

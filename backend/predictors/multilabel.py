@@ -13,16 +13,10 @@ from typing import Any
 import numpy as np
 
 from backend.predictors.encoders import Encoder, encoder_as_plain, encoder_from_plain
+from backend.predictors.errors import TrainingError
 from backend.predictors.folds import row_folds
 from backend.predictors.label_sets import SetRule, fit_rule, set_figures
-from backend.predictors.protocol import (
-    ControlAnswers,
-    Examples,
-    ModelInput,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.rightness import fit_rightness, rightness
 from backend.predictors.scorers import (
     Lessons,

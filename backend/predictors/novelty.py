@@ -15,7 +15,7 @@ model, so every kind of model has it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from backend.predictors.image_classifier import kernel_width
 from backend.predictors.protocol import ModelInput
 from backend.predictors.terms import CharacterTerms, character_terms, rarities, weighed
 from backend.predictors.text_members import count_terms
+from policies.answer_texts import json_text
 from policies.domain import FloatArray
 
 # More examples, or longer ones, add little to the nearest one, and memory and time to every answer.
@@ -121,8 +122,10 @@ def pixels_of(images: Sequence[ModelInput]) -> NDArray[np.uint8]:
 
 
 def text_of(given: ModelInput) -> str:
-    """A text, or the two of a pair as one."""
-    return "\n".join(given) if isinstance(given, tuple) else str(given)
+    """A text, the two of a pair as one, or a row of columns as JSON."""
+    if isinstance(given, tuple):
+        return "\n".join(given)
+    return json_text(dict(given)) if isinstance(given, Mapping) else str(given)
 
 
 def _near_terms(texts: Sequence[str]) -> NearTerms | None:

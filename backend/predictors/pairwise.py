@@ -23,6 +23,7 @@ from backend.predictors.encoders import (
     encoder_from_plain,
     fit_encoder,
 )
+from backend.predictors.errors import TrainingError
 from backend.predictors.folds import folds
 from backend.predictors.protocol import (
     ControlAnswers,
@@ -30,7 +31,6 @@ from backend.predictors.protocol import (
     ModelInput,
     Pair,
     Progress,
-    TrainingError,
     no_progress,
 )
 from backend.predictors.rightness import fit_rightness

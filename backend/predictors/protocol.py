@@ -28,10 +28,6 @@ def no_progress(share: float) -> None:
     del share
 
 
-class TrainingError(ValueError):
-    """Nothing can be learned from these labels; the message says what is missing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlAnswers:
     """One control's answers to a batch, in columns of one length.

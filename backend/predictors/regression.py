@@ -16,14 +16,8 @@ from scipy.special import logit
 
 from backend.predictors.cross_fitting import best_ridge, bounded, fit_spreads
 from backend.predictors.encoders import Encoder, encoder_as_plain, encoder_from_plain
-from backend.predictors.protocol import (
-    ControlAnswers,
-    Examples,
-    ModelInput,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.residuals import Residuals, residuals_of
 from backend.predictors.resolution import Steps, steps_of
 from backend.predictors.rightness import fit_rightness, rightness

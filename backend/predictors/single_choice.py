@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray, IntArray
 from policies.uncertainty import entropies, margins

@@ -15,16 +15,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from backend.predictors.chains import Steps
+from backend.predictors.errors import TrainingError
 from backend.predictors.marking import Marked, marked_texts
 from backend.predictors.platt import Platt, fit_platt, log_odds_of
-from backend.predictors.protocol import (
-    ControlAnswers,
-    Examples,
-    ModelInput,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.taggers import Tagged, Tagger, fit_tagger
 from backend.predictors.tags import allowed_steps, begun_anew, tag_count, tags_of, token_spans
 from backend.predictors.token_features import PLACES, Vocabulary, seen_mask

@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.folds import folds
-from backend.predictors.protocol import (
-    ControlAnswers,
-    Examples,
-    ModelInput,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.rightness import fit_rightness, rightness
 from backend.predictors.single_choice import use_one_thread
 from backend.predictors.table_columns import (

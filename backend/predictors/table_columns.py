@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from backend.predictors.protocol import ModelInput, Row, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import ModelInput, Row
 from policies.domain import FloatArray
 
 Value = float | str | bool | None

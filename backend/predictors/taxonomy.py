@@ -28,15 +28,9 @@ from backend.predictors.encoders import (
     encoder_from_plain,
     fit_encoder,
 )
+from backend.predictors.errors import TrainingError
 from backend.predictors.folds import folds
-from backend.predictors.protocol import (
-    ControlAnswers,
-    Examples,
-    ModelInput,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.single_choice import use_one_thread
 from backend.predictors.taxonomy_tree import Tree, tree_of
 from policies.conditions import ENTROPY, MARGIN

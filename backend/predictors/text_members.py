@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.linear import Coefficients, Linear, LinearTerms, LinearVectors
-from backend.predictors.protocol import TrainingError
 from backend.predictors.single_choice import Taught
 from backend.predictors.temperature import logits
 from backend.predictors.terms import (

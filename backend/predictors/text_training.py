@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.folds import folds, folds_used
 from backend.predictors.learning_curve import LearningCurve, learning_curve
-from backend.predictors.protocol import Progress, TrainingError
+from backend.predictors.protocol import Progress
 from backend.predictors.single_choice import Taught
 from backend.predictors.temperature import fit_weights
 from backend.predictors.text_members import (

@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from backend.predictors.embedded import TrainedControl
+from backend.predictors.errors import TrainingError
 from backend.predictors.image_classifier import fit_image
 from backend.predictors.multilabel import fit_sets
 from backend.predictors.pairwise import fit_pairs
-from backend.predictors.protocol import (
-    ControlModel,
-    Examples,
-    Progress,
-    TrainingError,
-    no_progress,
-)
+from backend.predictors.protocol import ControlModel, Examples, Progress, no_progress
 from backend.predictors.regression import fit_numbers, fit_ratings
 from backend.predictors.spans import fit_spans
 from backend.predictors.table_choice import fit_table_choice

@@ -1,9 +1,10 @@
 """Human-labelled examples to be found again: the same text or image, or one much like it.
 
 Texts are the same but for case, width and spaces, and as similar as their runs of five characters
-(``backend.predictors.shingles``). Images are compared as the model sees them: the same pixels, and
-as similar as the bits of their difference hash that agree. Where the examples that are found were
-labelled differently there is no answer. A task is never its own twin.
+(``backend.predictors.shingles``); so are pairs of texts, and rows of columns written as JSON.
+Images are compared as the model sees them: the same pixels, and as similar as the bits of their
+difference hash that agree. Where the examples that are found were labelled differently there is no
+answer. A task is never its own twin.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.predictors.images import SIDE
-from backend.predictors.novelty import pixels_of
+from backend.predictors.novelty import pixels_of, text_of
 from backend.predictors.protocol import ModelInput
 from backend.predictors.shingles import (
     Pairs,
@@ -86,7 +87,7 @@ class NearTexts:
 
     def pairs(self, inputs: Sequence[ModelInput], least: float) -> Pairs:
         """Inputs with the texts that are at least so similar, sorted by the input."""
-        return _index_of(self, least).nearest([str(text) for text in inputs])
+        return _index_of(self, least).nearest([text_of(each) for each in inputs])
 
 
 @lru_cache(maxsize=4)
@@ -177,10 +178,10 @@ def twins_of(task_ids: Sequence[int], inputs: Sequence[ModelInput], labels: Sequ
     )
     different = [inputs[order[place]] for place in first]
     near: Near
-    if isinstance(different[0], str):
-        near = NearTexts(sets=shingle_sets([str(text) for text in different]))
-    else:
+    if isinstance(different[0], np.ndarray):
         near = NearImages(hashes=difference_hashes(different))
+    else:
+        near = NearTexts(sets=shingle_sets([text_of(each) for each in different]))
     return Twins(examples=examples, near=near)
 
 
@@ -190,8 +191,8 @@ def content_keys(inputs: Sequence[ModelInput]) -> IntArray:
 
 
 def _key(value: ModelInput) -> int:
-    if isinstance(value, str):
-        return text_key(value)
+    if not isinstance(value, np.ndarray):
+        return text_key(text_of(value))
     digest = hashlib.sha256(pixels_of([value]).tobytes()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 

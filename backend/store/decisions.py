@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
@@ -15,7 +15,7 @@ from backend.store.votes import standing
 from policies.adjudication import ESCALATION
 from policies.audit_plan import EXTRA_AUDIT
 from policies.breaker import SUSPENDED
-from policies.domain import Outcome, Purpose
+from policies.domain import MODEL, Outcome, Purpose
 
 _ROWS_PER_READ = 5_000
 _IDS_PER_STATEMENT = 5_000
@@ -34,12 +34,13 @@ def undecided_task_ids(
     grounds: Grounds,
     config: tuple[Sequence[str] | None, int],
 ) -> list[int]:
-    """Unlabelled tasks whose current decision does not rest on these grounds, ascending.
+    """Unlabelled tasks whose current decision does not rest on these grounds.
 
-    Nor does one that the labelling config speaks against. ``config`` has all labels that it offers,
-    of which the decision's must be one, or None where answers are not of a list; and the number of
-    the last decision that was made before it came: up to that one they are then made anew. Nor does
-    an escalation that nobody's word stands behind any more, nor one of a suspended group: see
+    Those that are to be pre-labelled come first, each part ascending. Among them is one that the
+    labelling config speaks against. ``config`` has all labels that it offers, of which the
+    decision's must be one, or None where answers are not of a list; and the number of the last
+    decision that was made before it came: up to that one they are then made anew. So is
+    an escalation that nobody's word stands behind any more, and one of a suspended group: see
     ``backend.safeguards.undecided`` for what a suspension holds. An extra audit asks about an
     accept that stood, and waits for its answer as long as the policy is the same. What waits for a
     more expert tier stays as it is, what was recalled stays with people, and what is frozen stays
@@ -69,7 +70,7 @@ def undecided_task_ids(
                 _unasked(*config),
             ),
         )
-        .order_by(TaskRow.task_id)
+        .order_by(TaskRow.prelabelled.desc(), TaskRow.task_id)
     )
     return list(rows)
 
@@ -183,26 +184,37 @@ class StandingDecision:
     in_doubt: bool = False
 
 
+_TASKS, _DECISIONS = TaskRow.__table__.c, DecisionRow.__table__.c
+# Made once, and of plain columns: every question of Label Studio reads it, and making a statement
+# of mapped ones takes longer than reading what it finds.
+_STANDING = (
+    select(
+        _TASKS.task_id,
+        _DECISIONS.outcome,
+        _DECISIONS.purpose,
+        _DECISIONS.label,
+        or_(_TASKS.escalated_to.is_not(None), _TASKS.wants_reader.is_(True)),
+    )
+    .join_from(
+        TaskRow.__table__,
+        DecisionRow.__table__,
+        and_(_TASKS.project_id == _DECISIONS.project_id, _TASKS.decision_seq == _DECISIONS.seq),
+    )
+    .where(
+        _TASKS.project_id == bindparam("project_id"),
+        _TASKS.task_id.in_(bindparam("task_ids", expanding=True)),
+    )
+)
+
+
 def decisions_of(
     session: Session, project_id: int, task_ids: Sequence[int]
 ) -> dict[int, StandingDecision]:
     """Task id -> the decision that holds for it now; tasks that have none are left out."""
     found: dict[int, StandingDecision] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
-        rows = session.execute(
-            select(
-                TaskRow.task_id,
-                DecisionRow.outcome,
-                DecisionRow.purpose,
-                DecisionRow.label,
-                or_(TaskRow.escalated_to.is_not(None), TaskRow.wants_reader.is_(True)),
-            )
-            .join(DecisionRow, is_current())
-            .where(
-                TaskRow.project_id == project_id,
-                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
-            )
-        )
+        chunk = list(task_ids[start : start + _IDS_PER_STATEMENT])
+        rows = session.execute(_STANDING, {"project_id": project_id, "task_ids": chunk})
         for task_id, outcome, purpose, label, in_doubt in rows:
             found[task_id] = StandingDecision(
                 outcome=Outcome(outcome),
@@ -210,6 +222,28 @@ def decisions_of(
                 label=label,
                 in_doubt=bool(in_doubt),
             )
+    return found
+
+
+def model_answers(
+    session: Session, project_id: int, task_ids: Sequence[int], model_version: str
+) -> dict[int, tuple[str, float]]:
+    """Task id -> what this version's model answered and how surely, where that decided it last."""
+    found: dict[int, tuple[str, float]] = {}
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        rows = session.execute(
+            select(TaskRow.task_id, DecisionRow.label, DecisionRow.score)
+            .join(DecisionRow, is_current())
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                DecisionRow.model_version == model_version,
+                DecisionRow.predictor == MODEL,
+                DecisionRow.label.is_not(None),
+                DecisionRow.score.is_not(None),
+            )
+        )
+        found.update((row[0], (str(row[1]), float(row[2] or 0.0))) for row in rows)
     return found
 
 

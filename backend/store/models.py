@@ -15,6 +15,8 @@ from backend.store.tables import ModelRow
 CHAMPION, KEPT, RETIRED = "champion", "kept", "retired"
 # Of a version's lineage: label -> how many of its training examples people gave that label.
 EXAMPLES_BY_LABEL = "examples_by_label"
+# Of one that is trained elsewhere: nothing here keeps it from having learned what it is proved on.
+LEARNS_ELSEWHERE = "learns_elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +54,20 @@ def all_versions(session: Session, project_id: int) -> list[ModelVersion]:
     return [_model(row) for row in rows]
 
 
-def served_before(session: Session, project_id: int, model: ModelVersion) -> ModelVersion | None:
-    """The version that served when this one was promoted; None for the first."""
-    row = session.scalar(
-        select(ModelRow)
-        .where(
-            ModelRow.project_id == project_id,
-            ModelRow.state == RETIRED,
-            ModelRow.number < model.number,
-        )
-        .order_by(ModelRow.number.desc())
-        .limit(1)
-    )
+def version_named(session: Session, project_id: int, version: str) -> ModelVersion | None:
+    """The version of this name; None where there is none."""
+    row = session.get(ModelRow, (project_id, version))
     return None if row is None else _model(row)
+
+
+def may_have_learned_until(session: Session, project_id: int, version: str) -> datetime | None:
+    """Until when answers may have taught a version that is trained elsewhere; None for all others.
+
+    It reads people's answers by itself, and whether it leaves out those of the control slice is
+    its own affair: only answers given since it was first seen prove anything of it.
+    """
+    row = session.get(ModelRow, (project_id, version))
+    return row.trained_at if row is not None and row.lineage.get(LEARNS_ELSEWHERE) else None
 
 
 def next_number(session: Session, project_id: int) -> int:

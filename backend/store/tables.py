@@ -524,6 +524,8 @@ class ModelAnswerRow(Base):
     shown: Mapped[str]
     text: Mapped[str] = mapped_column(Text)
     score: Mapped[float]
+
+
 class EmbeddingRow(Base):
     """The vector of one text in the space of one encoder, so that no text is encoded twice.
 

@@ -20,6 +20,8 @@ from backend.store.reports import SHADOW, JobRun, Report, newest_report, recent_
 from backend.store.shadows import open_shadow
 from backend.versions import file_problem, trend_of
 from backend.web.state import web
+from connectors.label_studio.answer_words import answer_words
+from connectors.label_studio.labeling import LabelingError, parse_labeling
 from policies.accuracy_trend import Trend
 from policies.certifying import told
 from policies.loading import parse_policy
@@ -96,6 +98,15 @@ def _page_of(
         unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
         shadow=shown if shown and running and shown.model_version == running.version else None,
     )
+
+
+@blueprint.app_template_filter("answer")
+def answer(text: str, page: ProjectPage) -> str:
+    """An answer in words, as far as the project's labelling config says what it means."""
+    try:
+        return answer_words(parse_labeling(page.figures.project.label_config), text)
+    except LabelingError:  # told by an alert, and everything goes to people
+        return text
 
 
 @blueprint.app_template_filter("estimate")

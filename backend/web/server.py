@@ -49,8 +49,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _watch(app: Flask) -> None:
     """Let this process see promoted versions whether it is asked anything or not."""
-    state: Web = app.extensions[NAME]
-    state.snapshots.watch(threading.Event())
+    state: Web | None = app.extensions.get(NAME)
+    if state is not None:  # any other app has no versions
+        state.snapshots.watch(threading.Event())
 
 
 if sys.platform == "win32":

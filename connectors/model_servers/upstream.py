@@ -53,7 +53,7 @@ class Upstream:
         }
         answer = self.server.ask("POST", "/setup", body, timeout_s=max(self.timeout_s, _ASKING_S))
         said = mapping_of(answer).get("model_version")
-        return _version_text(said) or self._listed_version() or UNVERSIONED
+        return version_text(said) or self._listed_version() or UNVERSIONED
 
     def _listed_version(self) -> str | None:
         """The newest version that ``/versions`` names; not every backend has that route."""
@@ -63,7 +63,7 @@ class Upstream:
         except ModelServerError:
             return None
         listed = versions if isinstance(versions, list) else []
-        return next((text for each in reversed(listed) if (text := _version_text(each))), None)
+        return next((text for each in reversed(listed) if (text := version_text(each))), None)
 
     def answers(self, tasks: Sequence[tuple[int, Mapping[str, Any]]]) -> list[Any]:
         """What it answers to tasks of (id, data), one entry for each, as it came.
@@ -71,28 +71,13 @@ class Upstream:
         Raises ``ModelServerError`` where it is not as many, or not a list at all.
         """
         body = {
-            "tasks": [self._task(task_id, data) for task_id, data in tasks],
+            "tasks": [task_body(self.project_id, task_id, data) for task_id, data in tasks],
             "project": self.project,
             "label_config": self.label_config,
             "params": {"login": None, "password": None, "context": None},
         }
         answer = self.server.ask("POST", "/predict", body, timeout_s=self.timeout_s)
-        found = _listed(answer)
-        if len(found) != len(tasks):
-            raise ModelServerError(f"gave {len(found)} answers to {len(tasks)} tasks")
-        return found
-
-    def _task(self, task_id: int, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "id": task_id,
-            "data": dict(data),
-            "meta": {},
-            "project": self.project_id,
-            "is_labeled": False,
-            "total_annotations": 0,
-            "annotations": [],
-            "predictions": [],
-        }
+        return entries_of(answer, len(tasks))
 
     def train(self) -> None:
         """Tell the backend to train, as Label Studio's button does; it fetches labels by itself."""
@@ -103,17 +88,37 @@ class Upstream:
         self.server.tell("POST", "/webhook", body, timeout_s=max(self.timeout_s, _ASKING_S))
 
 
-def _listed(answer: Any) -> list[Any]:
-    """The list of answers: by itself, under ``results``, or a ``ModelResponse`` as JSON."""
+def task_body(project_id: int, task_id: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A task as Label Studio hands it to a model, as if nobody had answered it."""
+    return {
+        "id": task_id,
+        "data": dict(data),
+        "meta": {},
+        "project": project_id,
+        "is_labeled": False,
+        "total_annotations": 0,
+        "annotations": [],
+        "predictions": [],
+    }
+
+
+def entries_of(answer: Any, tasks: int) -> list[Any]:
+    """The entries of an answer to so many tasks, one for each.
+
+    It is a list by itself, under ``results``, or a ``ModelResponse`` as JSON. Raises
+    ``ModelServerError`` where it is none, or one of another length.
+    """
     for key in ("results", "predictions"):
         if isinstance(answer, dict) and key in answer:
             answer = answer[key]
     if not isinstance(answer, list):
         raise ModelServerError("answered without a list of results")
+    if len(answer) != tasks:
+        raise ModelServerError(f"gave {len(answer)} answers to {tasks} tasks")
     return answer
 
 
-def _version_text(value: Any) -> str | None:
+def version_text(value: Any) -> str | None:
     """A version as one printable line; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None

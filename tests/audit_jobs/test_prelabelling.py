@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from audit_jobs.prelabelling import run
 from audit_jobs.prelabelling.command import said_of
-from audit_jobs.prelabelling.run import PrelabellingError, ask, carry_out, counts
+from audit_jobs.prelabelling.progress import Lines
+from audit_jobs.prelabelling.run import PrelabellingError, carry_out, counts
 from audit_jobs.running import run_job
 from backend import routing
 from backend.store.leases import free_lease, take_lease
-from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
+from backend.store.ledger import verify_ledger
+from backend.store.prelabels import PrelabelCounts, why_unanswered
+from connectors.annotation_tool import (
+    AnnotationToolRefusedError,
+    AnnotationToolUnavailableError,
+    Prelabel,
+)
 from policies.domain import Purpose
+from tests.fakes.model_servers import Backend, ModelServerOnLoopback, Reply, Request, backend
 from tests.fakes.worked_project import (
     WorkedProject,
     looks_as_wished,
@@ -33,6 +44,17 @@ def worked(tmp_path: Path) -> WorkedProject:
     return made
 
 
+def ask(worked: WorkedProject, view: str | None = None) -> int:
+    def nobody_is_waited_for(seconds: float) -> None:
+        raise AssertionError(f"paused {seconds} s")
+
+    return run.ask(worked.runtime, worked.project, view, nobody_is_waited_for)
+
+
+def found(worked: WorkedProject) -> PrelabelCounts:
+    return counts(worked.runtime, worked.project)
+
+
 def labelled(worked: WorkedProject) -> list[int]:
     return [task.id for task in worked.tasks if ("v1", True) in worked.shown(task.id)]
 
@@ -43,7 +65,7 @@ def waited(worked: WorkedProject) -> list[float]:
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        worked.clock.forward(700)
+        worked.clock.forward(seconds)
 
     carry_out(worked.runtime, worked.project, pause)
     return pauses
@@ -52,23 +74,26 @@ def waited(worked: WorkedProject) -> list[float]:
 def test_every_task_shows_its_label_but_those_that_stay_blind(worked: WorkedProject) -> None:
     worked.settle()
     assert len(labelled(worked)) <= 2
-    assert ask(worked.runtime, worked.project, None) == 60
+    assert ask(worked) == 60
     assert waited(worked) == []
-    found = counts(worked.runtime, worked.project)
+    ended = found(worked)
     blind = worked.with_purpose(Purpose.CONTROL) + worked.with_purpose(Purpose.HOLDOUT)
-    assert (found.shown, found.blind, found.waiting) == (60 - len(blind), len(blind), 0)
+    assert (ended.shown, ended.blind, ended.waiting) == (60 - len(blind), len(blind), 0)
     assert blind
     assert sorted(labelled(worked)) == sorted({task.id for task in worked.tasks} - set(blind))
     assert looks_as_wished(worked) == []
-    assert said_of(found).startswith(f"{60 - len(blind)} of 60 tasks show their label; ")
+    assert said_of(ended, None) == (
+        f"{60 - len(blind)} of 60 tasks asked for so far show their label; {len(blind)} stay "
+        "blind, as the policy says"
+    )
 
 
 def test_a_second_run_writes_nothing(worked: WorkedProject) -> None:
-    ask(worked.runtime, worked.project, None)
+    ask(worked)
     waited(worked)
     before = {task.id: worked.shown(task.id) for task in worked.tasks}
     worked.tool.calls.clear()
-    ask(worked.runtime, worked.project, None)
+    ask(worked)
     waited(worked)
     assert not {"import_predictions", "clear_predictions"} & set(worked.tool.calls)
     assert {task.id: worked.shown(task.id) for task in worked.tasks} == before
@@ -78,11 +103,11 @@ def test_a_second_run_writes_nothing(worked: WorkedProject) -> None:
 def test_what_was_cut_off_goes_on_and_doubles_nothing(
     worked: WorkedProject, *, afterwards: bool
 ) -> None:
-    ask(worked.runtime, worked.project, None)
+    ask(worked)
     for _ in range(3):
         worked.tool.fail_next("import_predictions", DOWN, afterwards=afterwards)
     assert waited(worked)  # it had to wait, and went on
-    assert counts(worked.runtime, worked.project).waiting == 0
+    assert found(worked).waiting == 0
     assert looks_as_wished(worked) == []
     for task_id in labelled(worked):
         assert worked.shown(task_id).count(("v1", True)) == 1
@@ -98,38 +123,75 @@ def test_only_the_tasks_of_a_view(worked: WorkedProject) -> None:
         )
     }
     assert 0 < len(held) <= 2
-    assert ask(worked.runtime, worked.project, "mine") == len(held)
+    assert ask(worked, "mine") == len(held)
     waited(worked)
     assert set(labelled(worked)) == held
     with pytest.raises(AnnotationToolRefusedError, match="no view 'other'"):
-        ask(worked.runtime, worked.project, "other")
+        ask(worked, "other")
 
 
 def test_new_tasks_and_peoples_answers_are_counted_for_what_they_are(worked: WorkedProject) -> None:
     worked.add(["fruit"] * 3)  # not synchronised yet
-    assert ask(worked.runtime, worked.project, None) == 63
+    assert ask(worked) == 63
     worked.server.submit(worked.people["ann"], worked.tasks[0].id, "A")
     waited(worked)
-    found = counts(worked.runtime, worked.project)
-    assert (found.answered, found.waiting, found.asked) == (1, 0, 63)
+    ended = found(worked)
+    assert (ended.answered, ended.waiting, ended.asked) == (1, 0, 63)
 
 
 def test_without_a_model_it_says_what_to_do(tmp_path: Path) -> None:
     worked = worked_project(tmp_path)
     with pytest.raises(PrelabellingError, match="`labelgate train --project 1` trains one"):
-        ask(worked.runtime, worked.project, None)
+        ask(worked)
 
 
 def test_it_gives_up_where_nothing_gets_on(worked: WorkedProject) -> None:
-    ask(worked.runtime, worked.project, None)
+    ask(worked)
     for _ in range(100):
         worked.tool.fail_next("import_predictions", DOWN)
-    with pytest.raises(PrelabellingError, match="Label Studio is down; run the same command"):
+    with pytest.raises(PrelabellingError, match=r"deliver: Label Studio is down; run the same"):
         waited(worked)
 
 
+def test_it_outlasts_a_restart_of_label_studio_and_goes_on_at_once(worked: WorkedProject) -> None:
+    ask(worked)
+    for _ in range(12):  # four minutes: by themselves, deliveries would wait for six more
+        worked.tool.fail_next("import_predictions", DOWN)
+    pauses = waited(worked)
+    assert pauses == [2.0, 2.0, 4.0, 8.0, 16.0, *[30.0] * 7]  # the first pass settled the blind
+    assert looks_as_wished(worked) == []
+
+
+def test_tasks_that_are_gone_unnoticed_do_not_hold_it_up(worked: WorkedProject) -> None:
+    worked.settle()
+    ask(worked)
+    gone = [task.id for task in worked.tasks if task.id not in labelled(worked)][:3]
+    for task_id in gone:
+        worked.server.delete_task(task_id)
+    waited(worked)
+    ended = found(worked)
+    assert ended.waiting == 0
+    assert ended.asked == 57
+
+
+def test_what_was_decided_before_the_version_served_is_labelled_too(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path, worked_policy(capacity=2))
+    worked.add(["fruit", "motor"] * 20)
+    worked.settle()  # there is no model: everything goes to people
+    worked.promote(certified=False)
+    assert ask(worked) == 40
+    assert found(worked).waiting > 30
+    waited(worked)
+    assert len(labelled(worked)) == found(worked).shown > 30
+    worked.promote(certified=False)
+    assert found(worked).waiting > 30  # they show the label of the version before
+    waited(worked)
+    assert {v for task in worked.tasks for v, says in worked.shown(task.id) if says} == {"v2"}
+    assert looks_as_wished(worked) == []
+
+
 def test_it_waits_for_another_process_that_does_the_work(worked: WorkedProject) -> None:
-    ask(worked.runtime, worked.project, None)
+    ask(worked)
     name = f"job/deliver/{worked.project_id}"
     with worked.runtime.sessions.begin() as session:
         assert take_lease(session, name, "another", datetime.now(UTC), 60)
@@ -145,11 +207,115 @@ def test_it_waits_for_another_process_that_does_the_work(worked: WorkedProject) 
     assert len(turns) == 40
 
 
-def test_a_slow_model_is_left_after_its_time(
+def test_a_slow_model_is_left_after_its_time_and_the_asked_come_first(
     worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_job(worked.runtime, "sync", worked.project)
+    last = [task.id for task in worked.tasks][-16:]
+    marked = [Prelabel(task_id=each, result=[], score=None, model_version="x") for each in last]
+    worked.tool.import_predictions(worked.project_id, marked)
+    worked.tool.put_view(worked.project_id, "mine", "x")
+    assert ask(worked, "mine") == 16
     monkeypatch.setattr(routing, "LONGEST_S", -1.0)
-    monkeypatch.setattr("backend.champion.CHUNK", 25)
-    found = [run_job(worked.runtime, "route", worked.project) for _ in range(3)]
-    assert [(each["decided"], each["left"]) for each in found] == [(25, 35), (25, 10), (10, 0)]
+    monkeypatch.setattr("backend.champion.MOST", 16)
+    done = [run_job(worked.runtime, "route", worked.project)]
+    assert sorted(worked.decisions()) == last
+    done += [run_job(worked.runtime, "route", worked.project) for _ in range(3)]
+    assert [(each["decided"], each["left"]) for each in done] == [
+        (16, 44),
+        (16, 28),
+        (16, 12),
+        (12, 0),
+    ]
+
+
+@pytest.fixture
+def made() -> Backend:
+    return Backend()
+
+
+@pytest.fixture
+def server(made: Backend) -> Iterator[ModelServerOnLoopback]:
+    with backend(made) as running:
+        yield running
+
+
+def foreign_project(folder: Path, server: ModelServerOnLoopback) -> WorkedProject:
+    model = {"kind": "upstream", "url": server.url, "batch": 1000}
+    worked = worked_project(folder, worked_policy(capacity=2, model=model))
+    worked.add(["fruit", "motor"] * 60)
+    return worked
+
+
+def test_a_foreign_model_is_taken_up_and_asked_in_portions_as_it_is_fast(
+    tmp_path: Path, server: ModelServerOnLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = foreign_project(tmp_path, server)
+    assert ask(worked) == 120  # no round has looked at the model before
+    clock = [0.0]
+
+    def slow(request: Request) -> Reply:
+        clock[0] += 0.4 * len(request.body["tasks"])
+        return Backend().answers()["/predict"](request)
+
+    server.answers["/predict"] = slow
+    monkeypatch.setattr("backend.champion.time.monotonic", lambda: clock[0])
+    waited(worked)
+    sizes = [len(each.body["tasks"]) for each in server.asked("/predict")]
+    assert sizes == [16, 25, 25, 25, 25, 4]  # ten seconds each, after the first
+    assert found(worked).shown > 90
+    assert looks_as_wished(worked) == []
+
+
+def test_tasks_without_an_answer_are_asked_about_again_by_the_next_run(
+    tmp_path: Path, server: ModelServerOnLoopback
+) -> None:
+    worked = foreign_project(tmp_path, server)
+    answering = server.answers["/predict"]
+    server.answers["/predict"] = lambda _: Reply(b"out of memory", 500, "text/plain")
+    ask(worked)
+    waited(worked)
+    ended = found(worked)
+    assert (ended.shown, ended.waiting) == (0, 0)
+    assert ended.unanswered > 90
+    with worked.runtime.reads() as session:
+        why = why_unanswered(session, worked.project_id)
+    assert why == f"the model server {server.url} answered 500: out of memory"
+    assert f"(most often: {why}); the same command asks about them again" in said_of(ended, why)
+
+    run_job(worked.runtime, "route", worked.project)  # nothing but a run asks again
+    assert found(worked).unanswered == ended.unanswered
+    server.answers["/predict"] = answering
+    ask(worked)
+    waited(worked)
+    assert found(worked).unanswered == 0
+    assert found(worked).shown == ended.unanswered
+    with worked.runtime.reads() as session:
+        assert verify_ledger(session, worked.project_id).broken_seq is None
+
+
+def test_a_foreign_model_that_cannot_be_asked_is_said_before_anything_is_begun(
+    tmp_path: Path, server: ModelServerOnLoopback
+) -> None:
+    worked = foreign_project(tmp_path, server)
+    server.answers["/setup"] = lambda _: Reply(b"no licence", 403, "text/plain")
+    with pytest.raises(PrelabellingError, match=r"answered 403: no licence; run the same command"):
+        ask(worked)
+    assert found(worked).asked == 0
+
+
+def test_lines_tell_rate_and_time_left() -> None:
+    lines = Lines(before=PrelabelCounts(shown=1_000, waiting=99_000), began=100.0)
+    assert lines.line(lines.before, 130.0) == "pre-labelling: 1,000 of 100,000 tasks"
+    now = PrelabelCounts(shown=10_000, blind=2_000, waiting=88_000)
+    assert lines.line(now, 130.0) == (
+        "pre-labelling: 12,000 of 100,000 tasks, 366.7 tasks/s, 4 min 00 s left"
+    )
+
+
+def test_nothing_to_label(tmp_path: Path) -> None:
+    worked = worked_project(tmp_path)
+    worked.promote()
+    assert ask(worked) == 0
+    assert said_of(carry_out(worked.runtime, worked.project, time.sleep), None) == (
+        "there is no task to label"
+    )

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from audit_jobs import retrain
-from audit_jobs.processes import ProcessError, memory_limit_mb
+from audit_jobs.processes import ProcessError
 from backend.champion import load_champion
+from backend.memory import memory_limit_mb
 from backend.retraining import Standing, attended, standings
 from backend.settings import Settings
 from backend.store.models import CHAMPION, all_versions

@@ -14,8 +14,9 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
-from backend.predictors.artifacts import ALLOWED_TYPES, Artifact, ArtifactError, load, save
+from backend.predictors.artifacts import ALLOWED_TYPES, Artifact, load, save
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.protocol import ModelInput
 from connectors.label_studio.labeling import InputKind
 from policies.domain import FloatArray

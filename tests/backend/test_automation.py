@@ -16,6 +16,7 @@ from backend.connecting import mismatches
 from backend.predictors import artifacts
 from backend.predictors.automation import rule_answers
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.predictors.language import known_languages, language_of
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.retraining import request_if_due
@@ -206,10 +207,10 @@ def test_a_file_of_the_form_before_and_a_broken_memory_are_refused(tmp_path: Pat
         sha256 = hashlib.sha256(content).hexdigest()
         return artifacts.Artifact(path="x.skops", sha256=sha256)
 
-    with pytest.raises(artifacts.ArtifactError, match="an earlier Labelgate wrote it"):
+    with pytest.raises(ArtifactError, match="an earlier Labelgate wrote it"):
         artifacts.load(tmp_path, stored(dumps(whole | {"format": 3})), "v1", ["A", "B"])
     broken = whole | {"memory": {"distances": None, "twins": {"names": []}}}
-    with pytest.raises(artifacts.ArtifactError, match="has no known form"):
+    with pytest.raises(ArtifactError, match="has no known form"):
         artifacts.load(tmp_path, stored(dumps(broken)), "v1", ["A", "B"])
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from backend.foreign import FOREIGN, foreign_predictor, forward_training, second_model
 from backend.foreign_versions import register_foreign
-from backend.predictors.protocol import Asked, Predicted, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Asked, Predicted
 from backend.predictors.recalibration import LEAST_ANSWERS
-from backend.slices import labelled_slices
+from backend.slices import control_answers, labelled_slices
 from backend.store.model_usage import all_usage
 from backend.store.models import RETIRED, ModelVersion, all_versions, champion
 from backend.store.tasks import stored_tasks
@@ -302,3 +303,29 @@ def test_what_a_chat_model_cost_is_counted(worked: WorkedProject) -> None:
 def test_one_line_to_a_server_is_everybodys() -> None:
     assert model_server("http://yolo:9090") is model_server("http://yolo:9090")
     assert model_server("http://yolo:9090", "a:b") is not model_server("http://yolo:9090")
+
+
+def test_what_is_trained_elsewhere_is_proved_by_later_answers_alone(
+    worked: WorkedProject, server: ModelServerOnLoopback
+) -> None:
+    """Nothing here keeps a model that reads people's answers itself from reading the control's."""
+    trains = policy(server, train=True)
+    worked.connect(trains)
+    in_control = label_all(worked, 100)
+    assert in_control
+    worked.clock.forward(60)
+    register(worked)
+    version = serving(worked).version
+
+    def proving() -> int:
+        with worked.runtime.reads() as session:
+            return len(control_answers(session, worked.project, in_force(worked), version))
+
+    assert proving() == 0
+    worked.clock.forward(60)
+    assert label_all(worked) > in_control
+    assert 0 < proving() < in_control * 2
+    worked.connect(policy(server))  # another one that only answers has learned from nobody here
+    register(worked)
+    version = serving(worked).version
+    assert proving() > in_control

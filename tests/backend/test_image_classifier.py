@@ -7,13 +7,14 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.pipeline import Pipeline
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.image_classifier import (
     ImageModel,
     fit_image,
     image_as_plain,
     image_from_plain,
 )
-from backend.predictors.protocol import Examples, TrainingError
+from backend.predictors.protocol import Examples
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import BoolArray
 

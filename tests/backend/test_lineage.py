@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from backend import training
 from backend.lineage import code_hash, differences
-from backend.predictors import artifacts
+from backend.predictors.errors import ArtifactError
 from backend.predictors.fingerprints import fingerprint
 from backend.reproduction import ReproductionError, reproduce
 from backend.slices import labelled_slices
@@ -153,7 +153,7 @@ def test_an_exchanged_artifact_is_not_compared(worked: WorkedProject) -> None:
     model = train(worked)
     path = worked.runtime.settings.models_dir / model.path
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(artifacts.ArtifactError, match="damaged or was exchanged"):
+    with pytest.raises(ArtifactError, match="damaged or was exchanged"):
         reproduce(worked.runtime, worked.project, model)
 
 

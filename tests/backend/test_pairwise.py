@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.pairwise import fit_pairs, pairs_as_plain, pairs_from_plain
-from backend.predictors.protocol import Examples, ModelInput, TrainingError
+from backend.predictors.protocol import Examples, ModelInput
 from policies.conditions import MARGIN
 from tests.fakes.model_files import through_file
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.predictors.protocol import Examples, ModelInput, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Examples, ModelInput
 from backend.predictors.regression import (
     NumberModel,
     fit_numbers,

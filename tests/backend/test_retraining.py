@@ -131,6 +131,23 @@ def test_too_few_labels_stop_every_cause_and_a_person_is_told(tmp_path: Path) ->
     assert due(worked), "a refused wish is no training"
 
 
+def test_what_no_model_learns_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    worked = project(tmp_path, 60)
+    boxes = (
+        '<View><Image name="image" value="$image"/><RectangleLabels name="boxes" toName="image">'
+        '<Label value="Car"/></RectangleLabels></View>'
+    )
+    seen = worked.server.projects[worked.project_id]
+    worked.server.projects[worked.project_id] = replace(seen, label_config=boxes)
+    synchronise(worked.runtime, worked.project)
+    refused = by_hand(worked)
+    assert refused.state == REFUSED
+    assert refused.outcome == (
+        "no model of Labelgate's own answers 'boxes', which asks for regions on image: name "
+        "another model under 'model' in the policy"
+    )
+
+
 @pytest.mark.parametrize("days", [7, 1.5])
 def test_after_the_policys_days_it_is_trained_again_if_anything_is_new(
     tmp_path: Path, days: float

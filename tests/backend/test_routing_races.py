@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.breakers.recall import Cause, recall
-from backend.champion import predict_tasks
+from backend.champion import predicted_chunks
 from backend.routing import route
 from backend.store.freezes import EXPORT
 from backend.store.tables import FreezeRow, TaskRow
@@ -26,11 +26,11 @@ def worked(tmp_path: Path) -> WorkedProject:
 
 def while_predicting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     def slowly(*given: Any) -> Any:
-        found = predict_tasks(*given)
+        found = list(predicted_chunks(*given))
         happens()
         return found
 
-    monkeypatch.setattr("backend.routing.predict_tasks", slowly)
+    monkeypatch.setattr("backend.routing.predicted_chunks", slowly)
 
 
 def another_policy(worked: WorkedProject) -> None:

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from backend.predictors.artifacts import ArtifactError
+from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.errors import ArtifactError
 from backend.serving import ProjectNotConnectedError, Snapshots
 from backend.store.certificates import store_certification
 from backend.store.projects import mark_disconnected
@@ -82,7 +83,9 @@ def test_a_new_policy_keeps_the_model(project: WebProject, snapshots: Snapshots)
     project.clock.forward(2)
     new = snapshots.get(1)
     assert new.policy.stakes == "sensitive"
-    assert new.predictor is old.predictor
+    assert isinstance(old.predictor, EmbeddedPredictor)
+    assert isinstance(new.predictor, EmbeddedPredictor)
+    assert new.predictor.controls is old.predictor.controls  # the file was not read again
 
 
 def test_a_new_version_changes_model_and_certificate_together(

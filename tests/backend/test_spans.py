@@ -13,8 +13,9 @@ import pytest
 from scipy.special import logsumexp
 from skops.io import dumps, loads
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.marking import marked_texts
-from backend.predictors.protocol import ControlModel, Examples, TrainingError
+from backend.predictors.protocol import ControlModel, Examples
 from backend.predictors.spans import SpansModel, fit_spans, spans_as_plain, spans_from_plain
 from backend.predictors.tags import spans_of_tags, token_spans
 from backend.predictors.token_features import numbered, seen

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from backend.predictors.protocol import Examples, ModelInput, Row, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Examples, ModelInput, Row
 from backend.predictors.table_choice import (
     fit_table_choice,
     table_choice_as_plain,

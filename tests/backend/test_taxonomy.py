@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.predictors.protocol import Examples, ModelInput, TrainingError
+from backend.predictors.errors import TrainingError
+from backend.predictors.protocol import Examples, ModelInput
 from backend.predictors.taxonomy import fit_paths, paths_as_plain, paths_from_plain
 from backend.predictors.taxonomy_tree import tree_of
 from policies.answer_texts import path_text

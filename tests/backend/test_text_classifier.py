@@ -13,8 +13,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from backend.predictors.errors import TrainingError
 from backend.predictors.linear import LinearTerms, LinearVectors, linear_as_plain
-from backend.predictors.protocol import Examples, TrainingError
+from backend.predictors.protocol import Examples
 from backend.predictors.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
 from backend.predictors.text_classifier import (
     EncoderMissingError,

@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 from backend.store.certificates import store_certification
 from backend.store.projects import active_project
 from backend.store.reports import (
+    AUDIT,
+    CORRECTIONS,
     CYCLE,
     DRIFT,
     FIGURES,
@@ -22,6 +24,7 @@ from backend.store.reports import (
     store_report,
 )
 from backend.web.dashboard import estimate
+from policies.answer_texts import controls_text, set_text
 from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
 
@@ -278,3 +281,30 @@ def test_what_drift_raised_and_what_audits_moved_is_shown(
     assert "9 of 90 audits wrong, accepted as A; the error rate is at least 6.1%" in page
     assert page.count("12 accepts taken back") == 1
     assert "going on" not in page
+
+
+def test_answers_of_several_controls_are_shown_in_words(
+    project: WebProject, client: FlaskClient
+) -> None:
+    moods = '<Choices name="moods" toName="text" choice="multiple"><Choice value="joy"/></Choices>'
+    stars = '<Rating name="stars" toName="text"/>'
+    shown = f'<View><Text name="text" value="$text"/>{moods}{stars}</View>'
+    project.connect(config=shown)
+    good, bad = (controls_text({"moods": set_text(["joy"]), "stars": each}) for each in "42")
+    rate = {"value": 0.95, "low": 0.764, "high": 0.991, "n": 20}
+    audit = {"pass_rate": rate, "corrected_pass_rate": None, "by_label": {good: rate}}
+    confusions = [{"from": good, "to": bad, "count": 3, "lift": 2.0}]
+    now = project.clock()
+    with project.runtime.sessions.begin() as session:
+        for kind, body in ((AUDIT, audit), (CORRECTIONS, {"confusions": confusions})):
+            store_report(session, 1, Report(kind=kind, model_version="v1", made_at=now, body=body))
+    page = page_of(client)
+    assert page.count("moods: joy; stars: 4") == 2
+    assert "moods: joy; stars: 2" in page
+    project.connect(config="<View/>")
+    assert "moods" in page_of(client)
+
+
+def test_versions_have_one_table(project: WebProject, client: FlaskClient) -> None:
+    project.promote("v1")
+    assert page_of(client).count("<h3>Model versions</h3>") == 1

@@ -109,7 +109,7 @@ def open_project(stage: Stage, kind: Kind, places: Sequence[int], labelled: int)
 def import_tasks(stage: Stage, kind: Kind, places: Sequence[int], *, labelled: bool) -> None:
     """Import the tasks of these places, with ann's answers or none."""
     known = {place: kind.task(place) for place in places}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "data": {**data, "place": place},
             "annotations": [{"result": result_of(kind.labeling, truth, data=data)}]

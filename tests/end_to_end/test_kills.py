@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backend.store.figures import accepted_labels, project_figures
 from backend.store.ledger import verify_ledger
@@ -30,7 +31,7 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     label_studio: RunningLabelStudio, tmp_path: Path
 ) -> None:
     # With credentials, so that Label Studio must use them on every call.
-    credentials = {"username": "gate", "password": "correct horse"}
+    credentials: dict[str, Any] = {"username": "gate", "password": "correct horse"}
     with make_stage(label_studio, tmp_path, TASKS, **credentials) as stage:
         policy = write_policy(stage, tmp_path / "policy.yaml", after=25, capacity=30)
         log = tmp_path / "serve.log"

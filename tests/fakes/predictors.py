@@ -33,7 +33,7 @@ def predictor_of(
     if policy is None:
         return made
     ids = range(1, len(labels) + 1)
-    return replace(made, memory=remembered(policy, examples, ids))
+    return replace(made, memory=remembered(policy, inputs, (ids, labels)))
 
 
 def asked(labeling: Labeling, data: Sequence[dict[str, Any]], first: int = 1) -> Asked:

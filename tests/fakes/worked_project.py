@@ -249,7 +249,9 @@ def worked_project(folder: Path, policy: Policy | None = None) -> WorkedProject:
     tool = FakeAnnotationTool(server=server, page_size=7)
     project_id = server.add_project("worked", CONFIG)
     people = {name: server.add_user(f"{name}@example.com") for name in ("ann", "bob", "sue")}
-    settings = Settings.model_validate({"data_dir": folder, "webhook_secret": "the secret"})
+    settings = Settings.model_validate(
+        {"data_dir": folder, "webhook_secret": "the secret", "embeddings": "off"}
+    )
     engine = make_engine(settings.store_url)
     migrate(engine)
     sessions, reads = make_sessions(engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.loading import PolicyError, dump_policy, parse_policy
-from policies.models import EmbeddedModel, LlmModel, Python, PythonModel, UpstreamModel
+from policies.models import EmbeddedModel, HostedModel, LlmModel, Python, PythonModel, UpstreamModel
 
 GOOD = """\
 project: Digits
@@ -44,6 +44,26 @@ def test_every_kind_is_read_with_its_defaults() -> None:
     assert llm.price_per_million_tokens.input == 0
 
 
+def test_a_hosted_class_is_read_and_written_under_its_own_key() -> None:
+    text = GOOD + "model: {kind: label-studio-ml, class: 'yolo.model:YOLO', params: {size: [1]}}"
+    policy = parse_policy(text)
+    assert isinstance(policy.model, HostedModel)
+    assert (policy.model.class_, policy.model.params) == ("yolo.model:YOLO", {"size": [1]})
+    assert (policy.model.process, policy.model.train, policy.model.batch) == ("own", False, 50)
+    assert parse_policy(dump_policy(policy)) == policy
+
+
+def test_a_second_class_is_another_class() -> None:
+    first = "kind: label-studio-ml, class: 'a:B'"
+    said_of_it = said(f"model: {{{first}, second: {{{first}}}}}", ASKED)
+    assert said_of_it == (
+        "7  model.second.class = 'a:B'  is the first model's too: the two would share their state "
+        "(name another class, or a subclass)"
+    )
+    other = f"model: {{{first}, second: {{kind: label-studio-ml, class: 'a:C'}}}}"
+    assert parse_policy(ASKED + other).model.second is not None
+
+
 def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
     nested = "routes: [{all: [{kind: score, below: 0.9}, {not: {kind: model_disagreement}}], "
     deep = GOOD.replace("routes: []", nested + "tier: general}]")
@@ -61,8 +81,8 @@ def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
         (
             "model: {kind: upsteam, url: 'http://x'}",
             (
-                "7  model.kind = 'upsteam'  is not one of embedded, upstream, python, llm "
-                "(did you mean 'upstream'?)"
+                "7  model.kind = 'upsteam'  is not one of embedded, upstream, python, llm, "
+                "label-studio-ml (did you mean 'upstream'?)"
             ),
         ),
         ("model: {kind: upstream}", "7  model.url  is missing"),
@@ -135,6 +155,29 @@ def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
                 "(did you mean 'input'?)"
             ),
         ),
+        ("model: {kind: label-studio-ml}", "7  model.class  is missing"),
+        (
+            "model: {kind: label-studio-ml, class: yolo.model.YOLO}",
+            "7  model.class = 'yolo.model.YOLO'  must be module:Name",
+        ),
+        (
+            "model: {kind: label-studio-ml, class: 'yolo.model:YOLO', process: worker, batch: 0}",
+            (
+                "7  model.process = 'worker'  is not one of own, inside\n"
+                "7  model.batch = 0  must be between 1 and 1000"
+            ),
+        ),
+        (
+            "model: {kind: label-studio-ml, class: 'a:B', clas: 'a:B'}",
+            "7  model.clas  is not a known key (did you mean 'class'?)",
+        ),
+        (
+            "model: {kind: label-studio-ml, class: 'a:B', process: inside, train: true}",
+            (
+                "7  model.train = true  needs process: own: a class inside a process keeps what "
+                "it learned from the others (take process: inside out)"
+            ),
+        ),
         (
             SECOND,
             (
@@ -150,10 +193,10 @@ def test_one_mistake(section: str, message: str) -> None:
 
 def test_the_second_model_is_another_one() -> None:
     assert said("model: {second: {url: 'http://x'}}", ASKED) == (
-        "7  model.second.kind  is missing (upstream, python or llm)"
+        "7  model.second.kind  is missing (upstream, python, llm or label-studio-ml)"
     )
     assert said("model: {second: {kind: embedded}}", ASKED) == (
-        "7  model.second.kind = 'embedded'  is not one of upstream, python, llm"
+        "7  model.second.kind = 'embedded'  is not one of upstream, python, llm, label-studio-ml"
     )
 
 
