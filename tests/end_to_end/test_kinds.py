@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from backend.connecting import connect_project
 from backend.foreign import FOREIGN
+from backend.lineage import ENCODER
 from backend.store.decisions import current_decisions
 from backend.store.figures import project_figures
 from backend.store.ledger import verify_ledger
@@ -55,7 +56,7 @@ def test_projects_of_every_kind_live_side_by_side(
     upstream.mkdir()
     with (
         label_studio_ml(upstream) as url,
-        make_stage(label_studio, tmp_path, 1, sync_interval_s=10) as first,
+        make_stage(label_studio, tmp_path, 1, sync_interval_s=10, embeddings="auto") as first,
     ):
         sides = [
             Side(kind=kind, stage=open_project(first, kind, PLACES, LABELLED))
@@ -71,7 +72,10 @@ def test_projects_of_every_kind_live_side_by_side(
             for side in sides:
                 shown = until(partial(answers_shown, side), f"{side.kind.name} is served")
                 answers_are_of_the_kind(side, shown)
-                predict_answers_for_the_project(side)
+                if side.kind.by_meaning:
+                    predict_takes_the_vectors_of_the_workers(side)
+                else:
+                    predict_answers_for_the_project(side)
             people_answer_in_all_of_them(sides)
             page_and_lists_tell_them_apart(first, sides)
             what_is_sure_is_accepted([side for side in sides if side.kind.accepts])
@@ -119,6 +123,7 @@ def a_version_is_trained_or_taken_up(side: Side) -> None:
     else:
         assert (request.state, request.model_version) == (PROMOTED, "v1")
         assert FOREIGN not in version.lineage
+        assert (ENCODER in version.lineage) == side.kind.by_meaning
 
 
 def answers_shown(side: Side) -> dict[int, dict[str, Any]] | None:
@@ -200,6 +205,24 @@ def predict_answers_for_the_project(side: Side) -> None:
     ]
     assert len(right) > len(known) / 3
     assert sum(right) >= 0.7 * len(right)
+
+
+def predict_takes_the_vectors_of_the_workers(side: Side) -> None:
+    """The web process encodes nothing: what no worker has met has no answer yet."""
+    met = [side.kind.task(place) for place in range(LABELLED, LABELLED + len(STRANGERS) // 2)]
+    new = [{"text": f"never met {place}"} for place in range(len(STRANGERS) - len(met))]
+    body = ask(side.stage, side.kind.config, [*(data for data, _ in met), *new])
+    right = [
+        answer_of(side.kind.labeling, each["result"]) == truth
+        for each, (_, truth) in zip(body["results"], met, strict=False)
+        if each
+    ]
+    assert right
+    assert sum(right) >= 0.7 * len(right)
+    assert [each["index"] for each in body["problems"]] == [*range(len(met), len(STRANGERS))]
+    assert {each["message"] for each in body["problems"]} == {
+        "the text's embedding is not made yet: the next round of jobs makes it"
+    }
 
 
 def ask(stage: Stage, config: str, data: list[dict[str, Any]]) -> dict[str, Any]:
