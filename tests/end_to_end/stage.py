@@ -153,7 +153,7 @@ class Stage:
             }
         robot, labeling = self.project.robot_id, parse_labeling(self.project.label_config)
         seen = {
-            task["id"]: answer_of(labeling, each["result"])
+            task["id"]: answer_of(labeling, each["result"]) or ""
             for task in self.tasks()
             for each in task["annotations"]
             if each["completed_by"] == robot
