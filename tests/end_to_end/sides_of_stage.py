@@ -42,7 +42,7 @@ def is_upstream(side: Side) -> bool:
 def answers_shown(side: Side) -> dict[int, dict[str, Any]] | None:
     """The predictions in Label Studio by task, once they are those of the version that serves.
 
-    Every task that nobody answered and that is not blind has just one, and no other task has any.
+    Of the tasks that nobody answered each has just one, but for the blind ones, which have none.
     """
     stage, version = side.stage, serving(side.stage)
     assert version is not None
