@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.predictors.automation import TwinsFound, rule_answers
+from backend.predictors.embedded import as_tables
 from backend.predictors.inputs import read_inputs
 from backend.predictors.memory import DISTANCES, TWINS, Memory, Remembering
 from backend.predictors.protocol import Asked, ModelInput, Predictor
@@ -76,7 +77,8 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
     if predictor is not None:
         before = None if remembering is None else remembering.forerunner
         _by_model(columns, policy, (predictor, before), asked)
-        twins = _twins(columns, policy, memory, asked)
+        if remembering is not None:
+            twins = _twins(columns, policy, remembering, asked)
     if policy.automation:
         _by_rules(columns, policy, asked, twins)
     if predictor is not None:
@@ -93,6 +95,7 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
         signals=columns.signals,
         predictors=columns.predictors,
         mentions=_mentions(columns, asked.labeling),
+        listed=asked.labeling.is_list,
         part_scores=columns.part_scores if any_parts(columns.part_scores) else None,
     )
 
@@ -103,8 +106,8 @@ def any_parts(part_scores: ObjectArray) -> bool:
 
 
 def _mentions(columns: _Columns, labeling: Labeling) -> ObjectArray | None:
-    """The labels that each answer speaks of; None where an answer is simply one of a list."""
-    if labeling.is_list:
+    """The labels that each answer speaks of; None where it speaks of nothing but itself."""
+    if not labeling.speaks_of_more:
         return None
     return column([() if text is None else mentions(labeling, text) for text in columns.labels])
 
@@ -154,12 +157,14 @@ def _leave_out(columns: _Columns, labeling: Labeling) -> None:
     columns.take_back(gone, [problem for problem in problems if problem is not None])
 
 
-def _twins(columns: _Columns, policy: Policy, kept: Memory, asked: Asked) -> TwinsFound:
+def _twins(columns: _Columns, policy: Policy, remembering: Remembering, asked: Asked) -> TwinsFound:
     """The human-labelled examples of the version that are like each task, and that signal."""
-    memory = kept.twins
+    memory = remembering.memory.twins
     if memory is None:
         return None, None
-    read = read_inputs(asked.labeling.controls[0], asked.data, asked.download)
+    fields = remembering.fields
+    controls = as_tables(asked.labeling.controls) if fields else asked.labeling.controls
+    read = read_inputs(controls[0], asked.data, asked.download, fields)
     good = np.array([value is not None for value in read.values], dtype=np.bool_)
     values: list[ModelInput] = [value for value in read.values if value is not None]
     ids = np.asarray(asked.task_ids, np.int64)[good].tolist()
@@ -251,6 +256,7 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
         },
         predictors=np.concatenate([part.predictors for part in parts]),
         mentions=_joined_column([(part.mentions, len(part)) for part in parts]),
+        listed=parts[0].listed,
         part_scores=_joined_column([(part.part_scores, len(part)) for part in parts]),
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
 from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
-from backend.predictors.language import known_languages
+from backend.mismatches import mismatches
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import (
@@ -23,18 +22,9 @@ from connectors.annotation_tool import AnnotationToolError, Project
 from connectors.label_studio import provisioning
 from connectors.label_studio.accounts import ensure_robot
 from connectors.label_studio.connection import Connection
-from connectors.label_studio.controls import OF_PARTS
-from connectors.label_studio.labeling import ControlKind, InputKind, Labeling, parse_labeling
-from policies.answer_texts import path_text
-from policies.automation import Boilerplate, Format, Language
-from policies.conditions import INTERVAL_WIDTH, REGION_SIGNALS, PredictedLabel
+from connectors.label_studio.labeling import parse_labeling
 from policies.loading import load_policy, policy_hash
-from policies.problems import nearest
-from policies.promises import AutoAccept
-from policies.routes import leaves
 from policies.schema import Policy
-
-_NUMERIC = (ControlKind.NUMBER, ControlKind.RATING)
 
 
 class ConnectError(Exception):
@@ -122,110 +112,6 @@ def disconnect_project(runtime: Runtime, title_or_id: str) -> int:
     return project_id
 
 
-def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
-    """What in the policy does not fit the project, in words."""
-    problems = []
-    if str(policy.project) not in (seen.title, str(seen.id)):
-        problems.append(
-            f"project = {policy.project!r} is not the project asked for, {seen.title!r} "
-            f"(number {seen.id})"
-        )
-    problems += untellable(policy, [control.kind for control in labeling.controls])
-    problems += _unlisted(policy, labeling)
-    problems += _fieldless(policy, labeling)
-    problems += _unknown_languages(policy)
-    nameable = nameable_labels(labeling)
-    for place, labels in _labels_named(policy):
-        unknown = [label for label in labels if label not in nameable]
-        if unknown:
-            names = " and ".join(repr(control.name) for control in labeling.controls)
-            do = "does" if len(labeling.controls) == 1 else "do"
-            problems.append(
-                f"{place} names {', '.join(map(repr, unknown))}, which {names} {do} "
-                f"not offer: {', '.join(map(repr, labeling.labels)) or 'no labels at all'}"
-            )
-    return problems
-
-
-def untellable(policy: Policy, kinds: Collection[ControlKind]) -> list[str]:
-    """The routes that look at what answers of these kinds do not come with."""
-    problems = []
-    for place, condition in leaves(policy.routes):
-        if condition.kind in REGION_SIGNALS and not any(kind in OF_PARTS for kind in kinds):
-            problems.append(
-                f"{place} looks at {condition.kind}, but a {_said(kinds)} is one answer for the "
-                "whole task and has no regions: take the route out, or route by score or margin"
-            )
-        if condition.kind == INTERVAL_WIDTH and not any(kind in _NUMERIC for kind in kinds):
-            problems.append(
-                f"{place} looks at {condition.kind}, but a {_said(kinds)} is no number: take the "
-                "route out, or route by score"
-            )
-    return problems
-
-
-def _said(kinds: Collection[ControlKind]) -> str:
-    return " or ".join(dict.fromkeys(kind.value for kind in kinds))
-
-
-def _unlisted(policy: Policy, labeling: Labeling) -> list[str]:
-    """What speaks of one label as of a whole answer, where answers are more than one label."""
-    if labeling.is_list:
-        return []
-    because = (
-        "but an answer to this project is not one label of a list: a promise can only be proved "
-        "for all answers together"
-    )
-    problems = []
-    rule = policy.auto_accept
-    if isinstance(rule, AutoAccept) and rule.each_label:
-        problems.append(f"auto_accept.each_label proves each label on its own, {because}")
-    if isinstance(rule, AutoAccept) and rule.labels:
-        problems.append(f"auto_accept.labels gives labels a promise of their own, {because}")
-    problems += [
-        f"automation[{place}] ({rule.name}) answers with one label, but an answer to this project "
-        "is not one label of a list: take the rule out"
-        for place, rule in enumerate(policy.automation)
-        if isinstance(rule, (Language, Format, Boilerplate))
-    ]
-    return problems
-
-
-def nameable_labels(labeling: Labeling) -> frozenset[str]:
-    """The labels that a policy may name: those that are offered, and the nodes above a path."""
-    above = {
-        path_text(path[:end])
-        for control in labeling.controls
-        for path in control.paths
-        for end in range(1, len(path))
-    }
-    return frozenset(labeling.labels) | above
-
-
-def _fieldless(policy: Policy, labeling: Labeling) -> list[str]:
-    """The rules of automation that would read an image as text."""
-    if labeling.input_kind is not InputKind.IMAGE:
-        return []
-    return [
-        f"automation[{place}] ({rule.name}) reads a text, but the project shows images: give it "
-        "the 'field' of the task's data that holds the text"
-        for place, rule in enumerate(policy.automation)
-        if isinstance(rule, (Language, Format, Boilerplate)) and rule.field is None
-    ]
-
-
-def _unknown_languages(policy: Policy) -> list[str]:
-    """The languages that no text would ever be told to be in."""
-    return [
-        f"automation[{place}].labels names the language {code!r}, which cannot be told "
-        f"({nearest(code, known_languages()) or 'take another code'})"
-        for place, rule in enumerate(policy.automation)
-        if isinstance(rule, Language)
-        for code in rule.labels
-        if code not in known_languages()
-    ]
-
-
 def wiring_of(settings: Settings) -> provisioning.Wiring:
     """How Label Studio reaches this server."""
     username, password = settings.credentials or (None, None)
@@ -235,23 +121,6 @@ def wiring_of(settings: Settings) -> provisioning.Wiring:
         username=username,
         password=password,
     )
-
-
-def _labels_named(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
-    named = [
-        (f"{place}.in", condition.labels)
-        for place, condition in leaves(policy.routes)
-        if isinstance(condition, PredictedLabel)
-    ]
-    for place, rule in enumerate(policy.automation):
-        match rule:
-            case Language() | Format():
-                named.append((f"automation[{place}].labels", tuple(rule.labels.values())))
-            case Boilerplate():
-                named.append((f"automation[{place}].label", (rule.label,)))
-    if isinstance(policy.auto_accept, AutoAccept):
-        named.append(("auto_accept.never", policy.auto_accept.never))
-    return named
 
 
 def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> ConnectedProject:

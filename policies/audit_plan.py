@@ -171,7 +171,7 @@ def _shares(
 
 def _strata(accepts: Candidates) -> ObjectArray:
     """What audits are counted by: the label, or nothing where answers are not of a short list."""
-    if accepts.mentions is None:
+    if accepts.listed:
         return accepts.labels
     return np.full(len(accepts), None, object)
 

@@ -148,9 +148,10 @@ class Candidates:
     names, NaN where it is unknown. ``predictors`` says who gave each answer: ``MODEL``, which is
     the default, or the name of a rule of automation.
 
-    ``mentions`` is for answers that are not simply one label of a list: a tuple a task with the
+    ``mentions`` is for answers that speak of other labels than themselves: a tuple a task with the
     labels that its answer speaks of, () without an answer. Rules about labels are held against
-    them, and audits are drawn over all such answers together. None: every label is an answer.
+    them. None: every answer is its one label. ``listed`` says that answers are labels of a list, so
+    that audits are drawn for each of them; those of other answers are drawn over all together.
     ``part_scores`` has a tuple of scores a task where the answer has parts, None elsewhere.
     """
 
@@ -162,6 +163,7 @@ class Candidates:
     signals: dict[str, FloatArray] = field(default_factory=dict)
     predictors: ObjectArray = field(default_factory=lambda: np.empty(0, object))
     mentions: ObjectArray | None = None
+    listed: bool = True
     part_scores: ObjectArray | None = None
 
     def __post_init__(self) -> None:
@@ -184,6 +186,7 @@ def part_of(candidates: Candidates, places: slice | BoolArray) -> Candidates:
         signals={name: values[places] for name, values in candidates.signals.items()},
         predictors=candidates.predictors[places],
         mentions=None if candidates.mentions is None else candidates.mentions[places],
+        listed=candidates.listed,
         part_scores=None if candidates.part_scores is None else candidates.part_scores[places],
     )
 

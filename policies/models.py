@@ -78,8 +78,8 @@ class Python(Section):
 class TokenPrices(Section):
     """What a million tokens cost, in the currency of the tiers."""
 
-    input: _Price = 0.0
-    output: _Price = 0.0
+    input: _Price = Field(default=0.0, description="What is sent: instruction and task.")
+    output: _Price = Field(default=0.0, description="What is answered.")
 
 
 class Llm(Section):
@@ -106,7 +106,9 @@ class Llm(Section):
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, description="Questions that are asked at the same time."
     )
-    price_per_million_tokens: TokenPrices = TokenPrices()
+    price_per_million_tokens: TokenPrices = Field(
+        default=TokenPrices(), description="Its prices, for what the metrics say it has cost."
+    )
 
 
 class Hosted(Section):

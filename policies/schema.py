@@ -194,7 +194,10 @@ class Policy(Section):
         default=(), description="What is told to whom beside the page; the rules add up."
     )
     agreement: Agreement = Agreement()
-    model: Model = EmbeddedModel()
+    model: Model = Field(
+        default=EmbeddedModel(),
+        description="What gives the labels: a model of Labelgate's own, or one from elsewhere.",
+    )
     retrain: Retrain = Retrain()
     automation: Annotated[tuple[AutomationRule, ...], Field(strict=False)] = Field(
         default=(), description="Rules that answer before the model; the first with an answer."

@@ -14,6 +14,7 @@ from operator import and_, or_
 import numpy as np
 
 from policies import patterns
+from policies.answer_texts import PATH_SEPARATOR
 from policies.conditions import (
     AllOf,
     AnyOf,
@@ -100,14 +101,35 @@ def mentioning(candidates: Candidates, wanted: Iterable[str]) -> BoolArray:
 
 
 def mentioning_only(candidates: Candidates, known: Iterable[str]) -> BoolArray:
-    """Which answers speak of none but these labels; those that are unknown too."""
+    """Which answers speak of none but these labels; those that are unknown too.
+
+    A node of a taxonomy stands for every path below it, and is itself no answer beside such a path.
+    """
     if candidates.mentions is None:
         column = Column(candidates.labels)
         found: BoolArray = ~column.given | column.among(known)
         return found
     allowed = frozenset(known)
-    among = (allowed.issuperset(labels) for labels in candidates.mentions.tolist())
+    among = (_only(labels, allowed) for labels in candidates.mentions.tolist())
     return np.fromiter(among, bool, len(candidates))
+
+
+def _only(mentioned: tuple[str, ...], allowed: frozenset[str]) -> bool:
+    """Whether each label that nothing mentioned lies below is allowed, or lies below one that is.
+
+    >>> _only(("Food / Fruit", "Food"), frozenset({"Food"}))
+    True
+    >>> _only(("Food / Fruit", "Food", "Toys"), frozenset({"Food"}))
+    False
+    """
+    if allowed.issuperset(mentioned):
+        return True
+    below = {
+        label: [each for each in mentioned if each.startswith(label + PATH_SEPARATOR)]
+        for label in mentioned
+    }
+    held = {each for label in allowed & below.keys() for each in (label, *below[label])}
+    return all(label in held or below[label] for label in mentioned)
 
 
 def _key(value: object) -> Hashable:

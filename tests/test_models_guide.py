@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from backend.connecting import mismatches
 from backend.embeddings.encoders import INSTALLED
 from backend.fitting import Wanted, fit_tasks
+from backend.mismatches import mismatches
 from backend.predictors.protocol import Asked
 from backend.predictors.trainable import unlearned
 from backend.sameness import likeness_of

@@ -8,8 +8,8 @@ import orjson
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.connecting import nameable_labels
 from backend.extra_audits import ExtraAudits, draw_extra
+from backend.mismatches import nameable_labels
 from connectors.label_studio.labeling import parse_labeling
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from audit_jobs.simulation.reviewers import Reviewers, reviewers
-from backend.connecting import untellable
 from backend.data_files import DataFileError, Row, read_rows, refuse
 from backend.embeddings.bert import Vectors
 from backend.embeddings.encoders import Encoder, Space
 from backend.embeddings.vectors import Encode
+from backend.mismatches import untellable
 from connectors.label_studio.labeling import ControlKind, InputKind, Labeling, single_choice
 from policies.domain import FloatArray
 from policies.schema import Policy

@@ -11,7 +11,7 @@ from backend.bootstrap import build_runtime, read_settings
 from backend.breakers.recall import Cause, Recalled, recall
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
-from backend.connecting import nameable_labels
+from backend.mismatches import nameable_labels
 from backend.runtime import Runtime
 from backend.store.models import all_versions
 from backend.store.projects import ConnectedProject

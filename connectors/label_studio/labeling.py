@@ -73,6 +73,11 @@ class Labeling:
         """Whether an answer is one of ``labels``, and nothing else."""
         return len(self.controls) == 1 and self.controls[0].kind in ONE_OF_A_LIST
 
+    @property
+    def speaks_of_more(self) -> bool:
+        """Whether an answer may speak of other labels than itself: several, or nodes of a tree."""
+        return not self.is_list or self.controls[0].tag == "taxonomy"
+
 
 def single_choice(
     name: str, shown: str, input_kind: InputKind, data_key: str, labels: tuple[str, ...]

@@ -12,7 +12,7 @@ import pytest
 from skops.io import dumps, loads
 
 from backend.candidates import candidates_of
-from backend.connecting import mismatches
+from backend.mismatches import mismatches
 from backend.predictors import artifacts
 from backend.predictors.automation import rule_answers
 from backend.predictors.embedded import EmbeddedPredictor

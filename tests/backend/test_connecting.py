@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backend.connecting import ConnectError, connect_project, mismatches
+from backend.connecting import ConnectError, connect_project
+from backend.mismatches import mismatches
 from backend.store.projects import active_project
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio.labeling import parse_labeling
@@ -123,6 +124,32 @@ def test_a_node_above_a_path_may_be_named(worked: WorkedProject) -> None:
     assert found(worked, TREE, auto_accept=never) == []
     (other,) = found(worked, TREE, auto_accept=never | {"never": ["Fruit"]})
     assert "'Fruit', which 'tree' does not offer: 'Food / Fruit', 'Tools'" in other
+
+
+ROW = '<Table name="row" value="$row"/><Choices name="c" toName="row"><Choice value="A"/>'
+NEW = [{"kind": "novelty", "above": 0.9, "tier": "senior"}]
+COPY = [{"kind": "near_duplicate", "above": 0.9, "tier": "senior"}]
+
+
+def test_nothing_is_asked_of_examples_that_no_version_keeps(worked: WorkedProject) -> None:
+    """Every answer would be held back, for ever."""
+    project = worked.server.projects[worked.project_id]
+    table = parse_labeling(f'<View>{ROW}<Choice value="B"/></Choices></View>')
+    (rows,) = mismatches(project, worked_policy(routes=NEW), table)
+    assert rows == (
+        "routes[0] looks at novelty, but distances are told between texts or between images, not "
+        "between rows of fields: take the route out, or route by score or margin"
+    )
+    assert mismatches(project, worked_policy(routes=COPY), table) == []
+    assert found(worked, TREE, routes=NEW) == []
+    (fields,) = found(worked, TREE, routes=NEW, model={"fields": ["price"]})
+    assert fields == rows
+    elsewhere = {"kind": "upstream", "url": "http://127.0.0.1:9"}
+    told = found(worked, TREE, routes=NEW + COPY, model=elsewhere)
+    assert [each.split(" has")[0] for each in told] == [
+        "routes[0] (novelty)",
+        "routes[1] (near_duplicate)",
+    ]
 
 
 def test_routes_look_at_what_the_answers_come_with(worked: WorkedProject) -> None:

@@ -37,7 +37,7 @@ def breaker_project(folder: Path, **changes: object) -> WorkedProject:
 def begun(made: WorkedProject) -> WorkedProject:
     """The same of a project that has nothing yet."""
     made.promote(certified=False)
-    made.add(["fruit", "motor"] * 60)
+    made.add(["fruit", "motor"] * 120)
     made.settle()
     answer(made, made.with_purpose(Purpose.CONTROL))
     made.settle()

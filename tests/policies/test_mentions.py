@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from policies.conditions import PredictedLabel
 from policies.domain import Candidates, ObjectArray, Outcome, part_of
 from policies.engine import decide
 from policies.promises import AutoAccept, promises_of
-from policies.signals import Signals, verdict
+from policies.signals import Signals, mentioning_only, verdict
 from tests.fakes.policy_documents import make_certification, make_policy
 
 LABELS = ("joy", "fear", "anger")
@@ -33,6 +34,7 @@ def answered(*mentions: tuple[str, ...] | None, score: float = 0.99) -> Candidat
         problems=objects([None] * n),
         fields={},
         mentions=objects([each or () for each in mentions]),
+        listed=False,
         part_scores=objects([None if not each else (score,) * len(each) for each in mentions]),
     )
 
@@ -57,6 +59,24 @@ def test_a_label_that_is_never_accepted_holds_back_what_speaks_of_it() -> None:
     assert Outcome.ACCEPT in set(decisions.outcomes)
     assert decisions[1].part_scores == (0.99,)
     assert decisions[0].part_scores == (0.99, 0.99)
+
+
+PATHS = [
+    (("Food / Fruit", "Food"), ("Food",), True),  # a node stands for what is below it
+    (("Food / Fruit", "Food"), ("Food / Fruit",), True),
+    (("Food / Fruit", "Food", "Tools"), ("Food",), False),
+    (("Food / Fruit", "Food", "Food / Bread"), ("Food / Fruit",), False),
+    (("Food",), ("Food / Fruit",), False),
+    (("Foodstuff",), ("Food",), False),
+    ((), ("Food",), True),
+]
+
+
+@pytest.mark.parametrize(("mentioned", "named", "only"), PATHS)
+def test_a_tier_for_a_node_decides_the_paths_below_it(
+    mentioned: tuple[str, ...], named: tuple[str, ...], *, only: bool
+) -> None:
+    assert mentioning_only(answered(mentioned), named).tolist() == [only]
 
 
 @given(st.lists(st.sets(st.sampled_from(LABELS)).map(tuple), min_size=1), st.data())

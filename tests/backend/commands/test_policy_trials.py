@@ -129,9 +129,9 @@ def test_every_key_of_every_section_says_what_it_is_for() -> None:
         for key, value in section["properties"].items()
         if key != "kind" and not {"description", "$ref"} & set(value)
     ]
-    named = [name for name, section in schema["$defs"].items() if "description" not in section]
+    unnamed = {name for name, section in schema["$defs"].items() if "description" not in section}
     assert silent == []
-    assert named == []
+    assert unnamed == {"JsonValue"}  # of pydantic: whatever JSON can say
 
 
 NESTED = {"all": [{"kind": "score", "below": 0.9}, {"not": {"kind": "source", "in": ["a"]}}]}
