@@ -25,12 +25,18 @@ Task = tuple[dict[str, Any], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of project: its labelling config, its policy's own words, and its tasks by place."""
+    """A kind of project: its labelling config, its policy's own words, and its tasks by place.
+
+    ``accepts`` says whether its policy lets sure answers be accepted, ``by_meaning`` that only
+    sentence vectors can tell its texts apart, ``after`` how many new labels start another training.
+    """
 
     name: str
     config: str
     model: str
     task: Callable[[int], Task]
+    accepts: bool = False
+    by_meaning: bool = False
     after: int = 1_000
 
     @property
@@ -40,9 +46,10 @@ class Kind:
 
     @property
     def rules(self) -> str:
-        """The policy below the tiers: people confirm everything; trained again after so many."""
+        """The policy below the tiers."""
+        accept = "{max_error_rate: 0.2, confidence: 0.8}" if self.accepts else "never"
         return f"""\
-auto_accept: never
+auto_accept: {accept}
 control: {{share: 0.05}}
 holdout: {{share: 0.2}}
 retrain: {{after_annotations: {self.after}, minimum_labels: 20}}
@@ -54,22 +61,31 @@ def kinds(upstream: str) -> tuple[Kind, ...]:
     return (
         Kind(name="text", config=CONFIG, model='embeddings: "off"', task=_text, after=8),
         Kind(
+            name="meaning",
+            config=_config("Text", "Choices", "sort", tuple(_SORTS)),
+            model="kind: embedded",
+            task=_word,
+            by_meaning=True,
+        ),
+        Kind(
             name="image",
             config=_config("Image", "Choices", "hour", _HOURS),
-            model='embeddings: "off"',
+            model="kind: embedded",
             task=_image,
         ),
         Kind(
             name="spans",
             config=_config("Text", "Labels", "entity", ("PER", "LOC")),
-            model='embeddings: "off"',
+            model="kind: embedded",
             task=_spans,
+            accepts=True,
         ),
         Kind(
             name="multi-label",
             config=_config("Text", 'Choices choice="multiple"', "aspect", tuple(_ASPECTS)),
-            model='embeddings: "off"',
+            model="kind: embedded",
             task=_aspects,
+            accepts=True,
         ),
         Kind(
             name="tabular",
@@ -139,6 +155,22 @@ def _config(shown: str, control: str, name: str, labels: Sequence[str]) -> str:
 def _text(place: int) -> Task:
     text, topic = text_of(place)
     return {"text": text}, topic
+
+
+_SORTS = {
+    "animal": "hamster badger falcon salmon donkey otter raven tiger beetle walrus gecko heron "
+    "ferret lobster camel squid moose parrot toad swan lynx magpie",
+    "dish": "lasagne risotto omelette goulash paella burrito dumplings porridge pancakes ramen "
+    "casserole meatballs ravioli stew quiche curry pudding kebab pizza tortilla couscous gnocchi",
+    "city": "Paris London Tokyo Berlin Madrid Vienna Chicago Toronto Sydney Mumbai Moscow Cairo "
+    "Lisbon Dublin Prague Athens Boston Seattle Warsaw Helsinki Stockholm Budapest",
+}
+
+
+def _word(place: int) -> Task:
+    """One word that no other of the first 66 has: nothing but its meaning tells the sort."""
+    sort = tuple(_SORTS)[place % 3]
+    return {"text": _SORTS[sort].split()[place // 3 % 22]}, sort
 
 
 _HOURS = ("dawn", "noon", "dusk")

@@ -30,13 +30,9 @@ def write_rules(
     *,
     capacity: int = 200,
     general: Sequence[str] = ("ann", "bob"),
-    model: str = 'embeddings: "off"',
+    model: str = "kind: embedded",
 ) -> Path:
-    """A policy file with the stage's project, model and tiers, and these rules below them.
-
-    Without embeddings, unless told: they make a training longer, and the first answer to a text
-    wait for a round of jobs.
-    """
+    """A policy file with the stage's project, tiers and model, and these rules below them."""
     emails = emails_of(stage)
     file.write_text(
         f"""\

@@ -23,6 +23,8 @@ from backend.settings import Settings
 from backend.store.decisions import current_decisions
 from backend.store.projects import ConnectedProject, active_project
 from backend.store.tables import TrainingRequestRow
+from connectors.label_studio.answers import answer_of
+from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Decision, Outcome, Purpose
 from tests.running_label_studio import RunningLabelStudio
 
@@ -149,9 +151,9 @@ class Stage:
                 if each.decision.outcome is Outcome.ACCEPT
                 and each.decision.purpose is Purpose.ROUTED
             }
-        robot = self.project.robot_id
+        robot, labeling = self.project.robot_id, parse_labeling(self.project.label_config)
         seen = {
-            task["id"]: each["result"][0]["value"]["choices"][0]
+            task["id"]: answer_of(labeling, each["result"]) or ""
             for task in self.tasks()
             for each in task["annotations"]
             if each["completed_by"] == robot

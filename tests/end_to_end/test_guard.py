@@ -177,7 +177,10 @@ def audit_report(stage: Stage) -> dict[str, Any]:
 
 
 def a_night_raises_the_threshold(stage: Stage) -> None:
-    """By a step, on bounds; what lies below it goes back to people."""
+    """By a step, on bounds; what lies below it goes back to people.
+
+    Where all of that is audited, which is drawn, nothing of the robot's is among it.
+    """
     before = until(stage.robots_answers, "the robot's answers stand")
     run = stage.command("jobs", "run", "thresholds", "--project", str(stage.project_id))
     (moved,) = orjson.loads(run)["moved"]
@@ -194,11 +197,10 @@ def a_night_raises_the_threshold(stage: Stage) -> None:
 
     until(decided_anew, "what is accepted is accepted by the raised threshold")
     after = until(stage.robots_answers, "what is below it is withdrawn")
-    back = before.keys() - after.keys()
-    assert back
     decisions = stage.decisions()
-    assert {decisions[each].outcome for each in back} == {Outcome.REVIEW}
-    assert all((decisions[each].score or 0.0) < moved["to"] for each in back)
+    below = {each for each in before if (decisions[each].score or 0.0) < moved["to"]}
+    assert before.keys() - after.keys() == below
+    assert {decisions[each].outcome for each in below} <= {Outcome.REVIEW}
 
 
 def wrong_labels_are_accepted(stage: Stage) -> dict[int, str]:
