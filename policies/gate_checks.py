@@ -154,8 +154,8 @@ def calibration(versions: tuple[Measured, Measured]) -> Check | None:
     By the Brier score (mean squared gap between score and right or wrong), because it is a proper
     score and bounded: one sure answer that is wrong cannot decide alone, as it can by log loss. It
     blocks where the scores are worse beyond noise, and not by a trifle: of two versions that are
-    right all along, the less sure one would be. The calibration error is shown beside it. None where
-    scores were not measured.
+    right all along, the less sure one would be. The calibration error is shown beside it. None
+    where scores were not measured.
     """
     new, old = versions
     if new.scores is None or old.scores is None:
