@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -240,13 +241,17 @@ def _whole(value: dict[str, Any], parts: int) -> Part:
 
 
 def _written_regions(control: Control, text: str) -> Iterator[Part]:
+    drawn: Counter[str] = Counter()
     for number, region in enumerate(regions_of(text)):
         value = dict(region["value"])
-        place = {key: each for key, each in value.items() if key not in (control.tag, "labels")}
+        where = {key: each for key, each in value.items() if key not in (control.tag, "labels")}
+        place = region_text(where)
+        again = "\0again" * drawn[place]  # regions of one shape, each with a label, stay apart
+        drawn[place] += 1
         yield Part(
             value=value,
             frame={name: region[name] for name in FRAME if name in region},
-            place=region_text(place),
+            place=place + again,
             parts=range(number, number + 1),
         )
 
