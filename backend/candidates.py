@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backend.predictors.automation import TwinsFound, rule_answers
 from backend.predictors.embedded import as_tables
 from backend.predictors.inputs import read_inputs
-from backend.predictors.memory import DISTANCES, TWINS, Memory, Remembering
+from backend.predictors.memory.kept import DISTANCES, TWINS, Memory, Remembering
+from backend.predictors.memory.twins import Nearest
 from backend.predictors.protocol import Asked, ModelInput, Predictor
-from backend.predictors.twins import Nearest
+from backend.predictors.rules.automation import TwinsFound, rule_answers
 from backend.sameness import likeness_of
 from backend.store.models import EXAMPLES_BY_LABEL, ModelVersion
 from connectors.label_studio.answers import mentions, offers

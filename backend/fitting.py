@@ -10,9 +10,9 @@ import numpy as np
 from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl, as_tables
 from backend.predictors.inputs import Download, read_inputs
-from backend.predictors.memory import Memory, TrainingExamples, remember, wanted_of
+from backend.predictors.memory.kept import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, ModelInput, Progress, no_progress
-from backend.predictors.text_members import Encoder
+from backend.predictors.texts.members import Encoder
 from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.sentence_vectors import encoding_of

@@ -22,10 +22,10 @@ from backend.predictors.foreign.hosted import HostedSource
 from backend.predictors.foreign.llm import LlmSource
 from backend.predictors.foreign.predictor import ForeignPredictor, Second
 from backend.predictors.foreign.python import PythonSource
+from backend.predictors.foreign.recalibration import Calibration
 from backend.predictors.foreign.source import ModelUnavailableError, Source, unanswered
 from backend.predictors.foreign.upstream import UpstreamSource
 from backend.predictors.protocol import Asked, Predicted
-from backend.predictors.recalibration import Calibration
 from backend.runtime import Runtime
 from backend.sameness import likeness_of
 from backend.settings import Settings

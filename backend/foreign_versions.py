@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 
 from backend.foreign import FOREIGN, fingerprint, is_foreign, source_of
 from backend.predictors.foreign.predictor import checked
-from backend.predictors.foreign.source import ModelUnavailableError, Source
-from backend.predictors.protocol import Asked
-from backend.predictors.recalibration import (
+from backend.predictors.foreign.recalibration import (
     LEAST_ANSWERS,
     UNCALIBRATED,
     Calibration,
     fit_calibration,
 )
+from backend.predictors.foreign.source import ModelUnavailableError, Source
+from backend.predictors.protocol import Asked
 from backend.promotion import put_in_service
 from backend.runtime import Runtime
 from backend.sameness import likeness_in

@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 import backend
-from backend.predictors.memory import KEEPS, wanted_of
+from backend.predictors.memory.kept import KEEPS, wanted_of
 from backend.slices import LabelledSlices
 from backend.store.lineages import Example, Lineage, annotations_of, data_hash
 from backend.store.models import EXAMPLES_BY_LABEL

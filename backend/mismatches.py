@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from backend.predictors.language import known_languages
+from backend.predictors.rules.language import known_languages
 from connectors.annotation_tool import Project
 from connectors.label_studio.controls import OF_PARTS
 from connectors.label_studio.labeling import ControlKind, InputKind, Labeling

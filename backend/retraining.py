@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.fitting import asked_of
 from backend.foreign import untrained_here
-from backend.predictors.memory import KEEPS, needed_of
+from backend.predictors.memory.kept import KEEPS, needed_of
 from backend.predictors.trainable import unlearned
 from backend.runtime import Runtime
 from backend.slices import labelled_slices

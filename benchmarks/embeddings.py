@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # h
 
 from backend.embeddings.encoders import Encoder, find_encoder
 from backend.predictors.protocol import Examples
-from backend.predictors.text_classifier import fit_text
+from backend.predictors.texts.classifier import fit_text
 from policies.domain import FloatArray, IntArray, ObjectArray
 from policies.thresholds import certify, grid_from_scores
 

@@ -21,8 +21,8 @@ from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 
 from backend.predictors.encoders import fit_encoder
-from backend.predictors.multilabel import fit_sets
 from backend.predictors.protocol import Examples
+from backend.predictors.sets.model import fit_sets
 from policies.answer_texts import labels_of_set, set_text
 from policies.domain import BoolArray, FloatArray
 

@@ -22,9 +22,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from backend.predictors.protocol import Examples
-from backend.predictors.spans import fit_spans
-from backend.predictors.tags import tags_of, token_spans
-from backend.predictors.tokens import borders_of
+from backend.predictors.spans.model import fit_spans
+from backend.predictors.spans.tags import tags_of, token_spans
+from backend.predictors.spans.tokens import borders_of
 from policies.answer_texts import SpanText, spans_of, spans_text
 from policies.domain import BoolArray, FloatArray, IntArray
 from policies.thresholds import certify, grid_from_scores

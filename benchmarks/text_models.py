@@ -29,18 +29,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from backend.predictors.linear import LinearTerms
-from backend.predictors.novelty import neighbourhood
+from backend.predictors.memory.novelty import neighbourhood
 from backend.predictors.protocol import Examples
-from backend.predictors.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
-from backend.predictors.text_classifier import (
+from backend.predictors.texts.classifier import (
     TextModel,
     fit_text,
     text_as_plain,
     text_from_plain,
 )
-from backend.predictors.text_members import Member
-from backend.predictors.text_training import TextPlan
+from backend.predictors.texts.linear import LinearTerms
+from backend.predictors.texts.members import Member
+from backend.predictors.texts.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
+from backend.predictors.texts.training import TextPlan
 from policies.domain import BoolArray, FloatArray, IntArray, ObjectArray
 from policies.thresholds import certify, grid_from_scores
 

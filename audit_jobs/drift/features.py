@@ -17,7 +17,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from audit_jobs.measures.drift import Categories, Numbers
-from backend.predictors.language import language_of
+from backend.predictors.rules.language import language_of
 from policies.domain import FloatArray, ObjectArray
 
 # Components of a text or an image, and the groups of alike ones that are counted at most.

@@ -16,7 +16,7 @@ from audit_jobs.measures.drift import FEWEST, Categories, Numbers
 from audit_jobs.measures.label_shift import LabelShare, label_shares, true_shares
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.inputs import read_inputs
-from backend.predictors.novelty import text_of
+from backend.predictors.memory.novelty import text_of
 from backend.predictors.protocol import Asked, ModelInput, Predicted, Predictor, Row
 from backend.runtime import Runtime
 from backend.store.decisions import model_answers

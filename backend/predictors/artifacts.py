@@ -23,7 +23,7 @@ from backend.embeddings.encoders import Space
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
 from backend.predictors.forms import control_as_plain, control_from_plain
-from backend.predictors.memory import as_plain, from_plain
+from backend.predictors.memory.kept import as_plain, from_plain
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.

@@ -11,10 +11,10 @@ import numpy as np
 
 from backend.embeddings.encoders import Space
 from backend.predictors.foreign.predictor import Second, with_second
-from backend.predictors.image_classifier import ImageModel
+from backend.predictors.images.classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
 from backend.predictors.learning_curve import LearningCurve
-from backend.predictors.memory import Memory
+from backend.predictors.memory.kept import Memory
 from backend.predictors.protocol import (
     Asked,
     ControlAnswers,
@@ -23,8 +23,8 @@ from backend.predictors.protocol import (
     Predicted,
     Predictor,
 )
-from backend.predictors.text_classifier import TextModel
-from backend.predictors.text_members import Encoder
+from backend.predictors.texts.classifier import TextModel
+from backend.predictors.texts.members import Encoder
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 from policies.answer_texts import controls_text
 from policies.conditions import (

@@ -17,15 +17,15 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import normalize
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.image_classifier import kernel_width
+from backend.predictors.images.classifier import kernel_width
 from backend.predictors.protocol import ModelInput
-from backend.predictors.table_columns import (
+from backend.predictors.tables.columns import (
     TableColumns,
     columns_as_plain,
     columns_from_plain,
     fit_columns,
 )
-from backend.predictors.terms import WORD
+from backend.predictors.texts.terms import WORD
 from policies.domain import FloatArray, IntArray
 
 # Rows are inputs: sparse for texts, dense for everything else.

@@ -8,19 +8,19 @@ from types import MappingProxyType
 from typing import Any
 
 from backend.predictors.embedded import TrainedControl
-from backend.predictors.image_classifier import ImageModel, image_as_plain, image_from_plain
-from backend.predictors.multilabel import SetModel, sets_as_plain, sets_from_plain
-from backend.predictors.pairwise import PairModel, pairs_as_plain, pairs_from_plain
+from backend.predictors.images.classifier import ImageModel, image_as_plain, image_from_plain
+from backend.predictors.numbers.model import NumberModel, numbers_as_plain, numbers_from_plain
+from backend.predictors.pairs import PairModel, pairs_as_plain, pairs_from_plain
+from backend.predictors.paths.model import PathModel, paths_as_plain, paths_from_plain
 from backend.predictors.protocol import ControlModel
-from backend.predictors.regression import NumberModel, numbers_as_plain, numbers_from_plain
-from backend.predictors.spans import SpansModel, spans_as_plain, spans_from_plain
-from backend.predictors.table_choice import (
+from backend.predictors.sets.model import SetModel, sets_as_plain, sets_from_plain
+from backend.predictors.spans.model import SpansModel, spans_as_plain, spans_from_plain
+from backend.predictors.tables.choice import (
     TableChoice,
     table_choice_as_plain,
     table_choice_from_plain,
 )
-from backend.predictors.taxonomy import PathModel, paths_as_plain, paths_from_plain
-from backend.predictors.text_classifier import TextModel, text_as_plain, text_from_plain
+from backend.predictors.texts.classifier import TextModel, text_as_plain, text_from_plain
 from connectors.label_studio.labeling import ControlKind, InputKind
 
 

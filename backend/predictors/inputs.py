@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from backend.predictors.images import ImageError, read_image
+from backend.predictors.images.decoding import ImageError, read_image
 from backend.predictors.protocol import ModelInput
-from backend.predictors.table_rows import RowError, row_of, row_of_table
+from backend.predictors.tables.rows import RowError, row_of, row_of_table
 from connectors.annotation_tool import AnnotationToolRefusedError
 from connectors.label_studio.labeling import Control, InputKind
 
@@ -53,9 +53,9 @@ def read_inputs(
     """Read what a control's object shows, task by task; with ``fields`` those of the data instead.
 
     A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
-    as an array of pixels (``backend.predictors.images``), a table as the columns of its row, a
-    pair as its two texts. Nothing is ever fetched but files that were uploaded to Label Studio,
-    through ``download``: other addresses are a problem.
+    as an array of pixels (``backend.predictors.images.decoding``), a table as the columns of its
+    row, a pair as its two texts. Nothing is ever fetched but files that were uploaded to Label
+    Studio, through ``download``: other addresses are a problem.
 
     Problems are safe to print and to send as JSON.
 

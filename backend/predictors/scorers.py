@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from backend.predictors.encoders import Encoder, Matrix, as_if_unseen, fit_encoder
 from backend.predictors.protocol import Examples
 from backend.predictors.single_choice import use_one_thread
-from backend.predictors.table_columns import TableColumns
-from backend.predictors.trees import (
+from backend.predictors.tables.columns import TableColumns
+from backend.predictors.tables.trees import (
     Trees,
     grow_classes,
     grow_numbers,

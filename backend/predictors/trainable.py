@@ -7,17 +7,17 @@ from typing import assert_never
 
 from backend.predictors.embedded import TrainedControl
 from backend.predictors.errors import TrainingError
-from backend.predictors.image_classifier import fit_image
-from backend.predictors.multilabel import fit_sets
-from backend.predictors.pairwise import fit_pairs
+from backend.predictors.images.classifier import fit_image
+from backend.predictors.numbers.model import fit_numbers, fit_ratings
+from backend.predictors.pairs import fit_pairs
+from backend.predictors.paths.model import fit_paths
 from backend.predictors.protocol import ControlModel, Examples, Progress, no_progress
-from backend.predictors.regression import fit_numbers, fit_ratings
-from backend.predictors.spans import fit_spans
-from backend.predictors.table_choice import fit_table_choice
-from backend.predictors.taxonomy import fit_paths
-from backend.predictors.text_classifier import fit_text
-from backend.predictors.text_members import Encoder
-from backend.predictors.text_training import QUICK
+from backend.predictors.sets.model import fit_sets
+from backend.predictors.spans.model import fit_spans
+from backend.predictors.tables.choice import fit_table_choice
+from backend.predictors.texts.classifier import fit_text
+from backend.predictors.texts.members import Encoder
+from backend.predictors.texts.training import QUICK
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
 
 _TEXTS = frozenset({InputKind.TEXT, InputKind.HYPERTEXT})

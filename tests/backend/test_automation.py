@@ -14,11 +14,11 @@ from skops.io import dumps, loads
 from backend.candidates import candidates_of
 from backend.mismatches import mismatches
 from backend.predictors import artifacts
-from backend.predictors.automation import rule_answers
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
-from backend.predictors.language import known_languages, language_of
 from backend.predictors.protocol import ModelInput, Predictor
+from backend.predictors.rules.automation import rule_answers
+from backend.predictors.rules.language import known_languages, language_of
 from backend.retraining import request_if_due
 from backend.routing import route
 from backend.store.certificates import valid_certification

@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.special import logsumexp
 
-from backend.predictors.chains import Steps, best_tags, expected_steps, packing, posterior
-from backend.predictors.tags import allowed_steps, tag_count
+from backend.predictors.spans.chains import Steps, best_tags, expected_steps, packing, posterior
+from backend.predictors.spans.tags import allowed_steps, tag_count
 from policies.domain import FloatArray
 
 LENGTHS = [3, 1, 4, 2]

@@ -11,8 +11,8 @@ import pytest
 from backend.foreign import FOREIGN, foreign_predictor, forward_training, second_model
 from backend.foreign_versions import register_foreign
 from backend.predictors.errors import TrainingError
+from backend.predictors.foreign.recalibration import LEAST_ANSWERS
 from backend.predictors.protocol import Asked, Predicted
-from backend.predictors.recalibration import LEAST_ANSWERS
 from backend.slices import control_answers, labelled_slices
 from backend.store.model_usage import all_usage
 from backend.store.models import RETIRED, ModelVersion, all_versions, champion

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.predictors.formats import format_of
+from backend.predictors.rules.formats import format_of
 from policies.automation import FORMATS
 
 

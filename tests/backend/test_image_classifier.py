@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import Pipeline
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.image_classifier import (
+from backend.predictors.images.classifier import (
     ImageModel,
     fit_image,
     image_as_plain,

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from PIL import Image
 
-from backend.predictors import images
-from backend.predictors.images import SIDE
+from backend.predictors.images import decoding
+from backend.predictors.images.decoding import SIDE
 from backend.predictors.inputs import MAX_CHARACTERS, Inputs, read_inputs
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
 from connectors.label_studio.labeling import Control, InputKind, single_choice
@@ -251,8 +251,8 @@ def test_a_decompression_bomb_is_not_decoded(side: int) -> None:
 
 
 def test_a_file_of_too_many_bytes_is_not_opened() -> None:
-    with pytest.raises(images.ImageError, match="at most 50,000,000 are read"):
-        images.read_image(b"\0" * (images.MAX_BYTES + 1))
+    with pytest.raises(decoding.ImageError, match="at most 50,000,000 are read"):
+        decoding.read_image(b"\0" * (decoding.MAX_BYTES + 1))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.label_sets import SetRule, fit_rule, set_figures
-from backend.predictors.multilabel import SetModel, fit_sets, sets_as_plain, sets_from_plain
 from backend.predictors.protocol import Examples, ModelInput
+from backend.predictors.sets.label_sets import SetRule, fit_rule, set_figures
+from backend.predictors.sets.model import SetModel, fit_sets, sets_as_plain, sets_from_plain
 from policies.answer_texts import labels_of_set, set_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
 from policies.domain import BoolArray, FloatArray

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from backend.predictors.memory import TrainingExamples, as_plain, from_plain, remember
-from backend.predictors.novelty import MOST_EXAMPLES, NearTerms, neighbourhood
+from backend.predictors.memory.kept import TrainingExamples, as_plain, from_plain, remember
+from backend.predictors.memory.novelty import MOST_EXAMPLES, NearTerms, neighbourhood
 from backend.predictors.protocol import Examples, ModelInput
-from backend.predictors.text_classifier import fit_text
+from backend.predictors.texts.classifier import fit_text
 from policies.domain import FloatArray
 
 TEXTS: list[ModelInput] = ["apples and pears ripen", "engines turn wheels", "pears are apples"] * 4

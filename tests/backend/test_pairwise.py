@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.pairwise import fit_pairs, pairs_as_plain, pairs_from_plain
+from backend.predictors.pairs import fit_pairs, pairs_as_plain, pairs_from_plain
 from backend.predictors.protocol import Examples, ModelInput
 from policies.conditions import MARGIN
 from tests.fakes.model_files import through_file

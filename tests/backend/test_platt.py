@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from backend.predictors.platt import Platt, fit_platt, log_odds_of
+from backend.predictors.spans.platt import Platt, fit_platt, log_odds_of
 
 
 def test_it_is_logistic_regression_where_rows_are_many() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from backend.predictors.recalibration import (
+from backend.predictors.foreign.recalibration import (
     LEAST_ANSWERS,
     UNCALIBRATED,
     Calibration,

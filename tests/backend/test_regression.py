@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.protocol import Examples, ModelInput
-from backend.predictors.regression import (
+from backend.predictors.numbers.model import (
     NumberModel,
     fit_numbers,
     fit_ratings,
     numbers_as_plain,
     numbers_from_plain,
 )
-from backend.predictors.residuals import residuals_of
-from backend.predictors.resolution import steps_of
+from backend.predictors.numbers.residuals import residuals_of
+from backend.predictors.numbers.resolution import steps_of
+from backend.predictors.protocol import Examples, ModelInput
 from policies.conditions import INTERVAL_WIDTH
 from policies.domain import FloatArray
 from tests.fakes.model_files import through_file

@@ -14,12 +14,12 @@ from scipy.special import logsumexp
 from skops.io import dumps, loads
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.marking import marked_texts
 from backend.predictors.protocol import ControlModel, Examples
-from backend.predictors.spans import SpansModel, fit_spans, spans_as_plain, spans_from_plain
-from backend.predictors.tags import spans_of_tags, token_spans
-from backend.predictors.token_features import numbered, seen
-from backend.predictors.tokens import borders_of, windows_of
+from backend.predictors.spans.marking import marked_texts
+from backend.predictors.spans.model import SpansModel, fit_spans, spans_as_plain, spans_from_plain
+from backend.predictors.spans.tags import spans_of_tags, token_spans
+from backend.predictors.spans.token_features import numbered, seen
+from backend.predictors.spans.tokens import borders_of, windows_of
 from policies.answer_texts import SpanText, spans_of, spans_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
 

@@ -13,12 +13,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from backend.predictors.errors import TrainingError
 from backend.predictors.protocol import Examples, ModelInput, Row
-from backend.predictors.table_choice import (
+from backend.predictors.tables.choice import (
     fit_table_choice,
     table_choice_as_plain,
     table_choice_from_plain,
 )
-from backend.predictors.table_columns import (
+from backend.predictors.tables.columns import (
     Holds,
     columns_as_plain,
     columns_from_plain,
@@ -26,7 +26,7 @@ from backend.predictors.table_columns import (
     fit_columns,
     number_of,
 )
-from backend.predictors.table_rows import MAX_CHARACTERS, RowError, row_of, row_of_table
+from backend.predictors.tables.rows import MAX_CHARACTERS, RowError, row_of, row_of_table
 from policies.conditions import ENTROPY, MARGIN
 from tests.fakes.model_files import through_file
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.predictors.errors import TrainingError
+from backend.predictors.paths.model import fit_paths, paths_as_plain, paths_from_plain
+from backend.predictors.paths.tree import tree_of
 from backend.predictors.protocol import Examples, ModelInput
-from backend.predictors.taxonomy import fit_paths, paths_as_plain, paths_from_plain
-from backend.predictors.taxonomy_tree import tree_of
 from policies.answer_texts import path_text
 from policies.conditions import ENTROPY, MARGIN
 from tests.fakes.model_files import through_file

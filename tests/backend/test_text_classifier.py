@@ -14,18 +14,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.linear import LinearTerms, LinearVectors, linear_as_plain
 from backend.predictors.protocol import Examples
-from backend.predictors.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
-from backend.predictors.text_classifier import (
+from backend.predictors.texts.classifier import (
     EncoderMissingError,
     TextModel,
     fit_text,
     text_as_plain,
     text_from_plain,
 )
-from backend.predictors.text_members import Member
-from backend.predictors.text_training import QUICK, TextPlan
+from backend.predictors.texts.linear import LinearTerms, LinearVectors, linear_as_plain
+from backend.predictors.texts.members import Member
+from backend.predictors.texts.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
+from backend.predictors.texts.training import QUICK, TextPlan
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray
 

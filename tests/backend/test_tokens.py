@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backend.predictors.tags import (
+from backend.predictors.spans.tags import (
     allowed_steps,
     begun_anew,
     spans_of_tags,
@@ -14,7 +14,7 @@ from backend.predictors.tags import (
     tags_of,
     token_spans,
 )
-from backend.predictors.tokens import MOST_TOKENS, borders_of, windows_of
+from backend.predictors.spans.tokens import MOST_TOKENS, borders_of, windows_of
 
 # Letters, spaces, marks, combining characters, Chinese, emoji with joiners, lone surrogates, NUL.
 TEXTS = st.text(st.sampled_from("aB1 ,.\n\t\r\x00\u0301\u200d漢👩\ud800é\u0938\u094d\u2028"))

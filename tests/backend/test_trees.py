@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from backend.predictors.trees import (
+from backend.predictors.tables.trees import (
     binned,
     bins_of,
     grow_classes,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.predictors.memory.shingles import RUN, normalised, shingle_index, shingle_sets
+from backend.predictors.memory.twins import difference_hashes, twins_of
 from backend.predictors.protocol import ModelInput
-from backend.predictors.shingles import RUN, normalised, shingle_index, shingle_sets
-from backend.predictors.twins import difference_hashes, twins_of
 
 
 def by_hand(one: str, other: str) -> float:

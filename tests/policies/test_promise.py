@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binom
 
 from backend.predictors.protocol import Examples
-from backend.predictors.text_classifier import fit_text
+from backend.predictors.texts.classifier import fit_text
 from policies.domain import BoolArray, FloatArray, IntArray, ObjectArray
 from policies.thresholds import certify, grid_from_scores
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backend.predictors.foreign.recalibration import UNCALIBRATED, Calibration
 from backend.predictors.foreign.results import unusable
 from backend.predictors.foreign.source import ModelUnavailableError, Source, unanswered
 from backend.predictors.protocol import Asked, Predicted
-from backend.predictors.recalibration import UNCALIBRATED, Calibration
 from policies.conditions import MODEL_DISAGREEMENT
 from policies.decisions import is_none
 from policies.domain import BoolArray, FloatArray, ObjectArray

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.predictors.foreign.predictor import ForeignPredictor
+from backend.predictors.foreign.recalibration import Calibration
 from backend.predictors.foreign.upstream import UpstreamSource
 from backend.predictors.protocol import Predicted
-from backend.predictors.recalibration import Calibration
 from connectors.model_servers.circuit import FAILURES_TO_OPEN
 from connectors.model_servers.server import ModelServer
 from policies.models import Upstream

@@ -18,10 +18,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.linear import Coefficients, Linear, LinearTerms, LinearVectors
 from backend.predictors.single_choice import Taught
 from backend.predictors.temperature import logits
-from backend.predictors.terms import (
+from backend.predictors.texts.linear import Coefficients, Linear, LinearTerms, LinearVectors
+from backend.predictors.texts.terms import (
     CHARACTER_RUNS,
     WORD,
     WORD_RUNS,

@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from backend.predictors.tokens import SENTENCE_ENDS, Window
+from backend.predictors.spans.tokens import SENTENCE_ENDS, Window
 from policies.domain import BoolArray, FloatArray, IntArray
 
 # What stands before the first token of a window and after the last one.

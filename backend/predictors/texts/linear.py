@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from backend.predictors.terms import (
+from backend.predictors.texts.terms import (
     CharacterTerms,
     Terms,
     WordTerms,

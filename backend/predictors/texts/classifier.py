@@ -3,7 +3,7 @@
 Words and characters are learned apart, and their decisions are added with weights that rows
 outside of each fit chose: that ranks better than either. Where an encoder of sentences is at hand
 its vectors are one more member. Scores are computed in plain arrays
-(``backend.predictors.linear``).
+(``backend.predictors.texts.linear``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,6 @@ import numpy as np
 from scipy.special import softmax
 
 from backend.predictors.learning_curve import LearningCurve
-from backend.predictors.linear import (
-    Linear,
-    LinearVectors,
-    linear_as_plain,
-    linear_from_plain,
-)
 from backend.predictors.protocol import (
     ControlAnswers,
     Examples,
@@ -31,8 +25,14 @@ from backend.predictors.protocol import (
 )
 from backend.predictors.single_choice import answers_by, taught_by, use_one_thread
 from backend.predictors.temperature import logits
-from backend.predictors.text_members import Encoder, compiled
-from backend.predictors.text_training import TextPlan, train
+from backend.predictors.texts.linear import (
+    Linear,
+    LinearVectors,
+    linear_as_plain,
+    linear_from_plain,
+)
+from backend.predictors.texts.members import Encoder, compiled
+from backend.predictors.texts.training import TextPlan, train
 from policies.domain import FloatArray
 
 # Texts, and characters of them, that are scored at once: more would only take memory.

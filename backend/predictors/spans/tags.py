@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backend.predictors.tokens import Borders
+from backend.predictors.spans.tokens import Borders
 from policies.answer_texts import SpanText
 from policies.domain import BoolArray, IntArray
 

@@ -14,14 +14,14 @@ from backend.predictors.folds import folds
 from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.rightness import fit_rightness, rightness
 from backend.predictors.single_choice import use_one_thread
-from backend.predictors.table_columns import (
+from backend.predictors.tables.columns import (
     TableColumns,
     columns_as_plain,
     columns_from_plain,
     fit_columns,
 )
+from backend.predictors.tables.trees import Trees, grow_classes, trees_as_plain, trees_from_plain
 from backend.predictors.temperature import fit_inverse_temperature, logits, scaled_probabilities
-from backend.predictors.trees import Trees, grow_classes, trees_as_plain, trees_from_plain
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray, IntArray
 from policies.uncertainty import entropies, margins

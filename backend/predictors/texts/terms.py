@@ -1,6 +1,6 @@
 """The terms of texts, counted as scikit-learn's vectorisers count them, by plain look-ups.
 
-scikit-learn learns which terms there are (``backend.predictors.text_training``). Here they are
+scikit-learn learns which terms there are (``backend.predictors.texts.training``). Here they are
 compiled: single words become numbers by one look-up each, pairs of words are found among sorted
 numbers without a text being built, and the character runs of a word are remembered, because the
 same words come again and again.

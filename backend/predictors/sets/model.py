@@ -15,7 +15,6 @@ import numpy as np
 from backend.predictors.encoders import Encoder, encoder_as_plain, encoder_from_plain
 from backend.predictors.errors import TrainingError
 from backend.predictors.folds import row_folds
-from backend.predictors.label_sets import SetRule, fit_rule, set_figures
 from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.rightness import fit_rightness, rightness
 from backend.predictors.scorers import (
@@ -26,6 +25,7 @@ from backend.predictors.scorers import (
     scorer_as_plain,
     scorer_from_plain,
 )
+from backend.predictors.sets.label_sets import SetRule, fit_rule, set_figures
 from policies.answer_texts import labels_of_set, set_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
 from policies.domain import BoolArray, FloatArray, IntArray

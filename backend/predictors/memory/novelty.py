@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
-from backend.predictors.image_classifier import kernel_width
+from backend.predictors.images.classifier import kernel_width
 from backend.predictors.protocol import ModelInput
-from backend.predictors.terms import CharacterTerms, character_terms, rarities, weighed
-from backend.predictors.text_members import count_terms
+from backend.predictors.texts.members import count_terms
+from backend.predictors.texts.terms import CharacterTerms, character_terms, rarities, weighed
 from policies.answer_texts import json_text
 from policies.domain import FloatArray
 

@@ -30,9 +30,9 @@ from backend.predictors.encoders import (
 )
 from backend.predictors.errors import TrainingError
 from backend.predictors.folds import folds
+from backend.predictors.paths.tree import Tree, tree_of
 from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
 from backend.predictors.single_choice import use_one_thread
-from backend.predictors.taxonomy_tree import Tree, tree_of
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray, IntArray
 from policies.uncertainty import entropies, margins

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from backend.predictors.cross_fitting import best_ridge, bounded, fit_spreads
 from backend.predictors.encoders import Encoder, encoder_as_plain, encoder_from_plain
 from backend.predictors.errors import TrainingError
+from backend.predictors.numbers.cross_fitting import best_ridge, bounded, fit_spreads
+from backend.predictors.numbers.residuals import Residuals, residuals_of
+from backend.predictors.numbers.resolution import Steps, steps_of
 from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
-from backend.predictors.residuals import Residuals, residuals_of
-from backend.predictors.resolution import Steps, steps_of
 from backend.predictors.rightness import fit_rightness, rightness
 from backend.predictors.scorers import (
     Scorer,

@@ -9,7 +9,7 @@ import numpy as np
 from backend.predictors.folds import row_folds
 from backend.predictors.protocol import Progress
 from backend.predictors.scorers import Lessons, Scorer, fit_number
-from backend.predictors.table_columns import TableColumns
+from backend.predictors.tables.columns import TableColumns
 from policies.domain import FloatArray, IntArray
 
 # Strengths of the ridge that are tried on held-out rows; trees have none.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.predictors.chains import Packing, Posterior, best_tags, packing, posterior
-from backend.predictors.taggers import Tagger
-from backend.predictors.tags import spans_of_tags
-from backend.predictors.token_features import numbered, seen
-from backend.predictors.tokens import Window, borders_of, windows_of
+from backend.predictors.spans.chains import Packing, Posterior, best_tags, packing, posterior
+from backend.predictors.spans.taggers import Tagger
+from backend.predictors.spans.tags import spans_of_tags
+from backend.predictors.spans.token_features import numbered, seen
+from backend.predictors.spans.tokens import Window, borders_of, windows_of
 from policies.domain import FloatArray, IntArray
 
 # Tokens that are tagged at a time: memory stays small, however long the texts are.

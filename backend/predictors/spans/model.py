@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from backend.predictors.chains import Steps
 from backend.predictors.errors import TrainingError
-from backend.predictors.marking import Marked, marked_texts
-from backend.predictors.platt import Platt, fit_platt, log_odds_of
 from backend.predictors.protocol import ControlAnswers, Examples, ModelInput, Progress, no_progress
-from backend.predictors.taggers import Tagged, Tagger, fit_tagger
-from backend.predictors.tags import allowed_steps, begun_anew, tag_count, tags_of, token_spans
-from backend.predictors.token_features import PLACES, Vocabulary, seen_mask
-from backend.predictors.tokens import Window, borders_of, windows_of
+from backend.predictors.spans.chains import Steps
+from backend.predictors.spans.marking import Marked, marked_texts
+from backend.predictors.spans.platt import Platt, fit_platt, log_odds_of
+from backend.predictors.spans.taggers import Tagged, Tagger, fit_tagger
+from backend.predictors.spans.tags import allowed_steps, begun_anew, tag_count, tags_of, token_spans
+from backend.predictors.spans.token_features import PLACES, Vocabulary, seen_mask
+from backend.predictors.spans.tokens import Window, borders_of, windows_of
 from policies.answer_texts import SpanText, spans_of, spans_text
 from policies.conditions import LOWEST_REGION_SCORE, REGION_COUNT
 from policies.domain import FloatArray, IntArray

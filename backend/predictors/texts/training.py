@@ -13,7 +13,7 @@ from backend.predictors.learning_curve import LearningCurve, learning_curve
 from backend.predictors.protocol import Progress
 from backend.predictors.single_choice import Taught
 from backend.predictors.temperature import fit_weights
-from backend.predictors.text_members import (
+from backend.predictors.texts.members import (
     Counted,
     Encoder,
     Learned,

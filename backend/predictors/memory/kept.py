@@ -13,17 +13,17 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from backend.predictors.novelty import (
+from backend.predictors.memory.novelty import (
     RUNS,
     NearPixels,
     NearTerms,
     Neighbourhood,
     neighbourhood,
 )
+from backend.predictors.memory.shingles import ShingleSets
+from backend.predictors.memory.twins import Examples, Near, NearImages, NearTexts, Twins, twins_of
 from backend.predictors.protocol import ModelInput, Predictor
-from backend.predictors.shingles import ShingleSets
-from backend.predictors.terms import character_terms
-from backend.predictors.twins import Examples, Near, NearImages, NearTexts, Twins, twins_of
+from backend.predictors.texts.terms import character_terms
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import NEAR_DUPLICATE, NOVELTY
 from policies.schema import Policy

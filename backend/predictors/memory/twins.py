@@ -1,10 +1,10 @@
 """Human-labelled examples to be found again: the same text or image, or one much like it.
 
 Texts are the same but for case, width and spaces, and as similar as their runs of five characters
-(``backend.predictors.shingles``); so are pairs of texts, and rows of columns written as JSON.
-Images are compared as the model sees them: the same pixels, and as similar as the bits of their
-difference hash that agree. Where the examples that are found were labelled differently there is no
-answer. A task is never its own twin.
+(``backend.predictors.memory.shingles``); so are pairs of texts, and rows of columns written as
+JSON. Images are compared as the model sees them: the same pixels, and as similar as the bits of
+their difference hash that agree. Where the examples that are found were labelled differently there
+is no answer. A task is never its own twin.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.predictors.images import SIDE
-from backend.predictors.novelty import pixels_of, text_of
-from backend.predictors.protocol import ModelInput
-from backend.predictors.shingles import (
+from backend.predictors.images.decoding import SIDE
+from backend.predictors.memory.novelty import pixels_of, text_of
+from backend.predictors.memory.shingles import (
     Pairs,
     ShingleIndex,
     ShingleSets,
@@ -30,6 +29,7 @@ from backend.predictors.shingles import (
     shingle_sets,
     text_key,
 )
+from backend.predictors.protocol import ModelInput
 from policies.domain import FloatArray, IntArray, ObjectArray
 
 _CHUNK = 500  # images at a time, each compared with all examples

@@ -12,10 +12,10 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from backend.predictors.formats import format_of
 from backend.predictors.inputs import without_tags
-from backend.predictors.language import language_of
-from backend.predictors.twins import Nearest
+from backend.predictors.memory.twins import Nearest
+from backend.predictors.rules.formats import format_of
+from backend.predictors.rules.language import language_of
 from connectors.label_studio.answers import offers
 from connectors.label_studio.labeling import InputKind, Labeling
 from policies import patterns

@@ -16,10 +16,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from backend.predictors.chains import Packing, Steps, expected_steps, packing, posterior
 from backend.predictors.protocol import Progress
-from backend.predictors.tags import allowed_steps, tag_count
-from backend.predictors.token_features import (
+from backend.predictors.spans.chains import Packing, Steps, expected_steps, packing, posterior
+from backend.predictors.spans.tags import allowed_steps, tag_count
+from backend.predictors.spans.token_features import (
     DISTANCES,
     PLACES,
     Seen,
@@ -29,7 +29,7 @@ from backend.predictors.token_features import (
     seen,
     seen_mask,
 )
-from backend.predictors.tokens import Window
+from backend.predictors.spans.tokens import Window
 from policies.domain import BoolArray, FloatArray, IntArray
 
 # Half of it times the squared weights is added to the loss. On wikigold 1.0 finds more than 0.3

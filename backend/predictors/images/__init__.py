@@ -1,0 +1,1 @@
+"""Images: decoded, and one choice for each."""

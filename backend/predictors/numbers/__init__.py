@@ -1,0 +1,1 @@
+"""Ratings and numbers, with an interval."""

@@ -1,0 +1,1 @@
+"""Paths down a taxonomy."""

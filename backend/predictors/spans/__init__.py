@@ -1,0 +1,1 @@
+"""Marked stretches of a text: tokens, tags, a linear chain, honest scores."""

@@ -1,0 +1,1 @@
+"""Rows of columns: read, typed, and learned by trees."""

@@ -1,0 +1,1 @@
+"""One choice for a text: members of words, characters and sentence vectors, in plain arrays."""
