@@ -30,6 +30,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, twenty m
 	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.prelabel
 	@$(BIN)/python -m benchmarks.serving_memory
+	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.decide
 	@$(BIN)/python -m benchmarks.agreement
 	@$(BIN)/python -m benchmarks.structured_agreement
