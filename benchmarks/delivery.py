@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ import httpx
 from backend.delivery import deliver
 from backend.prelabels import prelabels_of
 from backend.store.deliveries import Wish, store_wishes
-from backend.store.models import CHAMPION, ModelVersion, store_version
+from backend.store.models import store_version
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import synchronise
 from benchmarks.stage import (
     Stage,
+    champion,
     choices_config,
     connect,
     import_tasks,
@@ -110,7 +110,9 @@ def labelgate_seconds(stage: Stage, project: ConnectedProject, wishes: list[Wish
     """From pending wishes to everything delivered and noted as such."""
     synchronise(stage.runtime, project)
     with stage.runtime.sessions.begin() as session:
-        store_version(session, project.id, champion(stage.runtime.now()), stage.runtime.now())
+        store_version(
+            session, project.id, champion(VERSION, LABELS, stage.runtime.now()), stage.runtime.now()
+        )
         stored = store_wishes(session, project.id, wishes, stage.runtime.now())
     assert stored == TASKS
     started = time.perf_counter()
@@ -118,22 +120,6 @@ def labelgate_seconds(stage: Stage, project: ConnectedProject, wishes: list[Wish
     taken = time.perf_counter() - started
     assert report == {"delivered": TASKS, "left_to_people": 0, "failed": 0}, report
     return taken
-
-
-def champion(now: datetime) -> ModelVersion:
-    """The version that serves: delivery makes Label Studio show its scores. Nobody loads it."""
-    return ModelVersion(
-        version=VERSION,
-        number=1,
-        path="none",
-        sha256="none",
-        labels=LABELS,
-        state=CHAMPION,
-        verdict={},
-        lineage={},
-        trained_at=now,
-        promoted_at=now,
-    )
 
 
 def left_behind(stage: Stage, project_id: int) -> tuple[Any, Any]:

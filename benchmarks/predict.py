@@ -33,8 +33,9 @@ from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.certificates import store_certification
-from backend.store.models import CHAMPION, ModelVersion, store_version
+from backend.store.models import store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
+from benchmarks.stage import champion
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Certificate, Certification, Estimate
 from policies.loading import parse_policy, policy_hash
@@ -100,18 +101,7 @@ def store_project_with_model(
     with runtime.sessions.begin() as session:
         store_policy(session, digest, POLICY, now)
         store_project(session, project(digest, project_id), now)
-        version = ModelVersion(
-            version=VERSION,
-            number=1,
-            path=artifact.path,
-            sha256=artifact.sha256,
-            labels=model.labels,
-            state=CHAMPION,
-            verdict={},
-            lineage={},
-            trained_at=now,
-            promoted_at=now,
-        )
+        version = champion(VERSION, model.labels, now, artifact)
         store_version(session, project_id, version, now)
         store_certification(session, project_id, certification(), digest, now)
     return artifact

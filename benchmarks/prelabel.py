@@ -22,13 +22,14 @@ import httpx
 from audit_jobs.prelabelling.run import ask, carry_out, counts
 from backend.predictors import artifacts
 from backend.runtime import Runtime
-from backend.store.models import CHAMPION, ModelVersion, store_version
+from backend.store.models import store_version
 from backend.store.prelabels import PrelabelCounts
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import synchronise
 from benchmarks.large_project import peak_megabytes
 from benchmarks.stage import (
     Stage,
+    champion,
     choices_config,
     connect,
     import_tasks,
@@ -68,18 +69,7 @@ def serve(runtime: Runtime, project: ConnectedProject) -> None:
     model = predictor_of(texts, topics, version=VERSION)
     artifact = artifacts.save(runtime.settings.models_dir, project.id, model)
     now = runtime.now()
-    version = ModelVersion(
-        version=VERSION,
-        number=1,
-        path=artifact.path,
-        sha256=artifact.sha256,
-        labels=model.labels,
-        state=CHAMPION,
-        verdict={},
-        lineage={},
-        trained_at=now,
-        promoted_at=now,
-    )
+    version = champion(VERSION, model.labels, now, artifact)
     with runtime.sessions.begin() as session:
         store_version(session, project.id, version, now)
 

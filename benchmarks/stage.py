@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from audit_jobs.demo.servers import labelgate, settings_for, wait_until_healthy
 from backend.bootstrap import build_runtime
 from backend.connecting import connect_project
+from backend.predictors.artifacts import Artifact
 from backend.runtime import Runtime
+from backend.store.models import CHAMPION, ModelVersion
 from backend.store.projects import ConnectedProject
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.connection import Connection
@@ -69,6 +72,24 @@ def text(seed: int, labels: Sequence[str], words: int) -> tuple[str, str]:
         for number, own in zip(rng.integers(200, size=words), rng.random(words) < 0.5, strict=True)
     ]
     return " ".join(said), labels[topic]
+
+
+def champion(
+    version: str, labels: Sequence[str], now: datetime, artifact: Artifact | None = None
+) -> ModelVersion:
+    """A first version that serves; one without an artifact cannot be loaded."""
+    return ModelVersion(
+        version=version,
+        number=1,
+        path="none" if artifact is None else artifact.path,
+        sha256="none" if artifact is None else artifact.sha256,
+        labels=tuple(labels),
+        state=CHAMPION,
+        verdict={},
+        lineage={},
+        trained_at=now,
+        promoted_at=now,
+    )
 
 
 def make_project(stage: Stage, title: str, labels: Sequence[str]) -> int:
