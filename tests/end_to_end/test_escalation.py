@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from audit_jobs.running import run_job
 from backend.slices import labelled_slices
 from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids
 from backend.store.ledger import verify_ledger
+from backend.store.lineages import lineage_of
 from backend.store.models import champion
 from backend.store.training import request_training
 from policies.domain import Purpose
@@ -129,6 +127,7 @@ def training_learns_what_the_senior_said(stage: Stage, quarrel: int, skipped: in
     assert run_job(stage.runtime, "retrain", stage.project)["trained"]
     with stage.runtime.reads() as session:
         serving = champion(session, stage.project_id)
-    assert serving is not None
-    data = orjson.dumps(sorted(labels.items()))
-    assert serving.lineage["data_sha256"] == hashlib.sha256(data).hexdigest()
+        assert serving is not None
+        lineage = lineage_of(session, stage.project_id, serving.version)
+    assert lineage is not None
+    assert {each.task_id: each.answer for each in lineage.examples} == labels

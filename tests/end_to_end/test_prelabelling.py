@@ -22,7 +22,6 @@ from tests.running_label_studio import RunningLabelStudio
 
 TASKS, CAPACITY = 1_500, 40
 RULES = """\
-model: {embeddings: "off"}
 auto_accept: {max_error_rate: 0.2, confidence: 0.8}
 control: {share: 0.1}
 holdout: {share: 0.1}
