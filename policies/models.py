@@ -39,11 +39,7 @@ class Embedded(Section):
     )
 
 
-class Upstream(Section):
-    """A server that speaks Label Studio's ML backend contract."""
-
-    kind: Literal["upstream"]
-    url: _Url = Field(description="Its address, as Label Studio would be given it.")
+class _InBatches(Section):
     timeout_s: _Seconds = Field(default=30.0, description="Seconds that a batch may take.")
     batch: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=50, description="Tasks that are asked for at once."
@@ -52,6 +48,13 @@ class Upstream(Section):
         default="lowest",
         description="How scores of regions make the task's: the lowest, their mean or product.",
     )
+
+
+class Upstream(_InBatches):
+    """A server that speaks Label Studio's ML backend contract."""
+
+    kind: Literal["upstream"]
+    url: _Url = Field(description="Its address, as Label Studio would be given it.")
     train: bool = Field(
         default=False, description="Whether the server is told to train when a training is due."
     )
@@ -111,7 +114,7 @@ class Llm(Section):
     )
 
 
-class Hosted(Section):
+class Hosted(_InBatches):
     """A class on label-studio-ml's ``LabelStudioMLBase`` (2.x), run by Labelgate."""
 
     kind: Literal["label-studio-ml"]
@@ -124,14 +127,6 @@ class Hosted(Section):
     process: Literal["own", "inside"] = Field(
         default="own",
         description="A worker process of its own, or inside Labelgate's: no time-out, no training.",
-    )
-    timeout_s: _Seconds = Field(default=30.0, description="Seconds that a batch may take.")
-    batch: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=50, description="Tasks that are asked for at once."
-    )
-    region_score: RegionRule = Field(
-        default="lowest",
-        description="How scores of regions make the task's: the lowest, their mean or product.",
     )
     train: bool = Field(
         default=False, description="Whether its fit is called when a training is due."

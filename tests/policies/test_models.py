@@ -163,8 +163,8 @@ def test_a_second_model_is_asked_by_a_route_however_deep_it_stands() -> None:
         (
             "model: {kind: label-studio-ml, class: 'yolo.model:YOLO', process: worker, batch: 0}",
             (
-                "7  model.process = 'worker'  is not one of own, inside\n"
-                "7  model.batch = 0  must be between 1 and 1000"
+                "7  model.batch = 0  must be between 1 and 1000\n"
+                "7  model.process = 'worker'  is not one of own, inside"
             ),
         ),
         (
