@@ -124,6 +124,16 @@ def test_answers_that_only_one_version_gave_are_not_compared() -> None:
     assert calibration((Measured(right=right), Measured(right=right))) is None
 
 
+def test_a_version_that_is_right_all_along_may_be_a_little_less_sure() -> None:
+    right = np.ones(40, np.bool_)
+    sure = scored(np.full(40, 0.99), right)
+    little = calibration((scored(np.full(40, 0.94), right), sure))
+    much = calibration((scored(np.full(40, 0.9), right), sure))
+    assert little is not None
+    assert much is not None
+    assert (little.passed, much.passed) == (True, False)
+
+
 def world(random: np.random.Generator, n: int, quality: float) -> Measured:
     """A version: its scores say in part how probably it is right."""
     hard = random.random(n)
