@@ -72,7 +72,7 @@ def _unique_reviewers(document: Mapping[str, Any]) -> Iterator[Issue]:
 def _known_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     names = tuple(_tier_names(document).values())
     routes = [("routes", index, "tier") for index in range(len(_items(document, "routes")))]
-    slices = [(key, "tier") for key in ("control", "holdout", "audit")]
+    slices = [(key, "tier") for key in ("control", "holdout", "audit", "monitoring")]
     tests = [("tests", index, "expect", "tier") for index in range(len(_items(document, "tests")))]
     alerts = [("alerts", index, "tier") for index in range(len(_items(document, "alerts")))]
     for path in (*routes, *slices, *tests, *alerts):

@@ -16,9 +16,9 @@ from policies.sections import Labels, Section, Text
 EMBEDDED, UPSTREAM, PYTHON, LLM = "embedded", "upstream", "python", "llm"
 HOSTED = "label-studio-ml"
 # Without user and password: they would stand in the ledger with the policy.
-_Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#@]*)?$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#@]*)?$")]
 # Also the name of a file, so nothing that leads out of a folder.
-_CredentialsName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,48}$")]
+CredentialsName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,48}$")]
 _Function = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 _Seconds = Annotated[float, Field(gt=0, le=600)]
 _Price = Annotated[float, Field(ge=0)]
@@ -54,11 +54,11 @@ class Upstream(_InBatches):
     """A server that speaks Label Studio's ML backend contract."""
 
     kind: Literal["upstream"]
-    url: _Url = Field(description="Its address, as Label Studio would be given it.")
+    url: Url = Field(description="Its address, as Label Studio would be given it.")
     train: bool = Field(
         default=False, description="Whether the server is told to train when a training is due."
     )
-    credentials: _CredentialsName | None = Field(
+    credentials: CredentialsName | None = Field(
         default=None, description="Name of its credentials in the settings; default: none."
     )
 

@@ -27,6 +27,7 @@ from policies.gold import Gold
 from policies.likeness import SameAnswer
 from policies.models import EmbeddedModel, Model
 from policies.monitoring import Monitoring
+from policies.preferences import Preferences
 from policies.prices import Prices
 from policies.promises import AutoAccept
 from policies.quotas import Sampling, with_shares
@@ -207,6 +208,9 @@ class Policy(Section):
     gold: Gold = Gold()
     same_answer: SameAnswer = SameAnswer()
     monitoring: Monitoring = Monitoring()
+    preferences: Preferences | None = Field(
+        default=None, description="The project asks what people prefer; default: it does not."
+    )
     prices: Prices = Prices()
     simulation: SimulatedPeople = Field(
         default=SimulatedPeople(), description="What `labelgate simulate` plays; decides nothing."
@@ -293,7 +297,7 @@ def with_defaults(document: Any) -> Any:
         # Nobody can agree with himself: without a second reviewer the default is off.
         "agreement": {"overlap": 2, "share": 0.0 if tiers and most_reviewers < 2 else 0.10},
         "auto_accept": {"floor": floors.score} if floors else {},
-        "monitoring": {"share": floors.default_monitoring_share} if floors else {},
+        "monitoring": top | ({"share": floors.default_monitoring_share} if floors else {}),
     }
     filled = dict(document)
     for key, values in defaults.items():

@@ -17,6 +17,7 @@ CONSENSUS, GOLD = "consensus", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
 FIGURES, SHADOW, STRATEGIES = "figures", "shadow", "strategies"
 ALERT_CHANNELS = "alert_channels"
+MONITORING = "monitoring"
 _IDS_PER_STATEMENT = 5_000
 
 

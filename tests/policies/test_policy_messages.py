@@ -315,7 +315,8 @@ def test_the_policy_that_the_others_break_is_good() -> None:
                 "digits.yaml:12  <<  is not a known key (known: project, stakes, salt, tiers, "
                 "routes, auto_accept, control, holdout, audit, breaker, drift, corrections, "
                 "alerts, agreement, model, retrain, automation, "
-                "sampling, escalation, gold, same_answer, monitoring, prices, simulation, tests)"
+                "sampling, escalation, gold, same_answer, monitoring, "
+                "preferences, prices, simulation, tests)"
             ),
         ),
         (

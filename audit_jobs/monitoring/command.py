@@ -1,0 +1,14 @@
+"""``labelgate inferences``: what deployed models answered, and how often they are right."""
+
+from __future__ import annotations
+
+import click
+
+from backend.commands.groups import LazyGroup
+
+COMMANDS: dict[str, str] = {}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def inferences() -> None:
+    """Watch a deployed model: take in what it answers, let people verify a sample."""

@@ -1,0 +1,1 @@
+"""Preference data: how far judges can be trusted, what a reward model learns, what goes out."""

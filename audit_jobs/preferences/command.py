@@ -1,0 +1,14 @@
+"""``labelgate preferences``: pairs for judges, what they said, and what is made of it."""
+
+from __future__ import annotations
+
+import click
+
+from backend.commands.groups import LazyGroup
+
+COMMANDS: dict[str, str] = {}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def preferences() -> None:
+    """Preference data: make pairs, measure judges, train a reward model, export for trl."""
