@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from policies.decisions import is_none
-from policies.domain import BoolArray, Candidates, ObjectArray
+from policies.domain import BoolArray, Candidates, Monitored, ObjectArray
 
 # The rule of a decision that verifies what a deployed model answered.
 MONITORING = "monitoring"
@@ -31,6 +31,20 @@ def deployed_name(version: str) -> str:
 def is_deployed(predictor: str | None) -> bool:
     """Whether such a name is that of a deployed model."""
     return predictor is not None and predictor.startswith(_PREFIX)
+
+
+def not_monitored(n: int) -> Monitored:
+    """So many tasks, none of which verifies a deployed model."""
+    nothing = np.full(n, None, object)
+    unknown = np.full(n, np.nan)
+    return Monitored(
+        predictors=nothing,
+        labels=nothing,
+        scores=unknown,
+        draws=unknown,
+        shares=unknown,
+        reasons=nothing,
+    )
 
 
 def with_deployed_answers(candidates: Candidates, mask: BoolArray) -> Candidates:

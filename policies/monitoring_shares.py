@@ -68,11 +68,14 @@ class Sampled:
 
 
 class Traffic:
-    """How many answers of each stratum came on each day: grows as they are looked at."""
+    """How many answers of each stratum came on each day: grows as they are looked at.
 
-    def __init__(self) -> None:
+    ``first`` is the first day on which any came, where it is before all that are counted here.
+    """
+
+    def __init__(self, first: int | None = None) -> None:
         self._counts: defaultdict[Stratum, dict[int, int]] = defaultdict(dict)
-        self._first: int | None = None
+        self._first = first
 
     def add(self, stratum: Stratum, day: int, answers: int) -> None:
         """So many more answers of the stratum came on that day."""
