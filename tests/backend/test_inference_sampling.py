@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.orm import Session
 
 from backend.histories import task_numbers
 from backend.inferences import sampling
-from backend.leasing import holding
+from backend.leasing import Lease, holding
 from backend.store.reports import MONITORING, Report, store_report
 from connectors.annotation_tool import AnnotationToolUnavailableError
+from policies.loading import parse_policy
 from policies.monitoring_shares import STREAM
 from policies.sampling import draws
 from tests.fakes.deployed_model import day_rows, hand_in, noted, run, states
@@ -91,7 +93,7 @@ def test_the_floor_of_a_class_comes_from_what_came_before_however_chunks_fall(
     last = [noted(worked)[f"req-{2_900 + place}"] for place in range(41)]
     assert last[0].share == pytest.approx(10 / 1_200)
     assert last[-1].share == pytest.approx(10 / 30)
-    drawn_b = [row for row in noted(worked).values() if row.predicted == "B" and row.draw < row.share]
+    drawn_b = [r for r in noted(worked).values() if r.predicted == "B" and r.state != "passed"]
     assert 3 < len(drawn_b) < 20  # ten are wanted of thirty
 
     monkeypatch.setattr(sampling, "CHUNK", 7)
@@ -173,7 +175,7 @@ def test_novelty_comes_from_the_projects_own_model_where_there_is_one(make: Make
     hand_in(worked, ["A"] * 3, data=data)
     run(worked)
     assert {row.share for row in noted(worked).values()} == {0.2}  # nothing tells it yet
-    worked.promote()
+    worked.promote(policy=parse_policy(worked.project.policy_text))
     hand_in(worked, ["A"] * 3, first=10, data=data)
     run(worked)
     rows = noted(worked)
@@ -220,31 +222,35 @@ def test_a_crash_at_any_transaction_counts_nothing_twice_and_forgets_nothing(
     monkeypatch.setattr(sampling, "CHUNK", 10)
     hand_in(worked, ["A", "B"] * 20)
 
-    def crash() -> None:
+    def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (2, 3, 4):  # the first takes the lease
+    with monkeypatch.context() as patched:
+        patched.setattr(sampling, "add_day_counts", crash)  # within the transaction
+        with pytest.raises(KeyboardInterrupt):
+            run(worked)
+    assert states(worked) == {"waiting": 40}
+    for number in (1, 2, 3):
         broken = interrupted(worked.runtime, {number: crash})
         with pytest.raises(KeyboardInterrupt):
             sampling.sample_waiting(
-                broken, worked.project, worked_policy(monitoring={"share": 0.3}), _NoLease()
+                broken, worked.project, worked_policy(monitoring={"share": 0.3}), UNDISPUTED
             )
+    assert states(worked)["waiting"] == 10
     run(worked)
     assert sum(day_rows(worked).values()) == 40
     assert "waiting" not in states(worked)
 
 
-class _NoLease:
-    """A lease that nobody disputes."""
+class _Undisputed(Lease):
+    """A lease that nobody else wants."""
 
-    name = holder = "test"
-
-    def renew(self, session: object) -> bool:
+    def renew(self, session: Session) -> bool:
         del session
         return True
 
-    def require(self, session: object) -> None:
-        del session
+
+UNDISPUTED = _Undisputed("test", "test")
 
 
 def test_while_another_process_is_at_it_the_job_does_nothing(make: Make) -> None:
