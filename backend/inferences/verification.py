@@ -12,6 +12,7 @@ from connectors.label_studio.answers import mentions, offers
 from connectors.label_studio.labeling import Labeling
 from policies.deployed import deployed_name
 from policies.domain import Candidates, Monitored, column
+from policies.monitoring_shares import percent
 
 
 def with_monitored(
@@ -54,4 +55,5 @@ def _offered(labeling: Labeling, verified: Verified) -> str | None:
 
 
 def _reason(verified: Verified) -> str:
-    return f"drawn to verify {deployed_name(verified.model_version)} ({verified.why})"
+    why = verified.why or f"{percent(verified.share)} of answers like it"
+    return f"drawn to verify {deployed_name(verified.model_version)} ({why})"

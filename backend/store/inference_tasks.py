@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, func, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from backend.store.inferences import DRAWN, LOST, PLACED
@@ -90,8 +100,9 @@ def _drawn(row: Any) -> Drawn:
 
 
 def store_placed(session: Session, placed: Mapping[int, int]) -> None:
-    """Row -> the task that it became."""
-    _change(session, {"state": PLACED}, "task_id", placed)
+    """Row -> the task that it became; why it was lost before is forgotten."""
+    why = case((_ROWS.state == LOST, null()), else_=_ROWS.why)
+    _change(session, {"state": PLACED, "why": why}, "task_id", placed)
 
 
 def store_lost(session: Session, lost: Mapping[int, str]) -> None:
@@ -199,7 +210,10 @@ def _of(project_id: int) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What the inference behind a task was: what the deployed model answered, and the draw."""
+    """What the inference behind a task was: what the deployed model answered, and the draw.
+
+    ``why`` is None where it was lost for a while.
+    """
 
     task_id: int
     model_version: str
@@ -207,7 +221,7 @@ class Verified:
     score: float | None
     share: float
     draw: float
-    why: str
+    why: str | None
 
 
 def verified_by(session: Session, project_id: int, task_ids: Sequence[int]) -> list[Verified]:
@@ -238,7 +252,7 @@ def verified_by(session: Session, project_id: int, task_ids: Sequence[int]) -> l
                 score=row.score,
                 share=row.share,
                 draw=row.draw,
-                why=row.why or "",
+                why=row.why,
             )
             for row in rows
         ]
