@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -79,8 +80,8 @@ def main() -> None:
             policy = worked_policy(monitoring=monitoring, routes=routes)
             worked = worked_project(Path(folder), policy)
             _fill(worked)
-            reading = _seconds(lambda worked=worked: _read(worked))
-            noting = _seconds(lambda worked=worked: _note(worked))
+            reading = _seconds(partial(_read, worked))
+            noting = _seconds(partial(_note, worked))
             looking, longest = _look(worked)
             worked.runtime.sessions.kw["bind"].dispose()
         rate = INFERENCES / looking
