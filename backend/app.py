@@ -11,7 +11,15 @@ from flask.json.provider import JSONProvider
 
 from backend.runtime import Runtime
 from backend.serving import Snapshots
-from backend.web import authentication, dashboard, errors, ml_api, training_api, webhook
+from backend.web import (
+    authentication,
+    dashboard,
+    errors,
+    inference_api,
+    ml_api,
+    training_api,
+    webhook,
+)
 from backend.web.metrics import Metrics
 from backend.web.state import NAME, Web, web
 
@@ -53,6 +61,7 @@ def create_app(runtime: Runtime) -> Flask:
     for blueprint in (
         ml_api.blueprint,
         webhook.blueprint,
+        inference_api.blueprint,
         training_api.blueprint,
         dashboard.blueprint,
     ):

@@ -162,6 +162,12 @@ def _labels_named(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
         for place, condition in leaves(policy.routes)
         if isinstance(condition, PredictedLabel)
     ]
+    named += [
+        (f"monitoring.rules[{number}].when", condition.labels)
+        for number, monitored in enumerate(policy.monitoring.rules)
+        for _, condition in leaves([monitored.when])
+        if isinstance(condition, PredictedLabel)
+    ]
     for place, rule in enumerate(policy.automation):
         match rule:
             case Language() | Format():

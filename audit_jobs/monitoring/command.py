@@ -6,7 +6,10 @@ import click
 
 from backend.commands.groups import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "data": "backend.commands.inference_data:supply",
+    "wanted": "backend.commands.inference_data:wanted",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)

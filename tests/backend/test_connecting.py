@@ -66,6 +66,14 @@ def test_every_mismatch_is_named_at_once(worked: WorkedProject) -> None:
     ]
 
 
+def test_a_rule_of_monitoring_names_labels_that_are_offered(worked: WorkedProject) -> None:
+    when = {"any": [{"kind": "predicted_label", "in": ["A", "Y"]}, {"kind": "score", "below": 0.5}]}
+    policy = worked_policy(monitoring={"rules": [{"when": when, "share": 0.1}]})
+    assert problems(worked, policy) == [
+        "monitoring.rules[0].when names 'Y', which 'label' does not offer: 'A', 'B'"
+    ]
+
+
 def test_a_policy_that_does_not_fit_changes_nothing(worked: WorkedProject, tmp_path: Path) -> None:
     before = worked.project
     path = policy_file(tmp_path, worked_policy(routes=ROUTES))
