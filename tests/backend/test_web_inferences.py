@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from backend.inferences.intake import MOST_IN_BATCH
 from backend.store.inference_tokens import revoke_tokens
 from backend.store.projects import mark_disconnected
+from backend.web.state import NAME, Web
 from connectors.inference_data import data_sha256
 from tests.fakes.inferences import bearer, inference, kept, monitored_project, token_of
 from tests.fakes.web_project import PROJECT_ID, WebProject
@@ -371,3 +372,14 @@ def test_metrics_count_what_became_of_them(client: FlaskClient) -> None:
             ("refused", 1),
         )
     }
+
+
+def test_more_batches_than_may_wait_are_told_to_come_again(tmp_path: Path) -> None:
+    project = monitored_project(tmp_path, web_threads=2)  # room for one, and none waits
+    client = with_token(project)
+    state: Web = client.application.extensions[NAME]
+    with state.turns.taken():
+        response = post(client, inference(1))
+        assert error(response, 429)["code"] == "too_busy"
+        assert response.headers["Retry-After"] == "1"
+    assert told(post(client, inference(1)))["stored"] == 1
