@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import InferenceRow, ProjectRow
@@ -136,3 +136,53 @@ def _row(project_id: int, each: Inference, now: datetime) -> dict[str, Any]:
         "received_at": now,
         "state": WAITING,
     }
+
+
+def projects_with_inferences(session: Session) -> list[int]:
+    """Every project that has any, connected or not."""
+    has_some = exists().where(InferenceRow.project_id == ProjectRow.id)
+    return list(session.scalars(select(ProjectRow.id).where(has_some).order_by(ProjectRow.id)))
+
+
+def delete_inferences(
+    session: Session, project_id: int, state: str, before: datetime, most: int
+) -> int:
+    """Delete up to so many in this state that came before; how many there were.
+
+    Only the oldest are looked at, so that a night in which nothing is due reads next to nothing.
+    """
+    oldest = session.execute(
+        select(InferenceRow.id, InferenceRow.received_at)
+        .where(InferenceRow.project_id == project_id, InferenceRow.state == state)
+        .order_by(InferenceRow.id)
+        .limit(most)
+    ).all()
+    due = [number for number, received_at in oldest if received_at < before]
+    for start in range(0, len(due), _IDS_PER_STATEMENT):
+        chunk = due[start : start + _IDS_PER_STATEMENT]
+        session.execute(delete(InferenceRow).where(InferenceRow.id.in_(chunk)))
+    return len(due)
+
+
+def blank_inferences(session: Session, project_id: int, before: datetime, most: int) -> int:
+    """Take the data out of up to so many that are tasks and came before; how many there were.
+
+    What they answered, their share and their task stay: accuracy is told from them.
+    """
+    due = list(
+        session.scalars(
+            select(InferenceRow.id)
+            .where(
+                InferenceRow.project_id == project_id,
+                InferenceRow.state == PLACED,
+                InferenceRow.data.is_not(None),
+                InferenceRow.received_at < before,
+            )
+            .order_by(InferenceRow.id)
+            .limit(most)
+        )
+    )
+    for start in range(0, len(due), _IDS_PER_STATEMENT):
+        chunk = due[start : start + _IDS_PER_STATEMENT]
+        session.execute(update(InferenceRow).where(InferenceRow.id.in_(chunk)).values(data=None))
+    return len(due)

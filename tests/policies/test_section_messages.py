@@ -261,3 +261,11 @@ def test_monitoring_has_a_floor_that_rises_with_the_stakes(
 def test_what_is_monitored_where_the_policy_says_nothing(stakes: str, share: float) -> None:
     policy = parse_policy(GOOD.replace("stakes: low", f"stakes: {stakes}"))
     assert policy.monitoring.share == share
+
+
+def test_a_masked_field_is_no_slice() -> None:
+    assert said("monitoring: {mask: [name], slices: [country, name]}") == (
+        "digits.yaml:7  monitoring.slices[1] = 'name'  is masked, so that all answers would be in "
+        "one slice (take it out of monitoring.mask or out of the slices)"
+    )
+    assert parse_policy(GOOD + "monitoring: {mask: [name], slices: [country]}").monitoring.mask
