@@ -6,7 +6,10 @@ import click
 
 from backend.commands.groups import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "import": "backend.commands.inferences:import_inferences",
+    "token": "backend.commands.inferences",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)

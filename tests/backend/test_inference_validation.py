@@ -72,8 +72,7 @@ def answered(controls: str, value: object) -> str:
         (STARS, 4.0, "4"),
         (
             SPANS,
-            '[{"labels": ["LOC"], "start": 9, "end": 14}, '
-            '{"start": 0, "end": 4, "labels": ["PER"]}]',
+            '[{"end":14,"start":9, "labels": ["LOC"]}, {"labels": ["PER"], "start":0,"end":4}]',
             '[{"end":4,"labels":["PER"],"start":0},{"end":14,"labels":["LOC"],"start":9}]',
         ),
         (CHOICE + NUMBER, '{"n": "3.0", "c": "A"}', '{"c":"A","n":"3"}'),
