@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from importlib import import_module
-from io import BufferedIOBase, TextIOWrapper
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def _told(file: Path, records: Iterator[Record]) -> Iterator[Record]:
         ) from None
 
 
-def _opened(file: Path) -> BufferedIOBase:
+def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
