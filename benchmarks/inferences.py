@@ -272,6 +272,7 @@ def main() -> None:
         log = bench.folder / "labelgate.log"
         with labelgate(settings, "web", log) as process:
             wait_until_healthy(settings.own_url, process, log)
+            webhook(bench, 1).send()  # the first one opens the database
             idle = open_loop([webhook(bench, 1)] * 100, WEBHOOKS_PER_S)
             print(f"webhooks alone       {figures(idle)}")
             found = [load(bench, size, numbers, texts) for size in SIZES]
