@@ -193,7 +193,7 @@ class InferenceClient:
     def send(self) -> Sent:
         """Hand in all that waits; once this returns, Labelgate has it on disk.
 
-        Raises:
+        Raises
             InferencesNotSentError: no answer, or a server's error, after all attempts; what waits
                 is kept, and goes out under the same keys by the next ``send``.
             InferencesRefusedError: a batch was refused; the batches after it are kept.

@@ -47,7 +47,7 @@ def read_records(file: Path) -> Iterator[Record]:
     the data either as JSON in the one column ``data`` or as all other columns. Empty values are
     left out. A line of JSON is an inference as it is sent.
 
-    Raises:
+    Raises
         InferenceFileError: unreadable, another ending, not UTF-8, a ragged line, no JSON.
     """
     ending = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +37,10 @@ TREE = (
 )
 NUMBER = '<Number name="n" toName="t"/>'
 STARS = '<Rating name="r" toName="t" maxRating="5"/>'
+BOXES = (
+    '<Image name="i" value="$image"/><RectangleLabels name="b" toName="i"><Label value="Cat"/>'
+    "</RectangleLabels>"
+)
 SPANS = '<Labels name="l" toName="t"><Label value="PER"/><Label value="LOC"/></Labels>'
 
 
@@ -213,6 +218,59 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
+
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "from_name": st.sampled_from(["c", "s", "tree", "n", "r", "l", "b"]),
+        "type": st.sampled_from(["choices", "labels", "rectanglelabels", "number"]) | JSON,
+        "value": JSON
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "choices": st.just(["A"]) | JSON,
+                "number": st.floats() | JSON,
+                "rating": st.integers(0, 6) | JSON,
+                "taxonomy": st.just([["Food", "Fruit"]]) | JSON,
+                "labels": st.just(["PER"]) | JSON,
+                "rectanglelabels": st.just(["Cat"]) | JSON,
+                "start": st.integers() | JSON,
+                "end": st.integers() | JSON,
+                "x": st.floats() | JSON,
+            },
+        ),
+        "start": st.integers() | JSON,
+        "end": st.integers() | JSON,
+        "labels": st.just(["PER"]) | JSON,
+    },
+)
+RESULTS = st.lists(PARTS, max_size=3) | st.dictionaries(st.sampled_from("csnrlb"), JSON)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from([CHOICE, CHOICES, TREE, NUMBER, STARS, SPANS, BOXES, CHOICE + NUMBER + SPANS]),
+    JSON | JSON.map(json.dumps) | RESULTS | RESULTS.map(json.dumps),
+)
+def test_whatever_was_predicted_is_an_answer_or_refused_in_words(
+    controls: str, value: object
+) -> None:
+    try:
+        text = answered(controls, value)
+    except ValueError:
+        return
+    assert answered(controls, text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 100_000, '[{"start": 1e999, "end": 2, "labels": ["PER"]}]', float("inf")],
+    ids=["deep", "infinite", "number"],
+)
+def test_json_of_any_depth_and_size_of_number_is_refused(value: object) -> None:
+    for controls in (NUMBER, SPANS, BOXES, CHOICES, CHOICE + NUMBER):
+        with pytest.raises(ValueError, match=r"."):
+            answered(controls, value)
 
 
 @settings(deadline=None, max_examples=150)

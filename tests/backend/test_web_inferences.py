@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,6 +227,18 @@ def test_the_first_ten_problems_are_listed_and_all_are_counted(client: FlaskClie
 )
 def test_a_body_that_is_no_batch_is_refused(client: FlaskClient, body: bytes, code: str) -> None:
     assert error(client.post("/v1/inferences", data=body), 400)["code"] == code
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": "\ud83d"}, {"predicted": "\ud83d"}, {"\ud83d": 1}, {"data": {"\ud83d": 1}}],
+    ids=ascii,
+)
+def test_half_a_character_pair_is_refused_in_words_that_can_be_sent(
+    client: FlaskClient, changed: dict[str, object]
+) -> None:
+    body = json.dumps({"inferences": [inference(1, **changed)]})
+    assert error(client.post("/v1/inferences", data=body), 400)["code"] == "bad_inferences"
 
 
 def test_an_empty_batch_is_nothing(client: FlaskClient) -> None:
