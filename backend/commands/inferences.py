@@ -29,8 +29,8 @@ _FIRST_S, _LOOK_S, _LINE_S = 2.0, 1.0, 30.0
 def token(*, project: str, revoke: bool, as_json: bool) -> None:
     """Make a token with which a deployed model's answers may be sent to /v1/inferences.
 
-    It is printed this once, and only its hash is kept. A project may have several: make a new one,
-    hand it out, then take all back and make another, or keep one for each sender.
+    It is printed this once, and only its hash is kept. A project may have several, such as one for
+    each sender; all that were made so far are taken back together.
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)

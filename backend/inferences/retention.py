@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -18,10 +21,13 @@ from backend.store.inferences import (
     projects_with_inferences,
 )
 from backend.store.projects import policy_text_of
-from policies.loading import parse_policy
+from policies.loading import PolicyError, parse_policy
+
+logger = logging.getLogger(__name__)
 
 KEYS_KEPT = timedelta(days=30)
 _CHUNK = 2_000  # rows of one transaction: other writers wait for no more
+_PAUSE_S = 0.02  # in which they get their turn: who waits for SQLite asks every 4 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,9 @@ class Forgotten:
     keys: int = 0
 
 
-def forget_inferences(runtime: Runtime, chunk: int = _CHUNK) -> Forgotten:
+def forget_inferences(
+    runtime: Runtime, chunk: int = _CHUNK, pause: Callable[[float], None] = time.sleep
+) -> Forgotten:
     """Delete what was not sampled, and the data of what was, after the days that policies name.
 
     The days are counted from when an answer came in. What no job has looked at yet, and what waits
@@ -42,40 +50,42 @@ def forget_inferences(runtime: Runtime, chunk: int = _CHUNK) -> Forgotten:
     """
     now = runtime.now()
     deleted = blanked = 0
-    with runtime.reads() as session:
-        policies = {
-            project_id: policy_text_of(session, project_id)
-            for project_id in projects_with_inferences(session)
-        }
-    for project_id, text in policies.items():
-        if text is None:
-            continue
-        before = now - timedelta(days=parse_policy(text).monitoring.retention_days)
+
+    def in_chunks(forget: Callable[[Session], int]) -> int:
+        """Forget chunk by chunk, each in a transaction of its own, until one is not full."""
+        forgotten = 0
+        while True:
+            with runtime.sessions.begin() as session:
+                number = forget(session)
+            forgotten += number
+            if number < chunk:
+                return forgotten
+            pause(_PAUSE_S)
+
+    for project_id, days in _days_by_project(runtime).items():
+        before = now - timedelta(days=days)
         for state in (PASSED, LOST):
-            deleted += _in_chunks(runtime, _deletion(project_id, state, before, chunk), chunk)
-        blanked += _in_chunks(runtime, _blanking(project_id, before, chunk), chunk)
-    keys = _in_chunks(
-        runtime, lambda session: forget_batches(session, now - KEYS_KEPT, chunk), chunk
-    )
+            deleted += in_chunks(
+                partial(
+                    delete_inferences, project_id=project_id, state=state, before=before, most=chunk
+                )
+            )
+        blanked += in_chunks(
+            partial(blank_inferences, project_id=project_id, before=before, most=chunk)
+        )
+    keys = in_chunks(lambda session: forget_batches(session, now - KEYS_KEPT, chunk))
     return Forgotten(deleted=deleted, blanked=blanked, keys=keys)
 
 
-def _deletion(
-    project_id: int, state: str, before: datetime, chunk: int
-) -> Callable[[Session], int]:
-    return lambda session: delete_inferences(session, project_id, state, before, chunk)
-
-
-def _blanking(project_id: int, before: datetime, chunk: int) -> Callable[[Session], int]:
-    return lambda session: blank_inferences(session, project_id, before, chunk)
-
-
-def _in_chunks(runtime: Runtime, forget: Callable[[Session], int], chunk: int) -> int:
-    """Forget chunk by chunk, each in a transaction of its own, until one is not full."""
-    forgotten = 0
-    while True:
-        with runtime.sessions.begin() as session:
-            number = forget(session)
-        forgotten += number
-        if number < chunk:
-            return forgotten
+def _days_by_project(runtime: Runtime) -> dict[int, int]:
+    """How long each project keeps what was not sampled; a policy that cannot be read keeps all."""
+    found: dict[int, int] = {}
+    with runtime.reads() as session:
+        for project_id in projects_with_inferences(session):
+            try:
+                policy = parse_policy(policy_text_of(session, project_id) or "")
+            except PolicyError as error:
+                logger.warning("inferences.all_kept project=%d error=%s", project_id, error)
+                continue
+            found[project_id] = policy.monitoring.retention_days
+    return found

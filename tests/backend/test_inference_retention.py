@@ -15,7 +15,7 @@ from backend.inferences.retention import Forgotten, forget_inferences
 from backend.store.inference_batches import known_batch
 from backend.store.inferences import DRAWN, LOST, PASSED, PLACED, WAITING
 from backend.store.projects import active_project, mark_disconnected
-from backend.store.tables import InferenceDayRow, InferenceRow
+from backend.store.tables import InferenceDayRow, InferenceRow, PolicyRow
 from tests.fakes.inferences import inference, kept, monitored_project
 from tests.fakes.web_project import PROJECT_ID, WebProject
 
@@ -55,7 +55,10 @@ def test_what_was_not_sampled_is_deleted_after_its_days(project: WebProject) -> 
     assert forget_inferences(project.runtime) == Forgotten()
     project.clock.forward(5 * DAY_S)
     # In chunks that are smaller than what is due, and that end in the middle of it.
-    assert forget_inferences(project.runtime, chunk=3) == Forgotten(deleted=20, blanked=10)
+    pauses: list[float] = []
+    found = forget_inferences(project.runtime, chunk=3, pause=pauses.append)
+    assert found == Forgotten(deleted=20, blanked=10)
+    assert len(pauses) == 9  # three full chunks of each kind of ten: others have their turn
     assert states(project) == {WAITING: 20, DRAWN: 20, PLACED: 20, PASSED: 10, LOST: 10}
     assert forget_inferences(project.runtime) == Forgotten()
 
@@ -120,3 +123,14 @@ def test_the_nightly_forgetting_does_it_and_counts_stay(project: WebProject) -> 
     assert states(project) == {WAITING: 10, DRAWN: 10, PLACED: 10}
     with project.runtime.reads() as session:
         assert session.scalar(select(func.sum(InferenceDayRow.answers))) == 25
+
+
+def test_a_policy_that_cannot_be_read_keeps_all_and_stops_no_other(
+    project: WebProject, caplog: pytest.LogCaptureFixture
+) -> None:
+    came_in(project, 0, key="old")
+    with project.runtime.sessions.begin() as session:
+        session.execute(update(PolicyRow).values(text="of another version: true"))
+    project.clock.forward(400 * DAY_S)
+    assert forget_inferences(project.runtime) == Forgotten(keys=1)
+    assert "inferences.all_kept project=1" in caplog.text
