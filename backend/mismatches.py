@@ -39,6 +39,7 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
     problems += _unlisted(policy, labeling)
     problems += _fieldless(policy, labeling)
     problems += _unknown_languages(policy)
+    problems += _blank_to_people(policy, labeling)
     nameable = nameable_labels(labeling)
     for place, labels in _labels_named(policy):
         unknown = [label for label in labels if label not in nameable]
@@ -153,6 +154,17 @@ def _unknown_languages(policy: Policy) -> list[str]:
         if isinstance(rule, Language)
         for code in rule.labels
         if code not in known_languages()
+    ]
+
+
+def _blank_to_people(policy: Policy, labeling: Labeling) -> list[str]:
+    """The masked fields that people would have to judge by."""
+    keys = {key for control in labeling.controls for key in control.data_keys}
+    return [
+        f"monitoring.mask names {field!r}, which the labelling config shows: people would judge "
+        "what they cannot see; take it out of the mask, or show another field"
+        for field in policy.monitoring.mask
+        if field in keys
     ]
 
 

@@ -143,6 +143,20 @@ def _monitoring_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
         )
 
 
+def _masked_slices(document: Mapping[str, Any]) -> Iterator[Issue]:
+    masked = at(document, ("monitoring", "mask"))
+    slices = at(document, ("monitoring", "slices"))
+    if not isinstance(masked, (list, tuple)) or not isinstance(slices, (list, tuple)):
+        return
+    for place, field in enumerate(slices):
+        if field in masked:
+            yield Issue(
+                ("monitoring", "slices", place),
+                "is masked, so that all answers would be in one slice",
+                "take it out of monitoring.mask or out of the slices",
+            )
+
+
 def _simulated_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     names = tuple(_tier_names(document).values())
     rates = at(document, ("simulation", "error_rate"))
@@ -233,6 +247,7 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _audit_floor,
     _promised_or_never,
     _monitoring_floor,
+    _masked_slices,
     _simulated_tiers,
     _room_for_training,
     _enough_reviewers,
