@@ -32,7 +32,7 @@ class PreferenceRecordsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Two:
-    """Two answers of a task by name; ``one`` is called A. ``order`` is None where none was drawn."""
+    """Two answers of a task by name, ``one`` called A; ``order`` is None where none was drawn."""
 
     source: str
     one: str
