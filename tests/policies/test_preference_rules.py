@@ -98,9 +98,8 @@ def test_an_empty_section_asks_for_preferences_and_no_section_does_not() -> None
             f"{ASKS}model: {{kind: upstream, url: 'http://127.0.0.1:9'}}\n",
             (
                 "digits.yaml:8  model.kind = 'upstream'  "
-                "brings preferences from elsewhere, and only a "
-                "model that learns from these people's may suggest any (use kind: embedded, or leave "
-                "the section out)"
+                "brings preferences from elsewhere, and only a model that learns from these "
+                "people's may suggest any (use kind: embedded, or leave the section out)"
             ),
         ),
     ],
