@@ -24,9 +24,9 @@ def uncomparable(policy: Policy, labeling: Labeling) -> list[str]:
     asked = " and ".join(f"{each.name!r} ({each.kind.value})" for each in labeling.controls)
     return [
         (
-            f"preferences needs answers to compare, but the project asks {asked}: give it a Pairwise "
-            "on two texts, a Ranker on a List, or a Rating on each of several texts, or take the "
-            "section out"
+            f"preferences needs answers to compare, but the project asks {asked}: give it a "
+            "Pairwise on two texts, a Ranker on a List, or a Rating on each of several texts, or "
+            "take the section out"
         )
     ]
 
@@ -56,8 +56,8 @@ def unordered(policy: Policy, labeling: Labeling, tasks: Sequence[Task]) -> list
         (
             lambda data: all(_keeps_order(each, data) for each in comparisons if each.source),
             (
-                "answers whose ids are whole numbers, which Label Studio's page sorts: the drawn order "
-                'is lost, call them "a1", "a2" and so on'
+                "answers whose ids are whole numbers, which Label Studio's page sorts: the drawn "
+                'order is lost, call them "a1", "a2" and so on'
             ),
         ),
     ]
