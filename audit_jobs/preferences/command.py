@@ -6,7 +6,9 @@ import click
 
 from backend.commands.groups import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "pair": "audit_jobs.preferences.pair_command",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
