@@ -31,7 +31,7 @@ _STEP = 1e-4  # for the slope of the gradient
 _LOOSE = 5.0
 _MOST_CELLS = 4_000_000  # judgements by nodes: 32 MB
 
-_POINTS: FloatArray = np.linspace(-4.5, 4.5, _NODES)
+_POINTS: FloatArray = np.asarray(np.linspace(-4.5, 4.5, _NODES), np.float64)
 _LOG_MASS: FloatArray = np.asarray(-(_POINTS**2) / 2 - logsumexp(-(_POINTS**2) / 2))
 _MASS: FloatArray = np.exp(_LOG_MASS)
 
