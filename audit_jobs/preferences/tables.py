@@ -112,7 +112,9 @@ def _rings(found: Mapping[str, Any] | None) -> list[Table | str]:
     if found is None:
         return ["Rings of preference: no three answers to one prompt are all compared"]
     lines: list[Table | str] = [
-        table("Rings of preference (a over b over c over a)", "measure", [("cyclic triples", found)]),
+        table(
+            "Rings of preference (a over b over c over a)", "measure", [("cyclic triples", found)]
+        ),
         f"Guessing makes 25 % of them cyclic: so many or more by guessing p = "
         f"{found['p_value']:.3g}, so few p = {found['p_fewer']:.3g}",
     ]
