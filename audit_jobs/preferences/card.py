@@ -90,7 +90,7 @@ def dataset_card(facts: Facts, report: Mapping[str, Any]) -> str:
 def figure(estimate: Mapping[str, Any] | None, unit: str = "") -> str:
     """A figure with its interval.
 
-    >>> figure({"value": 0.86422, "low": 0.8377, "high": 0.8845, "n": 999})
+    >>> figure({"value": 0.86422, "low": 0.8377, "high": 0.8846, "n": 999})
     '0.864 (0.838 to 0.885, n = 999)'
     >>> figure({"value": None, "low": None, "high": None, "n": 0})
     'not known'

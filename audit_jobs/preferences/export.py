@@ -121,9 +121,9 @@ def _made(wish: Wish) -> tuple[str, ...]:
     least = wish.minimum_agreement
     return (
         (
-            "preferred is the answer that more judges chose than anything else, or the one that was "
-            "known to be better; a judge has one vote on a pair, and a pair that was asked again with "
-            "its answers swapped is the same pair"
+            "preferred is the answer that more judges chose than anything else, or the one that "
+            "was known to be better; a judge has one vote on a pair, and a pair that was asked "
+            "again with its answers swapped is the same pair"
         ),
         f"pairs on which fewer than {least:.0%} of the judges agree were left out"
         if least
