@@ -8,6 +8,7 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "pair": "audit_jobs.preferences.pair_command",
+    "report": "audit_jobs.preferences.report_command",
 }
 
 
