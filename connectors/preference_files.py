@@ -38,7 +38,8 @@ def read_pairs(path: Path) -> list[PreferencePair]:
     answer stood first; a judge who saw both orders has both keys. What is judged by criteria was
     seen in the judge's order of the pair. ``input``, as PandaLM has it, is the second paragraph of
     the prompt: the same instruction on other inputs asks other things. A number or a truth value is
-    the text that JSON writes for it. Other fields are left alone.
+    the text that JSON writes for it. The pair that is repeated may be missing. Other fields are
+    left alone.
 
     Raises
         JsonLinesError: as ``read_objects`` does; nothing in it, an id that comes twice, a missing
@@ -201,8 +202,8 @@ def _check_repeats(reading: _Reading) -> None:
         if pair.repeat_of is None or reading.problems:
             continue
         where = f"{reading.lines[pair.id]}  repeat_of = {pair.repeat_of!r}"
-        first = by_id.get(pair.repeat_of)
-        if first is None or first is pair:
-            reading.problems.append(f"{where}  names no other pair of the file")
-        elif same_way_round(first, pair) is None:
+        first = by_id.get(pair.repeat_of)  # None: the file is a part of another
+        if first is pair:
+            reading.problems.append(f"{where}  is the pair itself: name the one that it repeats")
+        elif first is not None and same_way_round(first, pair) is None:
             reading.problems.append(f"{where}  has other answers: a repeat asks for the same two")

@@ -115,10 +115,8 @@ def _rings(found: Mapping[str, Any] | None) -> list[Table | str]:
     more, fewer = found["p_value"], found["p_fewer"]
     lines: list[Table | str] = [
         table(title, "measure", [("cyclic triples", found)]),
-        (
-            f"Guessing makes 25 % cyclic: so many or more by guessing p = {more:.3g}, so few or fewer "
-            f"p = {fewer:.3g}"
-        ),
+        "Guessing makes 25 % cyclic: "
+        f"so many or more by guessing p = {more:.3g}, so few or fewer p = {fewer:.3g}",
     ]
     if found["by_noise"] is not None:
         lines.append(
