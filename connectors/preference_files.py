@@ -148,8 +148,8 @@ def _judgments(
 
 
 def _judge(key: str, where: str) -> tuple[str, Order | None]:
-    name, _, end = key.rpartition(":")
-    judge, order = (name, Order(end)) if end in {"ab", "ba"} else (key, None)
+    known = key.endswith((":ab", ":ba"))
+    judge, order = (key[:-3], Order(key[-2:])) if known else (key, None)
     if not judge.strip():
         raise _RecordError(f"{where}.{key}  a judge needs a name")
     return _whole(judge, where), order

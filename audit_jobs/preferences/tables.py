@@ -113,10 +113,10 @@ def _rings(found: Mapping[str, Any] | None) -> list[Table | str]:
         return ["Rings of preference: no three answers to one prompt are all compared"]
     title = "Rings of preference (a over b over c over a)"
     more, fewer = found["p_value"], found["p_fewer"]
+    guessing = f"so many or more by guessing p = {more:.3g}, so few or fewer p = {fewer:.3g}"
     lines: list[Table | str] = [
         table(title, "measure", [("cyclic triples", found)]),
-        "Guessing makes 25 % cyclic: "
-        f"so many or more by guessing p = {more:.3g}, so few or fewer p = {fewer:.3g}",
+        f"Guessing makes 25 % cyclic: {guessing}",
     ]
     if found["by_noise"] is not None:
         lines.append(

@@ -80,10 +80,11 @@ def test_a_judge_who_saw_both_orders_has_two_judgements(tmp_path: Path) -> None:
 
 
 def test_only_the_two_orders_are_cut_off_a_judges_name(tmp_path: Path) -> None:
-    pair = read(tmp_path, judgments={"team:ann": "a", "x:ab:ba": "b"})
+    pair = read(tmp_path, judgments={"team:ann": "a", "x:ab:ba": "b", "ab": "a"})
     assert [(each.judge, each.order) for each in pair.judgments] == [
         ("team:ann", None),
         ("x:ab", Order.BA),
+        ("ab", None),
     ]
 
 
