@@ -26,7 +26,8 @@ def read_objects(path: Path, needed: str) -> Iterator[tuple[int, dict[str, Any]]
     Empty lines are none. ``needed`` says in words what each line is to be.
 
     Raises
-        JsonLinesError: unreadable, not UTF-8, too large, a line that is no JSON or no object.
+        JsonLinesError: unreadable, not UTF-8, too large, a line that is no JSON or no object, a
+            name that stands twice in an object.
     """
     try:
         for line, content in _lines(path):
@@ -79,7 +80,7 @@ def _bounded(path: Path, opened: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[in
 
 def _object(where: str, content: bytes, needed: str) -> dict[str, Any]:
     try:
-        record = json.loads(content.decode("utf-8"))
+        record = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         byte = f"byte 0x{content[error.start]:02x}"
         raise JsonLinesError(f"{where}  {byte} is not UTF-8: save the file as UTF-8") from None
@@ -87,4 +88,13 @@ def _object(where: str, content: bytes, needed: str) -> dict[str, Any]:
         raise JsonLinesError(f"{where}  is no JSON ({error}): {needed}") from None
     if not isinstance(record, dict):
         raise JsonLinesError(f"{where}  holds {shown(record)}: {needed}")
+    return record
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(members)
+    if len(record) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object, and one would be lost")
     return record

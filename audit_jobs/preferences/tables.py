@@ -111,12 +111,12 @@ def _titled(title: str, found: Mapping[str, Any]) -> str:
 def _rings(found: Mapping[str, Any] | None) -> list[Table | str]:
     if found is None:
         return ["Rings of preference: no three answers to one prompt are all compared"]
+    title = "Rings of preference (a over b over c over a)"
+    more, fewer = found["p_value"], found["p_fewer"]
+    guessing = f"so many or more by guessing p = {more:.3g}, so few or fewer p = {fewer:.3g}"
     lines: list[Table | str] = [
-        table(
-            "Rings of preference (a over b over c over a)", "measure", [("cyclic triples", found)]
-        ),
-        f"Guessing makes 25 % of them cyclic: so many or more by guessing p = "
-        f"{found['p_value']:.3g}, so few p = {found['p_fewer']:.3g}",
+        table(title, "measure", [("cyclic triples", found)]),
+        f"Guessing makes 25 % cyclic: {guessing}",
     ]
     if found["by_noise"] is not None:
         lines.append(

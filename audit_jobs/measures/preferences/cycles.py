@@ -25,6 +25,8 @@ from policies.domain import BoolArray, Estimate, FloatArray, IntArray
 
 BY_CHANCE = 0.25
 _DRAWS = 2_000
+_FEWEST_DRAWS = 200
+_MOST_SIMULATED = 20_000_000  # judged pairs in all draws: some seconds
 _MOST_DRAWN = 20_000  # triples; the number of cycles among more is as good as normal
 _MOST_WEDGES = 5_000_000  # pairs of edges at one answer that are looked at
 _MOST_CELLS = 4_000_000
@@ -210,7 +212,8 @@ def _by_noise(data: Judged, found: Triples, share: float, seed: int) -> tuple[fl
     random = np.random.default_rng(seed)
     shares = []
     width = int(found.nodes.max(initial=0)) + 1
-    for size in _sizes(max(len(found.edges), width)):
+    draws = max(_FEWEST_DRAWS, min(_DRAWS, _MOST_SIMULATED // max(len(found.net), 1)))
+    for size in _sizes(max(len(found.edges), width), draws):
         worth = random.normal(0, fitted.spread / math.sqrt(2), (size, width))
         chance = expit(worth[:, found.nodes[:, 0]] - worth[:, found.nodes[:, 1]])
         won = random.binomial(found.judged, chance)
@@ -218,10 +221,10 @@ def _by_noise(data: Judged, found: Triples, share: float, seed: int) -> tuple[fl
         shares.append(cyclic.sum(axis=1) / np.maximum(whole.sum(axis=1), 1))
     drawn: FloatArray = np.concatenate(shares)
     as_large = int((drawn >= share).sum())
-    return float(drawn.mean()), (as_large + 1) / (_DRAWS + 1)
+    return float(drawn.mean()), (as_large + 1) / (draws + 1)
 
 
-def _sizes(width: int) -> list[int]:
+def _sizes(width: int, draws: int = _DRAWS) -> list[int]:
     """How many draws are made at a time."""
     step = max(1, _MOST_CELLS // max(width, 1))
-    return [min(step, _DRAWS - first) for first in range(0, _DRAWS, step)]
+    return [min(step, draws - first) for first in range(0, draws, step)]
