@@ -102,7 +102,7 @@ def export(  # noqa: PLR0913 - one parameter for each option
         raise click.UsageError("name FILE.jsonl or a connected --project, one of them")
     wish = Wish(form=Format(form), holdout=holdout, minimum_agreement=minimum_agreement, seed=seed)
     try:
-        pairs, source = _of_file(file) if file is not None else _of_project(str(project))
+        pairs, source = _of_file(file) if file is not None else _of_named(str(project))
         made = preference_export(pairs, wish, source)
         write_folder(folder, made.contents, replace=replace, known=FILES)
     except (
@@ -133,9 +133,13 @@ def _of_file(file: Path) -> tuple[list[PreferencePair], Source]:
     return pairs, source
 
 
-def _of_project(name: str) -> tuple[list[PreferencePair], Source]:
+def _of_named(project: str) -> tuple[list[PreferencePair], Source]:
     runtime = build_runtime(read_settings())
-    project = connected_project(runtime, name)
+    return of_project(runtime, connected_project(runtime, project))
+
+
+def of_project(runtime: Runtime, project: ConnectedProject) -> tuple[list[PreferencePair], Source]:
+    """A connected project's pairs, and who judged them by their tiers."""
     pairs = project_pairs(runtime, project)
     source = Source(
         title=project.title,
