@@ -7,10 +7,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from audit_jobs.agreement.job import run as measure_agreement
 from audit_jobs.preferences.export import Wish, preference_export
 from audit_jobs.preferences.export_command import of_project
 from audit_jobs.preferences.pairing import Plan, make_tasks
 from backend.preference_records import project_pairs
+from backend.store.reports import AGREEMENT, newest_report
 from backend.synchronisation import synchronise
 from connectors.label_studio.preference_configs import pairwise_config, ranking_config
 from connectors.response_files import Responses
@@ -95,3 +99,23 @@ def test_a_ranking_of_all_answers_gives_every_pair(tmp_path: Path) -> None:
         better = Choice.A if pair.response_a < pair.response_b else Choice.B
         assert said.choice is better
         assert said.order is not None
+
+
+def test_agreement_on_rankings_is_measured_in_a_live_project(tmp_path: Path) -> None:
+    worked = project_of(tmp_path, ranking_config(), Plan(ranking=True, repeats=0))
+    for place, task in enumerate(worked.tasks):
+        ids = sorted(item["id"] for item in task.data["answers"])
+        turned = [ids[1], ids[0], *ids[2:]] if place % 2 else ids
+        for name, order in (("ann", ids), ("bob", turned)):
+            answer = json.dumps({"rank": order}, separators=(",", ":"))
+            worked.server.submit(worked.people[name], task.id, answer)
+    synchronise(worked.runtime, worked.project)
+    measure_agreement(worked.runtime, worked.project)
+    with worked.runtime.reads() as session:
+        report = newest_report(session, worked.project_id, AGREEMENT)
+    assert report is not None
+    found = report.body["controls"]["rank"]
+    assert found["type"] == "ranker"
+    # One of six pairs of items is turned in every second task.
+    assert found["measures"]["kendall_tau"]["value"] == pytest.approx(5 / 6)
+    assert found["measures"]["exact_match"]["value"] == pytest.approx(1 / 2)
