@@ -1,10 +1,10 @@
 """Inferences a second through ``labelgate web`` on SQLite, and webhooks meanwhile.
 
-A real web process; batches of 100, 1,000 and 10,000 inferences (60 words of data each) come first at
-the promised 2,000 inferences a second, then from four clients over kept connections as fast as they
-are answered. Meanwhile webhooks come in an open loop, 20 a second, each over a connection of its own
-and timed from the moment it was due: Label Studio waits one second for them. They are held to that
-second at the promised rate, and told at the other. The peer in the same run is a bare
+A real web process; batches of 100, 1,000 and 10,000 inferences (60 words of data each) come first
+at the promised 2,000 inferences a second, then from four clients over kept connections as fast as
+they are answered. Meanwhile webhooks come in an open loop, 20 a second, each over a connection of
+its own and timed from the moment it was due: Label Studio waits one second for them. They are held
+to that second at the promised rate, and told at the other. The peer in the same run is a bare
 ``executemany`` of the same rows into the same table of another file, one commit a batch, by one
 thread without a web server. What was answered 202 is counted in the database at the end.
 Run: ``python -m benchmarks.inferences``.
@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -35,6 +34,7 @@ from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.inference_tokens import make_token
 from backend.store.projects import store_policy, store_project
+from benchmarks.inference_rows import bare_rate, inferences
 from benchmarks.predict import LABELS, POLICY, PROJECT, free_port, project
 from benchmarks.stage import text
 from benchmarks.webhooks import Request, open_loop
@@ -71,22 +71,6 @@ class Load:
     batches: Sequence[float]
     webhooks: Sequence[float]
     answered: int
-
-
-def inferences(first: int, size: int, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """One batch; the texts come again and again, the ids never."""
-    at = datetime.now(UTC).isoformat()
-    return [
-        {
-            "id": f"request-{number:09}",
-            "data": {"text": texts[number % len(texts)], "country": "DE"},
-            "predicted": LABELS[number % len(LABELS)],
-            "score": number % 100 / 100,
-            "model_version": "2026-11",
-            "at": at,
-        }
-        for number in range(first, first + size)
-    ]
 
 
 def set_up(folder: Path) -> Bench:
@@ -191,7 +175,7 @@ def beside(
 def load(bench: Bench, size: int, numbers: Iterator[int], texts: Sequence[str]) -> Load:
     """Post batches of a size, and webhooks meanwhile."""
     made = [batches_of(size, numbers, texts) for _ in range(CLIENTS)]
-    bare = bare_rate(bench, size, texts)
+    bare = bare_rate(bench.folder, size, texts)
     asked = [webhook(bench, 1 + each) for each in range(round(SECONDS * WEBHOOKS_PER_S))]
     begin = time.perf_counter()
     clients = [Client(bench, iter(each), begin + SECONDS) for each in made]
@@ -213,50 +197,6 @@ def load(bench: Bench, size: int, numbers: Iterator[int], texts: Sequence[str]) 
         webhooks=webhooks,
         answered=sum(client.stored for client in clients),
     )
-
-
-def bare_rate(bench: Bench, size: int, texts: Sequence[str]) -> float:
-    """Rows a second by ``executemany`` into a copy of the empty table, one commit a batch."""
-    with closing(sqlite3.connect(bench.folder / f"bare-{size}.db", isolation_level=None)) as bare:
-        bare.execute("PRAGMA journal_mode=WAL")
-        bare.execute("PRAGMA synchronous=FULL")
-        with closing(sqlite3.connect(bench.folder / "labelgate.db")) as real:
-            made = real.execute(
-                "SELECT sql FROM sqlite_master WHERE tbl_name = 'inferences' AND sql IS NOT NULL "
-                "ORDER BY type DESC"
-            ).fetchall()
-        for (statement,) in made:
-            bare.execute(statement)
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-        turns = max(3, 30_000 // size)
-        spent = 0.0
-        for turn in range(turns):
-            rows = [
-                (
-                    1,
-                    each["id"],
-                    each["model_version"],
-                    each["predicted"],
-                    each["score"],
-                    orjson.dumps(each["data"]).decode(),
-                    "0" * 64,
-                    now,
-                    now,
-                    "waiting",
-                )
-                for each in inferences(turn * size, size, texts)
-            ]
-            started = time.perf_counter()
-            bare.execute("BEGIN IMMEDIATE")
-            bare.executemany(
-                "INSERT INTO inferences (project_id, inference_id, model_version, predicted, "
-                "score, data, data_sha256, at, received_at, state) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            bare.execute("COMMIT")
-            spent += time.perf_counter() - started
-    return turns * size / spent
 
 
 def figures(seconds: Sequence[float]) -> str:
