@@ -8,6 +8,8 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "data": "backend.commands.inference_data:supply",
+    "import": "backend.commands.inferences:import_inferences",
+    "token": "backend.commands.inferences",
     "wanted": "backend.commands.inference_data:wanted",
 }
 

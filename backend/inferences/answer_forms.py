@@ -19,6 +19,14 @@ def answer_text(labeling: Labeling, value: Any) -> str:
 
     Raises ``ValueError`` where it says nothing, or what the labelling config does not offer.
     """
+    try:
+        return _offered(labeling, value)
+    # A stranger's JSON inside a text may have any shape, depth and size of number.
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"is no answer: {error}; send {FORMS}") from None
+
+
+def _offered(labeling: Labeling, value: Any) -> str:
     text = _as_text(labeling, value)
     if labeling.is_list:
         if text in labeling.labels:
@@ -26,6 +34,7 @@ def answer_text(labeling: Labeling, value: Any) -> str:
         problem = problem_of(labeling.controls[0], text)
     else:
         problem = offers(labeling, text)
+        problem = problem and f"{problem}; send {FORMS}"
     if problem is not None:
         raise ValueError(problem)
     # JSON that was written by another hand may have its parts in another order.

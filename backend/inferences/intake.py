@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 from backend.inferences.validation import intake_rules, read_inferences
 from backend.runtime import Runtime
 from backend.store.inference_batches import KnownBatch, known_batch, store_batch
-from backend.store.inferences import Inference, store_inferences
+from backend.store.inferences import (
+    Inference,
+    ready_rows,
+    store_inferences,
+    write_alone,
+)
 from backend.store.projects import ConnectedProject
 
 MOST_IN_BATCH = 10_000
@@ -92,11 +97,14 @@ def take_in(
     Raises ``KeyTakenError`` as ``receipt_of_known`` does.
     """
     now = runtime.now()
+    # Before the lock is taken: other writers wait for what is written alone.
+    rows = ready_rows(runtime.sessions.kw["bind"].dialect, project.id, inferences, now)
     with runtime.sessions.begin() as session:
+        write_alone(session, project.id)
         answer = receipt_of_known(session, project.id, key)  # somebody may have been faster
         if answer is not None:
             return answer
-        intake = store_inferences(session, project.id, inferences, now)
+        intake = store_inferences(session, project.id, inferences, now, rows)
         receipt = Receipt(
             received=len(inferences),
             stored=intake.stored,
@@ -105,6 +113,6 @@ def take_in(
             conflicting=intake.conflicting[:_IDS_SHOWN],
         ).as_json()
         if key is not None:
-            batch = KnownBatch(sha256=key.sha256, answer=receipt)
-            store_batch(session, project.id, key.name, batch, now)
+            told = KnownBatch(sha256=key.sha256, answer=receipt)
+            store_batch(session, project.id, key.name, told, now)
     return receipt

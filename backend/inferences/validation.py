@@ -103,7 +103,9 @@ def read_inferences(items: Sequence[Any], rules: IntakeRules, now: datetime) -> 
             continue
         count += len(reader.problems)
         problems += [
-            InferenceProblem(index=index, id=reader.id, field=name, message=message)
+            InferenceProblem(
+                index=index, id=reader.id, field=_sendable(name), message=_sendable(message)
+            )
             for name, message in reader.problems[: _MOST_LISTED - len(problems)]
         ]
     if count:
@@ -268,3 +270,8 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
+
+
+def _sendable(text: str) -> str:
+    """The text with half character pairs, which no answer can carry, as question marks."""
+    return text.encode("utf-8", "replace").decode()

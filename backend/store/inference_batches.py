@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from backend.store.tables import InferenceBatchRow
@@ -38,16 +38,17 @@ def store_batch(
 
 def forget_batches(session: Session, before: datetime, most: int) -> int:
     """Delete up to so many of the keys that came before; how many there were."""
+    table: Any = InferenceBatchRow.__table__
     old = session.execute(
-        select(InferenceBatchRow.project_id, InferenceBatchRow.key)
-        .where(InferenceBatchRow.received_at < before)
-        .order_by(InferenceBatchRow.received_at)
+        select(table.c.project_id.label("of_project"), table.c.key.label("under_key"))
+        .where(table.c.received_at < before)
+        .order_by(table.c.received_at)
         .limit(most)
-    ).all()
-    for project_id, key in old:
-        session.execute(
-            delete(InferenceBatchRow).where(
-                InferenceBatchRow.project_id == project_id, InferenceBatchRow.key == key
-            )
+    ).mappings()
+    keys = [dict(each) for each in old]
+    if keys:  # one small statement for all: see ``backend.store.upsert``
+        one = delete(table).where(
+            table.c.project_id == bindparam("of_project"), table.c.key == bindparam("under_key")
         )
-    return len(old)
+        session.execute(one, keys)
+    return len(keys)

@@ -15,12 +15,13 @@ from backend.inferences.intake import (
     receipt_of_known,
     take_in,
 )
+from backend.inferences.turns import BusyError
 from backend.inferences.validation import LONGEST, InferencesError
 from backend.store.projects import ConnectedProject
 from backend.web.authentication import require_token
 from backend.web.bodies import json_object
 from backend.web.errors import RequestError, error_response, json_response
-from backend.web.state import web
+from backend.web.state import Web, web
 
 blueprint = Blueprint("inference_api", __name__)
 KEY_HEADER = "Idempotency-Key"
@@ -31,19 +32,33 @@ def take() -> Response:
     """Keep a batch; 202 once it is on disk. The same batch again gets the same answer."""
     state = web()
     project = require_token(state.runtime)
+    request.get_data(cache=True)  # a slow sender is waited for before it has its turn
     key = _key()
+    with state.turns.taken():
+        answer = _known(state, project, key) or _taken_in(state, project, key)
+    return json_response(answer, 202)
+
+
+def _known(state: Web, project: ConnectedProject, key: BatchKey | None) -> dict[str, Any] | None:
+    """What the same batch was answered before."""
     with state.runtime.reads() as session:
         answer = receipt_of_known(session, project.id, key)
     if answer is not None:
         state.metrics.count_inferences(project.id, {"repeated": answer["received"]})
-        return json_response(answer, 202)
+    return answer
+
+
+def _taken_in(state: Web, project: ConnectedProject, key: BatchKey | None) -> dict[str, Any]:
     items = _items(json_object())
     try:
         inferences = read_batch(state.runtime, project, items)
     except InferencesError:
         state.metrics.count_inferences(project.id, {"refused": len(items)})
         raise
-    return _answered(project, take_in(state.runtime, project, inferences, key))
+    answer = take_in(state.runtime, project, inferences, key)
+    counts = {name: answer[name] for name in ("stored", "known", "conflicts")}
+    state.metrics.count_inferences(project.id, counts)
+    return answer
 
 
 @blueprint.errorhandler(InferencesError)
@@ -63,10 +78,12 @@ def _taken(error: KeyTakenError) -> Response:
     return error_response(409, "key_taken", str(error))
 
 
-def _answered(project: ConnectedProject, answer: dict[str, Any]) -> Response:
-    counts = {name: answer[name] for name in ("stored", "known", "conflicts")}
-    web().metrics.count_inferences(project.id, counts)
-    return json_response(answer, 202)
+@blueprint.errorhandler(BusyError)
+def _busy(_error: BusyError) -> Response:
+    message = "too many batches at once: send fewer side by side, this one again in a second"
+    response = error_response(429, "too_busy", message)
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 def _key() -> BatchKey | None:
@@ -77,8 +94,7 @@ def _key() -> BatchKey | None:
         raise RequestError(
             400, "wrong_key", f"{KEY_HEADER} must have 1 to {LONGEST} printable characters"
         )
-    # Kept for ``json_object``, which reads it once more.
-    return BatchKey(name=name, sha256=hashlib.sha256(request.get_data(cache=True)).hexdigest())
+    return BatchKey(name=name, sha256=hashlib.sha256(request.get_data()).hexdigest())
 
 
 def _items(body: dict[str, Any]) -> list[Any]:

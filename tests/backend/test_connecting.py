@@ -134,6 +134,15 @@ def test_a_node_above_a_path_may_be_named(worked: WorkedProject) -> None:
     assert "'Fruit', which 'tree' does not offer: 'Food / Fruit', 'Tools'" in other
 
 
+def test_what_people_judge_by_is_not_masked(worked: WorkedProject) -> None:
+    assert problems(worked, worked_policy(monitoring={"mask": ["name"]})) == []
+    (problem,) = problems(worked, worked_policy(monitoring={"mask": ["name", "text"]}))
+    assert problem == (
+        "monitoring.mask names 'text', which the labelling config shows: people would judge what "
+        "they cannot see; take it out of the mask, or show another field"
+    )
+
+
 ROW = '<Table name="row" value="$row"/><Choices name="c" toName="row"><Choice value="A"/>'
 NEW = [{"kind": "novelty", "above": 0.9, "tier": "senior"}]
 COPY = [{"kind": "near_duplicate", "above": 0.9, "tier": "senior"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from backend.inferences.intake import MOST_IN_BATCH
 from backend.store.inference_tokens import revoke_tokens
 from backend.store.projects import mark_disconnected
+from backend.web.state import NAME, Web
 from connectors.inference_data import data_sha256
 from tests.fakes.inferences import bearer, inference, kept, monitored_project, token_of
 from tests.fakes.web_project import PROJECT_ID, WebProject
@@ -227,6 +229,18 @@ def test_a_body_that_is_no_batch_is_refused(client: FlaskClient, body: bytes, co
     assert error(client.post("/v1/inferences", data=body), 400)["code"] == code
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": "\ud83d"}, {"predicted": "\ud83d"}, {"\ud83d": 1}, {"data": {"\ud83d": 1}}],
+    ids=ascii,
+)
+def test_half_a_character_pair_is_refused_in_words_that_can_be_sent(
+    client: FlaskClient, changed: dict[str, object]
+) -> None:
+    body = json.dumps({"inferences": [inference(1, **changed)]})
+    assert error(client.post("/v1/inferences", data=body), 400)["code"] == "bad_inferences"
+
+
 def test_an_empty_batch_is_nothing(client: FlaskClient) -> None:
     assert told(post(client))["received"] == 0
 
@@ -371,3 +385,14 @@ def test_metrics_count_what_became_of_them(client: FlaskClient) -> None:
             ("refused", 1),
         )
     }
+
+
+def test_more_batches_than_may_wait_are_told_to_come_again(tmp_path: Path) -> None:
+    project = monitored_project(tmp_path, web_threads=2)  # room for one, and none waits
+    client = with_token(project)
+    state: Web = client.application.extensions[NAME]
+    with state.turns.taken():
+        response = post(client, inference(1))
+        assert error(response, 429)["code"] == "too_busy"
+        assert response.headers["Retry-After"] == "1"
+    assert told(post(client, inference(1)))["stored"] == 1

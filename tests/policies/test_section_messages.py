@@ -310,3 +310,11 @@ def test_a_rule_of_monitoring_may_ask_for_surer_answers_because_it_decides_no_ta
     rule = "{when: {kind: score, above: 0.9}, share: 0.1}"
     policy = parse_policy(f"{GOOD}monitoring: {{rules: [{rule}]}}")
     assert policy.monitoring.rules[0].share == 0.1
+
+
+def test_a_masked_field_is_no_slice() -> None:
+    assert said("monitoring: {mask: [name], slices: [country, name]}") == (
+        "digits.yaml:7  monitoring.slices[1] = 'name'  is masked, so that all answers would be in "
+        "one slice (take it out of monitoring.mask or out of the slices)"
+    )
+    assert parse_policy(GOOD + "monitoring: {mask: [name], slices: [country]}").monitoring.mask
