@@ -325,6 +325,22 @@ def test_tasks_of_data_alone_come_in_their_order_and_ask_for_answers(world: Worl
     assert world.tool.open_among(world.project_id, []) == []
 
 
+def test_data_with_an_object_in_it_comes_back_as_it_went(world: World) -> None:
+    said = {"id": "req-1", "model_version": "2026-02", "at": "2026-03-01T10:00:00+00:00"}
+    rows = [{"text": "one", "labelgate_inference": said}]
+    made = world.tool.import_tasks(world.project_id, rows)
+    (found,) = flat(world.tool.tasks_after(world.project_id, made[0] - 1))
+    assert (found.id, found.data) == (made[0], rows[0])
+
+
+def test_a_request_is_refused_whole_where_a_task_lacks_what_is_shown(world: World) -> None:
+    (old,) = world.add_tasks(["one"])
+    rows = [{"text": "two"}, {"body": "three"}, {"text": "four"}]
+    with pytest.raises(AnnotationToolRefusedError):
+        world.tool.import_tasks(world.project_id, rows)
+    assert flat(world.tool.tasks_after(world.project_id, old)) == []
+
+
 def test_only_tasks_without_anybodys_work_are_removed(world: World) -> None:
     answered, skipped, begun, untouched, other = world.add_tasks(list("abcde"))
     world.submit(answered, "A")

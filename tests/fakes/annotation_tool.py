@@ -18,6 +18,7 @@ from connectors.annotation_tool import (
     Task,
     User,
 )
+from connectors.label_studio.labeling import parse_labeling
 from tests.fakes.label_studio_server import ROBOT_ID, FakePrediction, FakeServer, FakeTask
 
 
@@ -162,6 +163,10 @@ class FakeAnnotationTool:
 
     def import_tasks(self, project_id: int, data: Sequence[dict[str, Any]]) -> list[int]:
         with self._call("import_tasks"):
+            controls = parse_labeling(self.server.projects[project_id].label_config).controls
+            shown = {key for control in controls for key in control.data_keys}
+            if any(shown - each.keys() for each in data):
+                raise AnnotationToolRefusedError(f"some data lacks one of {sorted(shown)}")
             return self.server.add_tasks(project_id, data)
 
     def remove_untouched(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
