@@ -6,7 +6,9 @@ import click
 
 from backend.commands.groups import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "evaluate": "audit_jobs.monitoring.evaluate_command:evaluate",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
