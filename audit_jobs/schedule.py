@@ -22,6 +22,7 @@ from backend.store.reports import (
     BREAKER,
     CORRECTIONS,
     FIGURES,
+    MONITORING,
     forget_before,
     thin_reports,
 )
@@ -142,5 +143,5 @@ def forget(runtime: Runtime) -> None:
     """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
-        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
+        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
