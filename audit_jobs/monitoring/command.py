@@ -8,6 +8,7 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "evaluate": "audit_jobs.monitoring.evaluate_command:evaluate",
+    "report": "audit_jobs.monitoring.report_command:report",
 }
 
 
