@@ -15,7 +15,7 @@ from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
-from backend.store.reports import FIGURES, MONITORING, newest_report
+from backend.store.reports import FIGURES, MONITORING, Report, newest_report
 
 
 @click.command()
@@ -54,12 +54,16 @@ def _report(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             f"project {project.id} has no report yet: run `labelgate scheduler`, or `labelgate "
             f"jobs run figures --project {project.id}`"
         )
-    body = {name: value for name, value in stored.body.items() if name != "made_of"}
     return {
         "project": {"id": project.id, "title": project.title},
         "made_at": stored.made_at.isoformat(),
         "model_version": stored.model_version,
-        **body,
-        "monitoring": None if monitored is None else monitored.body,
+        **_told(stored),
+        "monitoring": None if monitored is None else _told(monitored),
         "incidents": happened,
     }
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """What a report says, without what the job knows it again by."""
+    return {name: value for name, value in report.body.items() if name != "made_of"}

@@ -47,11 +47,10 @@ def pass_rate(
     population correction: an audited label leaves nothing open), else about all that are alike.
 
     Errors do have to do with the chances where rare labels are audited more: Kish's number alone
-    makes intervals that cover 98 % where the errors are among light weights, and 93 % where they
-    are among heavy ones. With each error found the interval leans more on what the errors'
-    own weights say of it (Korn and Graubard 1998); so it covers 94 to 96 %. Errors count there by
-    their weights too: twenty of labels that are all audited say nothing of those that one of two
-    hundred stands for, and taken for twenty they left 92 % of months covered.
+    covers 98 % where the errors are among light weights, and 93 % where they are among heavy ones.
+    With each error found, by its weight, the interval leans more on what the errors' own weights
+    say of it (Korn and Graubard 1998): it covers 94 to 97 %. Errors of labels that are all audited,
+    counted whole, would leave 90 to 92 % where other labels stand for two hundred each.
 
     >>> found = pass_rate(np.array([True, True, False]), np.array([0.1, 0.1, 0.5]))
     >>> round(found.estimate.value, 3), round(found.effective_n, 2)

@@ -39,17 +39,7 @@ def read_inferences(file: Path, slices: Sequence[str] = ()) -> EvaluatedFile:
     Raises
         DataFileError: no such file or columns, no rows, a time or share that is none, an id twice.
     """
-    own = column_names(file)
-    for name in slices:
-        if name not in own:
-            has = ", ".join(map(repr, own))
-            raise DataFileError(f"{file}:1  has no column {name!r} (it has {has}): it is no slice")
-    names = (*COLUMNS, *slices)
-    blocks = list(read_columns(file, names))
-    read = [list(chain.from_iterable(parts)) for parts in zip(*blocks, strict=True)]
-    if not read or not read[0]:
-        raise DataFileError(f"{file}  has no rows: one line for each answer is needed")
-    ids, at, versions, predicted, truths, shares = read[:6]
+    ids, at, versions, predicted, truths, shares, *values = _columns(file, slices)
     times, chances = [_time(text) for text in at], _shares(shares)
     verified = np.array([bool(truth.strip()) for truth in truths], dtype=np.bool_)
     wrong = bool((verified & ~((chances > 0) & (chances <= 1))).any())
@@ -57,30 +47,41 @@ def read_inferences(file: Path, slices: Sequence[str] = ()) -> EvaluatedFile:
     repeated = len(set(ids)) < len(ids)
     if wrong or blank or repeated or None in times:
         refuse(file, _problems(file, Counter(ids) if repeated else Counter()))
-    when = np.array([time for time in times if time is not None], "datetime64[us]")
-    places = np.flatnonzero(verified)
-    own_slices = {
-        name: column([value or None for value in values])
-        for name, values in zip(slices, read[6:], strict=True)
-    }
-    drawn = Drawn(
-        at=when[places],
-        versions=column(versions)[places],
-        predicted=column(predicted)[places],
-        shares=chances[places],
-        truths=column(truths)[places],
-        right=np.asarray(column(predicted)[places] == column(truths)[places], np.bool_),
-        slices={name: values[places] for name, values in own_slices.items()},
-    )
-    whole = _holds_all(len(ids), drawn.shares)
-    given = Given(
-        days=when.astype("datetime64[D]"),
+    every = Drawn(
+        at=np.array(times, "datetime64[us]"),
         versions=column(versions),
         predicted=column(predicted),
-        slices=own_slices,
+        shares=chances,
+        truths=column([truth if truth.strip() else None for truth in truths]),
+        right=np.array([said == true for said, true in zip(predicted, truths, strict=True)]),
+        slices={
+            name: column([value or None for value in each])
+            for name, each in zip(slices, values, strict=True)
+        },
+    )
+    drawn = every.part(verified)
+    whole = _holds_all(len(ids), drawn.shares)
+    given = Given(
+        days=every.at.astype("datetime64[D]"),
+        versions=every.versions,
+        predicted=every.predicted,
+        slices=every.slices,
         counts=np.full(len(ids), int(whole), np.int64),
     )
     return EvaluatedFile(drawn=drawn, given=given, whole=whole)
+
+
+def _columns(file: Path, slices: Sequence[str]) -> list[list[str]]:
+    own = column_names(file)
+    for name in slices:
+        if name not in own:
+            has = ", ".join(map(repr, own))
+            raise DataFileError(f"{file}:1  has no column {name!r} (it has {has}): it is no slice")
+    blocks = list(read_columns(file, (*COLUMNS, *slices)))
+    read = [list(chain.from_iterable(parts)) for parts in zip(*blocks, strict=True)]
+    if not read or not read[0]:
+        raise DataFileError(f"{file}  has no rows: one line for each answer is needed")
+    return read
 
 
 def _holds_all(rows: int, shares: FloatArray) -> bool:

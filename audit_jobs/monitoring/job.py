@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -46,6 +46,7 @@ EVERY = timedelta(hours=1)
 _NEWS = ("verified", "decay", "drift", "raised", "shown")
 # Versions whose decay is told: those that answered last.
 _MOST_VERSIONS = 20
+_MOST_PERIODS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +142,22 @@ def _body(
     if looked is not None:
         drift = looked.as_json()
         raised = raised_now(raised, looked.risen, found.policy.drift, now)
+    figures = measured(found.drawn, _given(found.counted), rule.period, listed=found.listed)
     return {
-        **measured(found.drawn, _given(found.counted), rule.period, listed=found.listed),
+        **figures,
+        "curve": _newest_periods(figures["curve"]),
         "states": found.states,
         "shown": rule.show,
         "decay": {version: each.as_json() for version, each in decays.items()},
         "drift": drift,
         "raised": raised,
     }
+
+
+def _newest_periods(curve: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Reports are kept: days of the newest four months say enough, as do ten years of months."""
+    periods = sorted({point["period"] for point in curve})[-_MOST_PERIODS:]
+    return [point for point in curve if periods and point["period"] >= periods[0]]
 
 
 def _drawn(

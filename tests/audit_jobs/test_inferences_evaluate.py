@@ -19,7 +19,7 @@ from audit_jobs.monitoring.files import COLUMNS, read_inferences
 from backend.data_files import DataFileError
 
 
-def write(file: Path, rows: Sequence[Sequence[Any]], *more: str) -> Path:
+def write(file: Path, rows: Sequence[Any], *more: str) -> Path:
     text = io.StringIO()
     csv.writer(text).writerows([[*COLUMNS, *more], *rows])
     content = text.getvalue().encode()

@@ -274,3 +274,15 @@ def test_another_version_is_compared_with_its_own_first_days(tmp_path: Path) -> 
         add_answers(session, worked.project_id, newer, "newer")
     (says,) = run(worked, later=3_700)["resolved"]
     assert says.startswith("deployed-2 answers now")
+
+
+def test_the_stored_curve_holds_the_newest_periods_alone(tmp_path: Path) -> None:
+    worked = project(tmp_path, period="day", baseline=0.9)
+    with worked.runtime.sessions.begin() as session:
+        count(session, worked.project_id, days(200))
+        add_answers(session, worked.project_id, days(1, start=200, state="drawn"))
+    run(worked)
+    (body,) = stored(worked)
+    assert (body["answers"], body["unanswered"]) == (201, 1)
+    assert len({point["period"] for point in body["curve"]}) == 120
+    assert body["curve"][-1]["period"] == "2026-07-24"
