@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit_jobs.measures.audits import pass_rate
+from policies.decisions import is_none
 from policies.domain import BoolArray, Estimate, FloatArray, IntArray, ObjectArray
 from policies.intervals import UNKNOWN
 
@@ -55,7 +56,7 @@ class Drawn:
     @property
     def verified(self) -> BoolArray:
         """Where people have answered."""
-        return np.array([truth is not None for truth in self.truths.tolist()], dtype=np.bool_)
+        return ~is_none(self.truths)
 
     def part(self, places: BoolArray | IntArray) -> Drawn:
         """Some of them."""

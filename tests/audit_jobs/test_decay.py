@@ -189,3 +189,18 @@ def test_a_fall_from_95_to_88_percent_in_six_months_is_found_before(
     assert np.median(falling) <= half_within
     assert np.mean(np.array(falling) <= 6) >= in_six_months
     assert np.mean(steady) <= false_alarms
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("shares", [(0.02, 0.02), (0.02, 0.1)], ids=["equal", "unequal"])
+def test_at_just_the_tolerated_drop_the_mean_run_is_2000_answers_or_longer(
+    shares: tuple[float, float],
+) -> None:
+    source, longest, runs = np.random.default_rng(33), 7_000, []
+    for _ in range(150):  # cut short, so that the mean is rather longer
+        own = np.array(shares)[(source.random(longest) < 0.3).astype(int)]
+        known = stream(source.random(longest) < 0.93, 100, own)
+        found = decay_of(known, 0.95, 0.02)
+        tripped = longest if found.tripped_at is None else int((known.at <= found.tripped_at).sum())
+        runs.append(tripped)
+    assert np.mean(runs) >= THRESHOLD
