@@ -21,6 +21,7 @@ from backend.escalation import escalate
 from backend.extra_audits import draw_due
 from backend.foreign_versions import register_foreign
 from backend.freezing import freeze_aged
+from backend.inferences import job as inferences
 from backend.mirrors import copies as mirror
 from backend.queueing import place
 from backend.retraining import request_if_due
@@ -54,6 +55,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "gold": gold.run,
         "readers": readers.run,
         "escalate": escalate,
+        "inferences": inferences.run,
         "route": _route,
         "shadow": shadow,
         "deliver": deliver,
@@ -83,6 +85,7 @@ ROUND = (
     "gold",
     "readers",
     "escalate",
+    "inferences",  # before it is decided who answers the tasks that it makes
     "route",
     "deliver",
     "shadow",
@@ -97,6 +100,9 @@ ROUND = (
     "figures",
     "alerts",  # last, and after a failure too: it is what tells of it
 )
-# What is wrong with a mirror project, which is in people's hands, or with what only measures (a
-# version in shadow does no more), must not keep the breaker from its work.
-STOPS_NOTHING = frozenset({"shadow", "mirror", "agreement", "corrections", "audit", "monitoring"})
+# What is wrong with a mirror project or with what a deployed model was sent, which is in people's
+# hands, or with what only measures (a version in shadow does no more), must not keep the breaker
+# from its work.
+STOPS_NOTHING = frozenset(
+    {"inferences", "shadow", "mirror", "agreement", "corrections", "audit", "monitoring"}
+)

@@ -12,6 +12,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from audit_jobs.jobs import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
+from backend.inferences.retention import forget_inferences
 from backend.retraining import attended
 from backend.runtime import Runtime
 from backend.store.events import open_projects
@@ -140,8 +141,18 @@ def _went_well(runtime: Runtime, name: str, project: ConnectedProject) -> bool:
 
 
 def forget(runtime: Runtime) -> None:
-    """Delete job runs, handled events and figures of the hour that nobody will ask for any more."""
+    """Delete what nobody will ask for any more: job runs, handled events, figures of the hour.
+
+    And what deployed models answered, after the days that each policy names.
+    """
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
+    forgotten = forget_inferences(runtime)
+    logger.info(
+        "inferences.forgotten deleted=%d blanked=%d keys=%d",
+        forgotten.deleted,
+        forgotten.blanked,
+        forgotten.keys,
+    )

@@ -15,6 +15,7 @@ from backend.predictors.inputs import Download
 from backend.predictors.protocol import Asked
 from backend.serving import Snapshot
 from backend.store.decisions import StandingDecision
+from backend.store.inference_tasks import INFERENCE_KEY
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import Labeling
 from policies.audit_plan import widest
@@ -125,7 +126,11 @@ def answer(
     ):
         if problem is not None:
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
-        elif task_id in snapshot.gold or _blind(purpose, label, known.get(task_id)):
+        elif (
+            task_id in snapshot.gold
+            or INFERENCE_KEY in data[task_id]  # decided or not yet: people verify another model
+            or _blind(purpose, label, known.get(task_id))
+        ):
             blind += 1
         else:
             if listed and label not in made:

@@ -9,9 +9,18 @@ import orjson
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 
+from backend.inferences.turns import Turns
 from backend.runtime import Runtime
 from backend.serving import Snapshots
-from backend.web import authentication, dashboard, errors, ml_api, training_api, webhook
+from backend.web import (
+    authentication,
+    dashboard,
+    errors,
+    inference_api,
+    ml_api,
+    training_api,
+    webhook,
+)
 from backend.web.metrics import Metrics
 from backend.web.state import NAME, Web, web
 
@@ -43,7 +52,11 @@ def create_app(runtime: Runtime) -> Flask:
     app.json = _OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_mb * 1_000_000
     app.extensions[NAME] = Web(
-        runtime=runtime, snapshots=Snapshots(runtime), metrics=Metrics(runtime)
+        runtime=runtime,
+        snapshots=Snapshots(runtime),
+        metrics=Metrics(runtime),
+        # At most half of the threads are held by inferences: webhooks find a free one.
+        turns=Turns(waiting=max(1, runtime.settings.web_threads // 2) - 1),
     )
 
     errors.register(app)
@@ -53,6 +66,7 @@ def create_app(runtime: Runtime) -> Flask:
     for blueprint in (
         ml_api.blueprint,
         webhook.blueprint,
+        inference_api.blueprint,
         training_api.blueprint,
         dashboard.blueprint,
     ):

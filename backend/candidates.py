@@ -28,7 +28,16 @@ from policies.conditions import (
     NearDuplicateOf,
 )
 from policies.decisions import is_none
-from policies.domain import MODEL, BoolArray, Candidates, FloatArray, ObjectArray, column
+from policies.deployed import not_monitored
+from policies.domain import (
+    MODEL,
+    BoolArray,
+    Candidates,
+    FloatArray,
+    Monitored,
+    ObjectArray,
+    column,
+)
 from policies.engine import NO_MODEL
 from policies.likeness import aligned
 from policies.schema import Policy
@@ -258,6 +267,22 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
         mentions=_joined_column([(part.mentions, len(part)) for part in parts]),
         listed=parts[0].listed,
         part_scores=_joined_column([(part.part_scores, len(part)) for part in parts]),
+        monitored=_joined_monitored(parts),
+    )
+
+
+def _joined_monitored(parts: Sequence[Candidates]) -> Monitored | None:
+    if all(part.monitored is None for part in parts):
+        return None
+    found = [part.monitored or not_monitored(len(part)) for part in parts]
+    return Monitored(
+        predictors=np.concatenate([each.predictors for each in found]),
+        labels=np.concatenate([each.labels for each in found]),
+        scores=np.concatenate([each.scores for each in found]),
+        draws=np.concatenate([each.draws for each in found]),
+        shares=np.concatenate([each.shares for each in found]),
+        reasons=np.concatenate([each.reasons for each in found]),
+        mentions=_joined_column([(each.mentions, len(each.labels)) for each in found]),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from backend.candidates import candidates_of, joined
 from backend.foreign import foreign_predictor, is_foreign, second_model
+from backend.inferences.verification import with_monitored
 from backend.predictors.artifacts import Artifact, load
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
@@ -152,6 +153,8 @@ def predicted_chunks(
             download=lambda path: runtime.tool().download(path),
         )
         candidates = candidates_of(policy, predictor, asked)
+        with runtime.reads() as session:
+            candidates = with_monitored(session, project.id, candidates, labeling)
         start, size = start + size, _next_portion(size, time.monotonic() - began)
         yield candidates
 

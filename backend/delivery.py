@@ -35,6 +35,7 @@ from connectors.annotation_tool import (
 )
 from connectors.label_studio.answers import answer_of, offers
 from connectors.label_studio.labeling import Labeling, parse_labeling
+from policies.deployed import is_deployed
 
 CHUNK = 1_000
 CONTROL_VIEW, AUDIT_VIEW = "Control", "Audit"
@@ -271,6 +272,15 @@ def _not_accepted_once(
 def _show(
     tool: AnnotationTool, project: ConnectedProject, version: str | None, there: set[str]
 ) -> None:
-    """Let Label Studio show, and order by, the champion's scores once it has some of them."""
-    if version in there and tool.project(str(project.id)).model_version != version:
+    """Let Label Studio show, and order by, the champion's scores once it has some of them.
+
+    Where no model serves it is a deployed model's answers that people are shown.
+    """
+    if version is None:
+        version = max((each for each in there if is_deployed(each)), default=None)
+    if (
+        version is not None
+        and version in there
+        and tool.project(str(project.id)).model_version != version
+    ):
         tool.show_version(project.id, version)

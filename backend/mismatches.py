@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from backend.predictors.rules.language import known_languages
+from backend.preference_mismatches import uncomparable
 from connectors.annotation_tool import Project
 from connectors.label_studio.controls import OF_PARTS
 from connectors.label_studio.labeling import ControlKind, InputKind, Labeling
@@ -39,6 +40,8 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
     problems += _unlisted(policy, labeling)
     problems += _fieldless(policy, labeling)
     problems += _unknown_languages(policy)
+    problems += _blank_to_people(policy, labeling)
+    problems += uncomparable(policy, labeling)
     nameable = nameable_labels(labeling)
     for place, labels in _labels_named(policy):
         unknown = [label for label in labels if label not in nameable]
@@ -156,10 +159,27 @@ def _unknown_languages(policy: Policy) -> list[str]:
     ]
 
 
+def _blank_to_people(policy: Policy, labeling: Labeling) -> list[str]:
+    """The masked fields that people would have to judge by."""
+    keys = {key for control in labeling.controls for key in control.data_keys}
+    return [
+        f"monitoring.mask names {field!r}, which the labelling config shows: people would judge "
+        "what they cannot see; take it out of the mask, or show another field"
+        for field in policy.monitoring.mask
+        if field in keys
+    ]
+
+
 def _labels_named(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
     named = [
         (f"{place}.in", condition.labels)
         for place, condition in leaves(policy.routes)
+        if isinstance(condition, PredictedLabel)
+    ]
+    named += [
+        (f"monitoring.rules[{number}].when", condition.labels)
+        for number, monitored in enumerate(policy.monitoring.rules)
+        for _, condition in leaves([monitored.when])
         if isinstance(condition, PredictedLabel)
     ]
     for place, rule in enumerate(policy.automation):

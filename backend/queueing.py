@@ -32,7 +32,8 @@ from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
 from policies.breaker import RECALL
 from policies.conditions import ENTROPY, NOVELTY
-from policies.domain import Outcome, Purpose, column
+from policies.deployed import is_deployed
+from policies.domain import MONITORED, SEEN, Outcome, Purpose, column
 from policies.gold import GOLD
 from policies.loading import parse_policy
 from policies.queue import Pool, Waiting, days_places, known_failures
@@ -43,7 +44,8 @@ from policies.schema import Policy
 CHUNK = 500
 # The part of a day that asks one more reader about a task whose answers leave doubt.
 ONE_MORE_READER = "one_more_reader"
-_SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
+# What measures comes in random order: what is answered first is a fair part of it.
+_SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT, *sorted(MONITORED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ def contested_first(
 
 def pool_of(decisions: Sequence[OpenDecision], corrected: Mapping[str, tuple[int, int]]) -> Pool:
     """What the quotas know of a project: all its open decisions, and what people corrected."""
-    counts = Counter(decision.label for decision in decisions)
+    own = (decision for decision in decisions if decision.purpose not in MONITORED)
+    counts = Counter(decision.label for decision in own)
     return Pool(counts=counts, failing=known_failures(corrected))
 
 
@@ -164,8 +167,8 @@ def days_queue(
     """The tasks that one tier labels today, at most ``capacity``, most wanted first.
 
     Each with the part of the day that asked for it; ``given`` is what each has had today. Audits
-    come first in the random part, then control and holdout in random order, so that every stop
-    leaves a fair part of each.
+    come first in the random part, then control, holdout and what verifies a deployed model in
+    random order, so that every stop leaves a fair part of each.
     """
     purposes = column([decision.purpose for decision in decisions])
     waiting = Waiting(
@@ -208,7 +211,7 @@ def _places(queue: Sequence[tuple[OpenDecision, str]]) -> dict[int, _Place]:
 def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
     queued = place is not None
     accepts = decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
-    blind = _in_doubt(decision) or decision.purpose is not Purpose.ROUTED
+    blind = _in_doubt(decision) or decision.purpose not in SEEN
     shown = accepts or ((queued or decision.prelabelled) and not blind)
     return Wish(
         task_id=decision.task_id,
@@ -249,6 +252,8 @@ def _why_first(decision: OpenDecision) -> str:
 
 
 def _version(decision: OpenDecision) -> str:
+    if decision.predictor is not None and is_deployed(decision.predictor):
+        return decision.predictor
     return decision.model_version or RULES_ALONE  # no model served: a rule gave the label
 
 
@@ -267,4 +272,6 @@ def _view(decision: OpenDecision) -> str | None:
         case Purpose.AUDIT:
             return AUDIT_VIEW
         case Purpose.ROUTED | Purpose.AGREEMENT | Purpose.RECALL:
+            return decision.tier
+        case Purpose.MONITORING | Purpose.MONITORING_SHOWN:
             return decision.tier

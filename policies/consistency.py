@@ -12,6 +12,8 @@ from typing import Any
 from policies.alert_rules import alert_issues
 from policies.automation_rules import automation_issues
 from policies.model_rules import model_issues
+from policies.monitoring_rules import monitoring_issues
+from policies.preference_rules import preference_issues
 from policies.problems import Issue, at, dotted, nearest
 from policies.quota_rules import sampling_issues
 from policies.route_rules import route_issues
@@ -142,6 +144,20 @@ def _monitoring_floor(document: Mapping[str, Any]) -> Iterator[Issue]:
         )
 
 
+def _masked_slices(document: Mapping[str, Any]) -> Iterator[Issue]:
+    masked = at(document, ("monitoring", "mask"))
+    slices = at(document, ("monitoring", "slices"))
+    if not isinstance(masked, (list, tuple)) or not isinstance(slices, (list, tuple)):
+        return
+    for place, field in enumerate(slices):
+        if field in masked:
+            yield Issue(
+                ("monitoring", "slices", place),
+                "is masked, so that all answers would be in one slice",
+                "take it out of monitoring.mask or out of the slices",
+            )
+
+
 def _simulated_tiers(document: Mapping[str, Any]) -> Iterator[Issue]:
     names = tuple(_tier_names(document).values())
     rates = at(document, ("simulation", "error_rate"))
@@ -232,6 +248,7 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     _audit_floor,
     _promised_or_never,
     _monitoring_floor,
+    _masked_slices,
     _simulated_tiers,
     _room_for_training,
     _enough_reviewers,
@@ -240,4 +257,6 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     sampling_issues,
     alert_issues,
     model_issues,
+    monitoring_issues,
+    preference_issues,
 )

@@ -44,10 +44,11 @@ class Outcome(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why a task is where it is; every purpose but ``ROUTED`` is labelled blind.
+    """Why a task is where it is; every purpose that is not among ``SEEN`` is labelled blind.
 
     ``AUDIT`` goes with the outcome ``ACCEPT``: the label would have been accepted, a blind second
-    look was drawn, and the auditor's answer becomes the label.
+    look was drawn, and the auditor's answer becomes the label. ``MONITORING`` verifies what a
+    deployed model answered in production, ``MONITORING_SHOWN`` with that answer before one's eyes.
     """
 
     ROUTED = "routed"
@@ -56,6 +57,14 @@ class Purpose(StrEnum):
     AUDIT = "audit"
     AGREEMENT = "agreement"
     RECALL = "recall"
+    MONITORING = "monitoring"
+    MONITORING_SHOWN = "monitoring_shown"
+
+
+# People see an answer with these: the project's own model's, or the deployed one's.
+SEEN = frozenset({Purpose.ROUTED, Purpose.MONITORING_SHOWN})
+# The label of such a decision is a deployed model's, never one of the project's own model.
+MONITORED = frozenset({Purpose.MONITORING, Purpose.MONITORING_SHOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +147,24 @@ class Certification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Monitored:
+    """Which tasks are answers of deployed models that were drawn, in columns of the tasks' length.
+
+    ``predictors`` names the version ("deployed: v7"), None where a task is none of them. ``labels``
+    and ``scores`` are what it answered, ``mentions`` as in ``Candidates``. ``draws`` and ``shares``
+    are those of the inference, drawn before the task was made, and ``reasons`` why the share.
+    """
+
+    predictors: ObjectArray
+    labels: ObjectArray
+    scores: FloatArray
+    draws: FloatArray
+    shares: FloatArray
+    reasons: ObjectArray
+    mentions: ObjectArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
     """The tasks a decision is asked for, in columns of one length.
 
@@ -153,6 +180,7 @@ class Candidates:
     them. None: every answer is its one label. ``listed`` says that answers are labels of a list, so
     that audits are drawn for each of them; those of other answers are drawn over all together.
     ``part_scores`` has a tuple of scores a task where the answer has parts, None elsewhere.
+    ``monitored`` says which tasks verify a deployed model; None: none of them.
     """
 
     task_ids: IntArray
@@ -165,6 +193,7 @@ class Candidates:
     mentions: ObjectArray | None = None
     listed: bool = True
     part_scores: ObjectArray | None = None
+    monitored: Monitored | None = None
 
     def __post_init__(self) -> None:
         if len(self.predictors) != len(self.task_ids):
@@ -188,6 +217,19 @@ def part_of(candidates: Candidates, places: slice | BoolArray) -> Candidates:
         mentions=None if candidates.mentions is None else candidates.mentions[places],
         listed=candidates.listed,
         part_scores=None if candidates.part_scores is None else candidates.part_scores[places],
+        monitored=None if candidates.monitored is None else _part(candidates.monitored, places),
+    )
+
+
+def _part(monitored: Monitored, places: slice | BoolArray) -> Monitored:
+    return Monitored(
+        predictors=monitored.predictors[places],
+        labels=monitored.labels[places],
+        scores=monitored.scores[places],
+        draws=monitored.draws[places],
+        shares=monitored.shares[places],
+        reasons=monitored.reasons[places],
+        mentions=None if monitored.mentions is None else monitored.mentions[places],
     )
 
 
@@ -221,7 +263,7 @@ class Decision:
     @property
     def blind(self) -> bool:
         """True where the person must not see the model's answer."""
-        return self.purpose is not Purpose.ROUTED
+        return self.purpose not in SEEN
 
     def as_json(self) -> dict[str, Any]:
         """Plain values in a fixed order, for the ledger's hash and for commands."""

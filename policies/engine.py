@@ -12,7 +12,9 @@ from policies.audit_plan import AuditPlan, draw_audits
 from policies.breaker import SUSPENDED
 from policies.competence import TASK_TYPE, type_name
 from policies.decisions import Decisions, Draft, is_none
+from policies.deployed import MONITORING, with_deployed_answers
 from policies.domain import (
+    SEEN,
     BoolArray,
     Candidates,
     Certificate,
@@ -42,11 +44,11 @@ def decide(
 ) -> Decisions:
     """What the policy says of each candidate: total, deterministic, one by one or all at once.
 
-    Slices come first, then routes (the first match wins), then tasks without an answer, then
-    auto-accept. Whatever chose a tier, one that may not decide the task hands it on to the next
-    more expert one that may. ``model_version`` is that of the candidates' answers; ValueError where
-    the certificates were made for another, or where a field or signal that the policy names is not
-    in ``candidates``.
+    Slices come first, then what verifies a deployed model, then routes (the first match wins), then
+    tasks without an answer, then auto-accept. Whatever chose a tier, one that may not decide the
+    task hands it on to the next more expert one that may. ``model_version`` is that of the
+    candidates' answers; ValueError where the certificates were made for another, or where a field
+    or signal that the policy names is not in ``candidates``.
 
     ``inclusion_probability`` of a decision is the chance of its purpose among the tasks that its
     rule applies to: of an accept that was drawn for audit its share, of one that was not one minus
@@ -60,6 +62,7 @@ def decide(
         )
     draft = Draft(candidates, draws(policy.salt, SLICE, candidates.task_ids))
     _slices(draft, policy)
+    _monitoring(draft, policy)
     _routes(draft, policy)
     _unanswered(draft, policy)
     if isinstance(policy.auto_accept, AutoAccept):
@@ -84,6 +87,26 @@ def _slices(draft: Draft, policy: Policy) -> None:
         draft.settle(mask, tier=spec.tier, rule=purpose.value, reason=reason)
         draft.purposes[mask] = purpose
         draft.inclusion_probabilities[mask] = spec.share
+
+
+def _monitoring(draft: Draft, policy: Policy) -> None:
+    """What a deployed model answered goes to people, whatever the project's own model says.
+
+    The draw was made before the task was, by the inference; control and holdout keep theirs, and
+    what people say there verifies the inference as well.
+    """
+    monitored = draft.candidates.monitored
+    if monitored is None:
+        return
+    mask = draft.open & ~is_none(monitored.predictors)
+    draft.candidates = with_deployed_answers(draft.candidates, mask)
+    reasons = monitored.reasons[mask].tolist()
+    draft.settle(mask, tier=policy.monitoring.tier, rule=MONITORING, reason=reasons)
+    shown = mask & ~is_none(monitored.labels) & policy.monitoring.show
+    draft.purposes[mask] = Purpose.MONITORING
+    draft.purposes[shown] = Purpose.MONITORING_SHOWN
+    draft.draws[mask] = monitored.draws[mask]
+    draft.inclusion_probabilities[mask] = monitored.shares[mask]
 
 
 def _unanswered(draft: Draft, policy: Policy) -> None:
@@ -184,7 +207,7 @@ def _hand_on(draft: Draft, policy: Policy) -> None:
     if TASK_TYPE in fields:
         types[:] = [type_name(value) for value in fields[TASK_TYPE].tolist()]
     takes = [_among(types, tier.task_types) for tier in policy.tiers]
-    blind = draft.purposes != Purpose.ROUTED
+    blind = ~np.isin(draft.purposes, list(SEEN))
     able = [
         takes[place] & (blind | _decides(draft.candidates, tier.labels))
         for place, tier in enumerate(policy.tiers)

@@ -39,17 +39,34 @@ def route_issues(document: Mapping[str, Any]) -> Iterator[Issue]:
     routes = document.get("routes")
     for index, route in enumerate(routes if isinstance(routes, (list, tuple)) else ()):
         for place in _conditions(route, ("routes", index), negated=False):
-            match place.kind:
-                case "(task_field)":
-                    yield from _one_of(place, _FIELD_COMPARISONS)
-                    yield from _pattern(place)
-                    yield from _range(place)
-                case "(region_count)":
-                    yield from _one_of(place, (*_LIMITS, "range"))
-                    yield from _range(place)
-                case kind if kind in _MONOTONE:
-                    yield from _one_of(place, _LIMITS)
-                    yield from _monotone(place, document)
+            yield from _formed(place)
+            if place.kind in _MONOTONE:
+                yield from _monotone(place, document)
+
+
+def condition_issues(value: Any, path: Path) -> Iterator[Issue]:
+    """What is wrong with a condition that decides no task: its form alone."""
+    for place in _conditions(value, path, negated=False):
+        yield from _formed(place)
+
+
+def conditions_in(value: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The condition and all those inside it, with their places in the document."""
+    for place in _conditions(value, path, negated=False):
+        yield place.path, place.values
+
+
+def _formed(place: _Place) -> Iterator[Issue]:
+    match place.kind:
+        case "(task_field)":
+            yield from _one_of(place, _FIELD_COMPARISONS)
+            yield from _pattern(place)
+            yield from _range(place)
+        case "(region_count)":
+            yield from _one_of(place, (*_LIMITS, "range"))
+            yield from _range(place)
+        case kind if kind in _MONOTONE:
+            yield from _one_of(place, _LIMITS)
 
 
 def _conditions(value: Any, path: Path, *, negated: bool) -> Iterator[_Place]:

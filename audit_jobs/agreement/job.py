@@ -23,7 +23,7 @@ from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, Report, newest_report, store_report
 from backend.store.shared_tasks import lead_seconds, shared_state, shared_tasks
 from connectors.label_studio.labeling import LabelingError, parse_labeling
-from policies.domain import Outcome, Purpose
+from policies.domain import MONITORED, Outcome, Purpose
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -96,6 +96,8 @@ def _setting(
     sizes: dict[Part, int] = {}
     for name, count in count_decisions(session, project.id).items():
         outcome, purpose = name.split("/", 1)
+        if purpose in MONITORED:
+            continue  # a sample of another model's production: nobody else was drawn of it
         part = part_of(Outcome(outcome), Purpose(purpose))
         sizes[part] = sizes.get(part, 0) + count
     return Setting(

@@ -21,11 +21,10 @@ from backend.sameness import likeness_in
 from backend.store.alerts import Alert, open_alerts, store_alert
 from backend.store.breaker_marks import breaker_marks
 from backend.store.escalations import final_labels
+from backend.store.inferences import LOST, PLACED
 from backend.store.projects import ConnectedProject
 from backend.store.reports import MONITORING, Report, newest_report, store_report
 from backend.store.verified_inferences import (
-    LOST,
-    PLACED,
     CountedInferences,
     PickedInferences,
     count_inferences,

@@ -8,11 +8,10 @@ about its decision; by that key it is found again where a crash came between mak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
-import orjson
+from collections.abc import Iterator, Sequence
 
 from backend.answer_rows import answer_rows
+from backend.bulk_imports import in_requests
 from backend.mirrors.keys import KEY, is_copy, key_of
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_overtaken
@@ -42,8 +41,6 @@ from connectors.annotation_tool import AnnotationToolRefusedError, Task
 from policies.loading import parse_policy
 
 _LOADED = 100  # tasks read from the store at a time: one may carry an image of megabytes
-_IMPORTED = 1_000
-_IMPORTED_BYTES = 20_000_000
 
 
 class MirrorError(AnnotationToolRefusedError):
@@ -190,7 +187,7 @@ def _copy(runtime: Runtime, project: ConnectedProject, mirror: Mirror) -> int:
     made = _find(runtime, project, mirror.id)
     with runtime.reads() as session:
         waiting = uncopied(session, project.id)
-    for chunk in _chunks(_load(runtime, project, waiting)):
+    for chunk in in_requests(_load(runtime, project, waiting), lambda task: task.data):
         data = [task.data | {KEY: key_of(project.id, task.id)} for task in chunk]
         ids = runtime.tool().import_tasks(mirror.id, data)
         with runtime.sessions.begin() as session:
@@ -266,18 +263,3 @@ def _load(
     for start in range(0, len(task_ids), _LOADED):
         with runtime.reads() as session:
             yield from stored_tasks(session, project.id, task_ids[start : start + _LOADED])
-
-
-def _chunks(tasks: Iterable[StoredTask]) -> Iterator[list[StoredTask]]:
-    """Tasks in as few requests as a server takes."""
-    chunk: list[StoredTask] = []
-    size = 0
-    for task in tasks:
-        weight = len(orjson.dumps(task.data))
-        if chunk and (len(chunk) == _IMPORTED or size + weight > _IMPORTED_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(task)
-        size += weight
-    if chunk:
-        yield chunk

@@ -15,7 +15,7 @@ from backend.store.decisions import is_current
 from backend.store.shared_tasks import SharedState
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, GoldRow, TaskRow
 from backend.store.votes import human
-from policies.domain import Outcome, Purpose
+from policies.domain import MONITORED, Outcome, Purpose
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
@@ -61,6 +61,7 @@ def corrections(
             AnnotationRow.deleted_at.is_(None),
             AnnotationRow.label.is_not(None),
             DecisionRow.label.is_not(None),
+            DecisionRow.purpose.not_in(sorted(MONITORED)),  # a deployed model's label
             TaskRow.deleted_at.is_(None),
             TaskRow.task_id.not_in(gold),
             counting_users(),

@@ -169,6 +169,7 @@ class OpenDecision:
     wants_reader: bool = False
     prelabelled: bool = False
     part_scores: tuple[float, ...] = ()
+    predictor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +270,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.model_version,
             DecisionRow.signals,
             DecisionRow.part_scores,
+            DecisionRow.predictor,
             TaskRow.escalated_to,
             TaskRow.wants_reader,
             TaskRow.prelabelled,
@@ -291,6 +293,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             model_version=row.model_version,
             signals=row.signals or {},
             part_scores=tuple(row.part_scores or ()),
+            predictor=row.predictor,
             escalated=row.escalated_to is not None,
             people=people.get(row.task_id, 0),
             wants_reader=row.wants_reader,

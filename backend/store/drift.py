@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.reports import DRIFT, newest_report
-from backend.store.tables import TaskRow
+from backend.store.tables import InferenceRow, TaskRow
 from policies.drift import RaisedSlice, decayed
 
 _DAY = timedelta(days=1)
@@ -63,7 +63,7 @@ def count_arrivals(
         session.scalar(
             select(func.count())
             .select_from(TaskRow)
-            .where(TaskRow.project_id == project_id, *_between(after, until))
+            .where(*_arrived(project_id), *_between(after, until))
         )
         or 0
     )
@@ -82,11 +82,19 @@ def arrivals(
     """
     rows = session.execute(
         select(TaskRow.task_id, TaskRow.created_at)
-        .where(TaskRow.project_id == project_id, *_between(after, until))
+        .where(*_arrived(project_id), *_between(after, until))
         .order_by(TaskRow.created_at.desc(), TaskRow.task_id.desc())
         .limit(newest)
     )
     return [(row.task_id, row.created_at) for row in rows]
+
+
+def _arrived(project_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The project's own traffic: what was drawn of a deployed model's is no fair part of it."""
+    verifying = select(InferenceRow.task_id).where(
+        InferenceRow.project_id == project_id, InferenceRow.task_id.is_not(None)
+    )
+    return TaskRow.project_id == project_id, TaskRow.task_id.not_in(verifying)
 
 
 def _between(after: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

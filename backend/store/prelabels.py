@@ -13,7 +13,7 @@ from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED, LEFT_TO_PEOPLE, PENDING, same_task
 from backend.store.models import CHAMPION
 from backend.store.tables import DecisionRow, DeliveryRow, ModelRow, TaskRow
-from policies.domain import Purpose
+from policies.domain import SEEN, Purpose
 
 _IDS_PER_STATEMENT = 5_000
 
@@ -80,7 +80,7 @@ def prelabel_counts(session: Session, project_id: int) -> PrelabelCounts:
         (TaskRow.human_labels > 0, "answered"),
         (DeliveryRow.state == LEFT_TO_PEOPLE, "answered"),
         (DecisionRow.seq.is_(None), "waiting"),
-        (DecisionRow.purpose != Purpose.ROUTED.value, "blind"),
+        (DecisionRow.purpose.not_in(sorted(SEEN)), "blind"),
         (and_(_outdated(session, project_id), TaskRow.freeze_id.is_(None)), "waiting"),
         (DecisionRow.label.is_(None), "unanswered"),
         (shown, "shown"),

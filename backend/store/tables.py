@@ -575,7 +575,8 @@ class InferenceRow(Base):
     policy's slice fields. ``share`` and ``draw`` are null until a job has looked at it; it is drawn
     where the draw is under the share, which is its chance of being drawn. ``state`` is waiting
     (nobody looked yet), passed (not drawn), drawn (wanted as a task), placed (it is the task
-    ``task_id``) or lost (its data cannot be had; ``why``).
+    ``task_id``) or lost (its data cannot be had). ``why`` says why its share is what it is where it
+    was drawn, and of a lost one why it is lost.
     """
 
     __tablename__ = "inferences"

@@ -12,10 +12,10 @@ import orjson
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from backend.store.inferences import DRAWN, LOST, PASSED, PLACED, WAITING
 from backend.store.tables import InferenceDayRow, InferenceRow
 from policies.domain import FloatArray, IntArray, ObjectArray, column
 
-WAITING, PASSED, DRAWN, PLACED, LOST = "waiting", "passed", "drawn", "placed", "lost"
 # What the draw picked, whatever became of it.
 _PICKED = (DRAWN, PLACED, LOST)
 

@@ -1,4 +1,4 @@
-"""Who may ask: by password, by the webhooks' secret, or without either from this machine alone."""
+"""Who may ask: by password, by the webhooks' secret, by a project's token, or from this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from backend.runtime import Runtime
+from backend.serving import ProjectNotConnectedError
 from backend.settings import LOOPBACK, Settings
+from backend.store.inference_tokens import token_owner
+from backend.store.projects import ConnectedProject, active_project
 from backend.web.errors import RequestError
 from backend.web.state import web
 
 SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105 - a name, not a secret
+_BEARER = 'Bearer realm="labelgate"'
 _OPEN = {"ml_api.health"}  # Label Studio gives it one second; it says nothing of the data
-_OWN_CHECK = {"webhook.receive"}  # a secret instead of a password: see ``require_sender``
+# A secret, or a token, instead of a password: see ``require_sender`` and ``require_token``.
+_OWN_CHECK = {"webhook.receive", "inference_api.take"}
 
 
 def authenticate() -> None:
@@ -48,6 +54,37 @@ def require_sender(settings: Settings) -> bool:
         return False
     _require_password(settings.credentials)
     return True
+
+
+def require_token(runtime: Runtime) -> ConnectedProject:
+    """The project whose token the request carries; no password is needed, and none suffices.
+
+    Raises ``RequestError`` (401) without a valid token, ``ProjectNotConnectedError`` where its
+    project was disconnected.
+    """
+    given = request.authorization
+    token = given.token if given is not None and given.type == "bearer" else None
+    way_out = (
+        "send `Authorization: Bearer TOKEN` with a token that `labelgate inferences token "
+        "--project P` made"
+    )
+    if not token:
+        raise RequestError(401, "token_needed", way_out, challenge=_BEARER)
+    with runtime.reads() as session:
+        owner = token_owner(session, token)
+        if owner is None:
+            message = f"the token is nobody's: {way_out}"
+            raise RequestError(401, "wrong_token", message, challenge=_BEARER)
+        if owner.revoked:
+            message = f"the token was taken back: {way_out}"
+            raise RequestError(401, "token_revoked", message, challenge=_BEARER)
+        project = active_project(session, owner.project_id)
+    if project is None:
+        raise ProjectNotConnectedError(
+            f"the token's project {owner.project_id} is not connected any more: run "
+            f"`labelgate connect --project {owner.project_id} --policy FILE`"
+        )
+    return project
 
 
 def _require_password(credentials: tuple[str, str]) -> None:

@@ -19,15 +19,20 @@ from connectors.label_studio.labeling import LabelingError
 logger = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
+_BASIC = 'Basic realm="labelgate", charset="UTF-8"'
 
 
 class RequestError(Exception):
-    """A request that is refused; ``code`` is for programs, the message names field and way out."""
+    """A request that is refused; ``code`` is for programs, the message names field and way out.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    ``challenge`` is what a 401 asks for.
+    """
+
+    def __init__(self, status: int, code: str, message: str, *, challenge: str = _BASIC) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.challenge = challenge
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -59,7 +64,7 @@ def register(app: Flask) -> None:
 def _refused(error: RequestError) -> Response:
     response = error_response(error.status, error.code, str(error))
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="labelgate", charset="UTF-8"'
+        response.headers["WWW-Authenticate"] = error.challenge
     return response
 
 

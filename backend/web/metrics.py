@@ -63,6 +63,12 @@ class Metrics:
             ["answer"],
             registry=self.registry,
         )
+        self._inferences = Counter(
+            "labelgate_inferences",
+            "Inferences sent by deployed models: stored, known, conflicts, repeated, refused.",
+            ["project", "outcome"],
+            registry=self.registry,
+        )
         self.registry.register(_StoreCollector(runtime))
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
@@ -82,6 +88,12 @@ class Metrics:
         ):
             if number:
                 self._tasks.labels(answer).inc(number)
+
+    def count_inferences(self, project_id: int, outcomes: Mapping[str, int]) -> None:
+        """Add one batch by what became of its inferences."""
+        for outcome, number in outcomes.items():
+            if number:
+                self._inferences.labels(project_id, outcome).inc(number)
 
 
 def action_name(action: str) -> str:

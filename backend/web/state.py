@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from backend.inferences.turns import Turns
 from backend.runtime import Runtime
 from backend.serving import Snapshots
 from backend.web.metrics import Metrics
@@ -15,11 +16,15 @@ NAME = "labelgate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """The runtime, the snapshots that predictions are answered from, and the counters."""
+    """The runtime, the snapshots that predictions are answered from, and the counters.
+
+    ``turns`` are those of inferences that come in.
+    """
 
     runtime: Runtime
     snapshots: Snapshots
     metrics: Metrics
+    turns: Turns
 
 
 def web() -> Web:

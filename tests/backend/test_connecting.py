@@ -66,6 +66,14 @@ def test_every_mismatch_is_named_at_once(worked: WorkedProject) -> None:
     ]
 
 
+def test_a_rule_of_monitoring_names_labels_that_are_offered(worked: WorkedProject) -> None:
+    when = {"any": [{"kind": "predicted_label", "in": ["A", "Y"]}, {"kind": "score", "below": 0.5}]}
+    policy = worked_policy(monitoring={"rules": [{"when": when, "share": 0.1}]})
+    assert problems(worked, policy) == [
+        "monitoring.rules[0].when names 'Y', which 'label' does not offer: 'A', 'B'"
+    ]
+
+
 def test_a_policy_that_does_not_fit_changes_nothing(worked: WorkedProject, tmp_path: Path) -> None:
     before = worked.project
     path = policy_file(tmp_path, worked_policy(routes=ROUTES))
@@ -124,6 +132,15 @@ def test_a_node_above_a_path_may_be_named(worked: WorkedProject) -> None:
     assert found(worked, TREE, auto_accept=never) == []
     (other,) = found(worked, TREE, auto_accept=never | {"never": ["Fruit"]})
     assert "'Fruit', which 'tree' does not offer: 'Food / Fruit', 'Tools'" in other
+
+
+def test_what_people_judge_by_is_not_masked(worked: WorkedProject) -> None:
+    assert problems(worked, worked_policy(monitoring={"mask": ["name"]})) == []
+    (problem,) = problems(worked, worked_policy(monitoring={"mask": ["name", "text"]}))
+    assert problem == (
+        "monitoring.mask names 'text', which the labelling config shows: people would judge what "
+        "they cannot see; take it out of the mask, or show another field"
+    )
 
 
 ROW = '<Table name="row" value="$row"/><Choices name="c" toName="row"><Choice value="A"/>'

@@ -15,7 +15,7 @@ from backend.queueing import days_queue, place, pool_of, wishes_of
 from backend.store.decisions import OpenDecision
 from backend.store.deliveries import Wish
 from backend.store.figures import project_figures
-from policies.domain import Outcome, Purpose
+from policies.domain import MONITORED, SEEN, Outcome, Purpose
 from tests.fakes.label_studio_server import ROBOT_ID
 from tests.fakes.worked_project import (
     WorkedProject,
@@ -24,7 +24,7 @@ from tests.fakes.worked_project import (
     worked_project,
 )
 
-SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT)
+SLICES = (Purpose.CONTROL, Purpose.HOLDOUT, Purpose.AUDIT, *MONITORED)
 
 
 def open_decision(task_id: int, purpose: Purpose, score: float | None) -> OpenDecision:
@@ -78,7 +78,7 @@ def test_every_open_decision_has_one_wish_and_blind_ones_show_nothing(
     wishes = wishes_of(policy, given_decisions, {"general": capacity, "senior": 5})
     assert [each.task_id for each in wishes] == [each.task_id for each in given_decisions]
     for wish, decision in zip(wishes, given_decisions, strict=True):
-        if decision.purpose is not Purpose.ROUTED:
+        if decision.purpose not in SEEN:
             assert (wish.label, wish.score, wish.model_version, wish.accepts) == (None,) * 3 + (
                 False,
             )

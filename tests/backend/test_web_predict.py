@@ -374,3 +374,14 @@ def test_unknown_routes_and_methods_are_json_too(trained: FlaskClient) -> None:
     response = trained.get("/predict")
     assert error_of(response) == (405, "method_not_allowed")
     assert "POST" in response.headers["Allow"]
+
+
+def test_a_task_that_verifies_a_deployed_model_is_told_nothing_decided_or_not(
+    trained: FlaskClient,
+) -> None:
+    """Between its import and the next round nothing but its data says what it is for."""
+    (task_id, *_) = routed(range(1, 100))
+    asked = task(task_id)
+    assert answers(trained, [asked])["results"] != [[]]
+    asked["data"] = {**asked["data"], "labelgate_inference": {"id": "req-1"}}  # type: ignore[dict-item]  # a mapping
+    assert answers(trained, [asked])["results"] == [[]]

@@ -147,6 +147,53 @@ def _negatable() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def _monitored() -> st.SearchStrategy[dict[str, Any]]:
+    """Conditions on what is known of a deployed model's answer."""
+    return st.one_of(
+        _kind("predicted_label", **{"in": _labels}),
+        _kind("score", below=_shares) | _kind("score", above=_shares),
+        _kind("task_field", equals=_scalars, field=_texts),
+        _kind("source", **{"in": st.lists(_scalars, min_size=1, max_size=3)}),
+        _kind("novelty", above=_shares) | _kind("near_duplicate", above=st.floats(0.5, 0.99)),
+        _kind("random_share", share=st.floats(0.01, 1)),
+    )
+
+
+def monitorings(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any section ``monitoring``; its share suits all stakes, no rule looks at what is masked."""
+    common = {
+        "tier": st.sampled_from(names),
+        "show": st.booleans(),
+        "each_class": st.integers(0, 99),
+        "slices": st.lists(_texts, max_size=2, unique=True),
+        "routed": _shares,
+        "rules": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "when": st.recursive(_monitored(), _combined, max_leaves=3),
+                    "share": st.floats(0.01, 1),
+                }
+            ),
+            max_size=2,
+        ),
+        "retention_days": st.integers(1, 999),
+        "period": st.sampled_from(["day", "week", "month"]),
+        "baseline": st.floats(0.01, 0.99),
+        "tolerated_drop": st.floats(0.001, 0.49),
+    }
+    fetch = st.fixed_dictionaries(
+        {"url": st.sampled_from(["http://127.0.0.1:8000/data", "https://records.example/d/"])},
+        optional={"credentials": st.just("records"), "timeout_s": st.floats(0.1, 600)},
+    )
+    kept: st.SearchStrategy[dict[str, Any]]
+    kept = st.just({}) | st.just({"keep": "data"}) | st.just({"keep": "ids"})
+    fetched = fetch.map(lambda found: {"keep": "ids", "fetch": found})
+    masked: st.SearchStrategy[dict[str, Any]]
+    masked = st.just({}) | st.just({"mask": ["a masked field"]})  # longer than any of ``_texts``
+    share = st.fixed_dictionaries({"share": st.floats(0.10, 1)}, optional=common)
+    return _tuples(share, kept | fetched, masked)
+
+
 def _combined(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     several = st.lists(inner, min_size=1, max_size=3)
     return st.one_of(_kind("all", all=several), st.fixed_dictionaries({"any": several}))
@@ -279,7 +326,7 @@ def later_sections(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
                     "tasks": st.lists(st.integers(1, 10**9), unique=True, max_size=3),
                 },
             ),
-            "monitoring": st.fixed_dictionaries({"share": st.floats(0.10, 1)}),
+            "monitoring": monitorings(names),
             "prices": st.fixed_dictionaries(
                 {},
                 optional={

@@ -148,14 +148,25 @@ class WorkedProject:
         data = [{"text": text_of(kind, number)} for number, kind in enumerate(kinds)]
         return self.server.add_tasks(self.project_id, data)
 
-    def promote(self, a: str = "fruit", b: str = "motor", *, certified: bool = True) -> str:
-        """Train on texts of two kinds, labelled A and B, and let the version serve."""
+    def promote(
+        self,
+        a: str = "fruit",
+        b: str = "motor",
+        *,
+        certified: bool = True,
+        policy: Policy | None = None,
+    ) -> str:
+        """Train on texts of two kinds, labelled A and B, and let the version serve.
+
+        It keeps what the policy asks of its examples, where one is given.
+        """
         texts = [text_of(kind, number) for kind in (a, b) for number in range(30)]
         now = self.clock()
         with self.runtime.sessions.begin() as session:
             number = next_number(session, self.project_id)
             version = f"v{number}"
-            made = predictor_of(texts, ["A"] * 30 + ["B"] * 30, version=version)
+            labels = ["A"] * 30 + ["B"] * 30
+            made = predictor_of(texts, labels, version=version, policy=policy)
             artifact = artifacts.save(self.runtime.settings.models_dir, self.project_id, made)
             model = ModelVersion(
                 version=version,

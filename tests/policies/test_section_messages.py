@@ -38,6 +38,49 @@ def test_the_policy_that_the_others_break_is_good() -> None:
             "monitoring.share = 5  must be between 0 and 1 (did you mean 0.05?)",
         ),
         (
+            "monitoring: {rules: [{when: {below: 0.5}, share: 0.1}]}",
+            (
+                "monitoring.rules[0].when.kind  is missing (what the condition looks at, such as "
+                "predicted_label, score or task_field)"
+            ),
+        ),
+        (
+            "monitoring: {rules: [{when: {kind: score}, share: 0.1}]}",
+            "monitoring.rules[0].when  needs one of 'below' and 'above', and has none",
+        ),
+        (
+            'monitoring: {rules: [{when: {kind: task_field, field: a, regex: "("}, share: 0.1}]}',
+            (
+                "monitoring.rules[0].when.regex = '('  is no regular expression: missing ), "
+                "unterminated subpattern at position 0"
+            ),
+        ),
+        (
+            "monitoring: {rules: [{when: {all: [{kind: margin, below: 0.1}]}, share: 0.1}]}",
+            (
+                "monitoring.rules[0].when.all[0].kind = 'margin'  is not known of a deployed "
+                "model's answers: nothing would match (use score, predicted_label, task_field, "
+                "novelty or near_duplicate)"
+            ),
+        ),
+        (
+            (
+                "monitoring: {mask: [a], rules: [{share: 0.1, "
+                "when: {not: {kind: task_field, field: a, equals: x}}}]}"
+            ),
+            (
+                "monitoring.rules[0].when.not.field = 'a'  looks at 'a', which monitoring.mask "
+                "blanks before anything is stored (take it out of one of them)"
+            ),
+        ),
+        (
+            'monitoring: {fetch: {url: "http://x.org/data"}}',
+            (
+                "monitoring.fetch  says where data comes from that is not kept, but "
+                "monitoring.keep stores it (use keep: ids, or leave fetch out)"
+            ),
+        ),
+        (
             "prices: {tooling_per_lable: 1}",
             "prices.tooling_per_lable  is not a known key (did you mean 'tooling_per_label'?)",
         ),
@@ -261,3 +304,17 @@ def test_monitoring_has_a_floor_that_rises_with_the_stakes(
 def test_what_is_monitored_where_the_policy_says_nothing(stakes: str, share: float) -> None:
     policy = parse_policy(GOOD.replace("stakes: low", f"stakes: {stakes}"))
     assert policy.monitoring.share == share
+
+
+def test_a_rule_of_monitoring_may_ask_for_surer_answers_because_it_decides_no_task() -> None:
+    rule = "{when: {kind: score, above: 0.9}, share: 0.1}"
+    policy = parse_policy(f"{GOOD}monitoring: {{rules: [{rule}]}}")
+    assert policy.monitoring.rules[0].share == 0.1
+
+
+def test_a_masked_field_is_no_slice() -> None:
+    assert said("monitoring: {mask: [name], slices: [country, name]}") == (
+        "digits.yaml:7  monitoring.slices[1] = 'name'  is masked, so that all answers would be in "
+        "one slice (take it out of monitoring.mask or out of the slices)"
+    )
+    assert parse_policy(GOOD + "monitoring: {mask: [name], slices: [country]}").monitoring.mask

@@ -26,6 +26,7 @@ from backend.predictors.protocol import ModelInput, Predictor
 from backend.predictors.texts.terms import character_terms
 from policies.automation import ExactDuplicate, NearDuplicate
 from policies.conditions import NEAR_DUPLICATE, NOVELTY
+from policies.monitoring_shares import conditions_of
 from policies.schema import Policy
 
 # Of a version's lineage: the names of what it keeps.
@@ -74,8 +75,9 @@ def needed_of(policy: Policy) -> tuple[str, ...]:
 
 
 def wanted_of(policy: Policy) -> tuple[str, ...]:
-    """What a version is to keep of its examples: for decisions, and for the quotas beside them."""
-    return _kept_for(policy, frozenset(policy.signals_used()))
+    """What a version is to keep of its examples: for decisions, quotas, and what is monitored."""
+    monitored = {each.kind for each in conditions_of(policy)}
+    return _kept_for(policy, frozenset(policy.signals_used()) | monitored)
 
 
 def _kept_for(policy: Policy, signals: frozenset[str]) -> tuple[str, ...]:
