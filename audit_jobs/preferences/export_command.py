@@ -32,6 +32,7 @@ from policies.loading import parse_policy
 
 _NOT_ALL = click.FloatRange(0, 1, max_open=True)
 OUTSIDE = "in no tier"
+_MANY = 20_000  # pairs whose figures take more than a few seconds
 
 
 @click.command()
@@ -103,6 +104,8 @@ def export(  # noqa: PLR0913 - one parameter for each option
     wish = Wish(form=Format(form), holdout=holdout, minimum_agreement=minimum_agreement, seed=seed)
     try:
         pairs, source = _of_file(file) if file is not None else _of_named(str(project))
+        if len(pairs) > _MANY:
+            click.echo(f"{len(pairs):,} pairs are measured first, for the card", err=True)
         made = preference_export(pairs, wish, source)
         write_folder(folder, made.contents, replace=replace, known=FILES)
     except (
