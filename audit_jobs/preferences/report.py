@@ -33,7 +33,7 @@ from audit_jobs.measures.preferences.position import (
     position_bias,
 )
 from audit_jobs.measures.preferences.shares import clustered_share
-from audit_jobs.measures.preferences.verdicts import consensus_of
+from audit_jobs.measures.preferences.verdicts import consensus_of, in_all_choices
 from audit_jobs.measures.ratings import Ratings
 from policies.domain import Estimate, IntArray
 from policies.intervals import wilson
@@ -53,8 +53,9 @@ def preference_report(pairs: Sequence[PreferencePair], seed: int = 0) -> dict[st
     data = judged(pairs)
     ratings = ratings_of_judged(data)
     agreed = votes_agreement(ratings, Level.NOMINAL)
-    consensus = consensus_of(data, ratings)
-    gold = gold_of(ratings, gold_labels(data))
+    by_choice = in_all_choices(ratings)
+    consensus = consensus_of(by_choice)
+    gold = gold_of(by_choice, gold_labels(data))
     position = position_bias(data, seed)
     return {
         "pairs": len(pairs),
@@ -64,7 +65,7 @@ def preference_report(pairs: Sequence[PreferencePair], seed: int = 0) -> dict[st
         "ties": _ties(data),
         "position_bias": None if position is None else position_as_json(position[0]),
         "judges_detail": _details(
-            (data, ratings), agreed, (consensus, gold), {} if position is None else position[1]
+            (data, by_choice), agreed, (consensus, gold), {} if position is None else position[1]
         ),
         "intransitivity": _optional(intransitivity(data, seed), _cycles_as_json),
         "length_bias": _optional(length_bias(data, seed), _length_as_json),

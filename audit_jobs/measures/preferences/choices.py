@@ -91,7 +91,9 @@ def fit_choices(choices: Choices, *, deviating: bool = True) -> Fitted:
 
 
 def standard_errors(choices: Choices, fitted: Fitted, cluster: IntArray) -> FloatArray:
-    """By column; questions of one ``cluster``, an entry for each, may depend on each other.
+    """By column, then that of the spread; questions of a ``cluster`` may depend on each other.
+
+    ``cluster`` has an entry for each question. The spread's is 0 where it stands at an end.
 
     The sandwich of White 1982 and Liang and Zeger 1986, with its correction for few clusters.
     """
@@ -110,7 +112,8 @@ def standard_errors(choices: Choices, fitted: Fitted, cluster: IntArray) -> Floa
     seen = len(np.unique(cluster))
     bread = np.linalg.pinv((slopes + slopes.T) / 2)
     covariance = bread @ (sums.T @ sums) @ bread * (seen / max(seen - 1, 1))
-    errors: FloatArray = np.sqrt(np.maximum(np.diag(covariance)[:width], 0))
+    errors = np.zeros(width + 1)
+    errors[:free] = np.sqrt(np.maximum(np.diag(covariance), 0))
     return errors
 
 

@@ -17,7 +17,7 @@ from scipy.stats import binom, norm
 
 from audit_jobs.measures.bootstrap import sum_by
 from audit_jobs.measures.pairs import pairs_within
-from audit_jobs.measures.preferences.choices import fit_choices
+from audit_jobs.measures.preferences.choices import fit_choices, standard_errors
 from audit_jobs.measures.preferences.designs import NAME, PLACE, design_of
 from audit_jobs.measures.preferences.judged import Judged
 from audit_jobs.measures.preferences.shares import clustered_share
@@ -203,18 +203,21 @@ def _by_noise(data: Judged, found: Triples, share: float, seed: int) -> tuple[fl
     """The share of cycles that Bradley and Terry's judges make, and the chance of as large a one.
 
     Answers' worths are normal; they spread as much as it takes for judges of one question to agree
-    as they do, and each judgement errs by itself.
+    as they do, and each judgement errs by itself. How much that is, is known with an error, which
+    is drawn too.
     """
     choices = design_of(data, NAME, PLACE).choices
     if not choices.repeated:
         return None
     fitted = fit_choices(choices)
+    error = standard_errors(choices, fitted, np.arange(int(choices.group.max()) + 1))[-1]
     random = np.random.default_rng(seed)
     shares = []
     width = int(found.nodes.max(initial=0)) + 1
     draws = max(_FEWEST_DRAWS, min(_DRAWS, _MOST_SIMULATED // max(len(found.net), 1)))
     for size in _sizes(max(len(found.edges), width), draws):
-        worth = random.normal(0, fitted.spread / math.sqrt(2), (size, width))
+        wide = np.maximum(random.normal(fitted.spread, error, (size, 1)), 0) / math.sqrt(2)
+        worth = wide * random.standard_normal((size, width))
         chance = expit(worth[:, found.nodes[:, 0]] - worth[:, found.nodes[:, 1]])
         won = random.binomial(found.judged, chance)
         cyclic, whole = _cyclic(np.sign(2 * won - found.judged), found.edges)

@@ -33,7 +33,7 @@ from policies.intervals import wilson
 LEVEL = 0.05
 _NORMAL = 1.959963984540054
 _DRAWS = 9_999
-_MANY = 300  # questions from which on the sum over signs is as good as normal
+_MANY = 200  # questions from which on the sum over signs is as good as normal
 _ALIKE = 1e-9
 
 
@@ -117,7 +117,7 @@ def sign_test(pulls: FloatArray, seed: int = 0) -> float:
     """How probable a sum as far from 0 is if each pull's sign were drawn: two-sided.
 
     Pulls of one size are counted (exact binomial test); of different sizes ``_DRAWS`` draws are
-    made, and from ``_MANY`` on their sum is normal.
+    made, and from ``_MANY`` on their sum is normal, less the binomial's correction for continuity.
 
     >>> sign_test(np.array([0.5] * 9 + [-0.5])) == binomtest(9, 10).pvalue
     True
@@ -130,7 +130,8 @@ def sign_test(pulls: FloatArray, seed: int = 0) -> float:
         return float(binomtest(int((pulls > 0).sum()), len(pulls)).pvalue)
     total = abs(float(pulls.sum()))
     if len(pulls) >= _MANY:
-        return float(2 * norm.sf(total / math.sqrt(float((pulls**2).sum()))))
+        beyond = max(total - float(sizes.mean()), 0.0)
+        return float(2 * norm.sf(beyond / math.sqrt(float((pulls**2).sum()))))
     signs = np.random.default_rng(seed).integers(0, 2, (_DRAWS, len(pulls))) * 2 - 1
     as_far = int((np.abs(signs @ pulls) >= total - _ALIKE).sum())
     return (as_far + 1) / (_DRAWS + 1)
