@@ -68,21 +68,6 @@ def test_exchanging_letters_exchanges_the_choice_and_keeps_the_confidence() -> N
         assert other.confidence == pytest.approx(one.confidence, abs=1e-6)
 
 
-@pytest.mark.simulation
-@pytest.mark.parametrize(
-    ("skills", "right", "said"), [(SKILLS, 0.876, 0.918), ((0.85, 0.8), 0.826, 0.826)]
-)
-def test_verdicts_are_right_about_as_often_as_is_said(
-    skills: tuple[float, ...], right: float, said: float
-) -> None:
-    truth = [Choice.A if number % 2 else Choice.B for number in range(300)]
-    told = [each for seed in range(15) for each in verdicts(judged(truth, seed, skills))]
-    assert np.mean([each.choice is truth[int(each.id)] for each in told]) == pytest.approx(
-        right, abs=0.02
-    )
-    assert np.mean([each.confidence for each in told]) == pytest.approx(said, abs=0.03)
-
-
 def test_a_judge_alone_says_what_he_says_and_nothing_tells_how_sure_that_is() -> None:
     truth = [Choice.A, Choice.B, Choice.A]
     told = verdicts(judged(truth, skills=(1.0,)))
