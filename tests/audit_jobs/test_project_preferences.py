@@ -12,6 +12,7 @@ import pytest
 from audit_jobs.agreement.job import run as measure_agreement
 from audit_jobs.preferences.export import Wish, preference_export
 from audit_jobs.preferences.export_command import of_project
+from audit_jobs.preferences.importing import import_missing
 from audit_jobs.preferences.pairing import Plan, make_tasks
 from backend.preference_records import project_pairs
 from backend.store.reports import AGREEMENT, newest_report
@@ -119,3 +120,15 @@ def test_agreement_on_rankings_is_measured_in_a_live_project(tmp_path: Path) -> 
     # One of six pairs of items is turned in every second task.
     assert found["measures"]["kendall_tau"]["value"] == pytest.approx(5 / 6)
     assert found["measures"]["exact_match"]["value"] == pytest.approx(1 / 2)
+
+
+def test_tasks_are_imported_once_however_often_that_is_asked_for(tmp_path: Path) -> None:
+    worked = project_of(tmp_path, pairwise_config(ties=False), Plan(repeats=0))
+    known = len(worked.tasks)
+    first = make_tasks(prompts(12), Plan(repeats=0)).tasks
+    more = make_tasks(prompts(200), Plan(repeats=0)).tasks
+    assert import_missing(worked.tool, worked.project_id, first) == 0
+    assert import_missing(worked.tool, worked.project_id, more) == len(more) - known
+    assert import_missing(worked.tool, worked.project_id, more) == 0
+    ids = [task.data["id"] for task in worked.tasks]
+    assert len(ids) == len(set(ids)) == len(more) > 500
