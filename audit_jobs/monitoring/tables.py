@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audit_jobs.documents.tables import FIGURE, Table, figure_cells
@@ -39,18 +40,26 @@ def in_short(body: Mapping[str, Any] | None) -> Iterator[Table]:
 
 
 def _curve(body: Mapping[str, Any]) -> Table:
-    waiting = body["unanswered"]
+    waiting = f" {body['unanswered']:,} drawn ones are unanswered." if body["unanswered"] else ""
     unknown = "" if body["answers"] else " How many answers there were is not known."
     return Table(
         heading="Accuracy in production",
-        says=f"Share of the answers that are right, by {body['period']} (UTC); "
-        f"{waiting:,} drawn ones are unanswered.{_states(body)}{unknown}",
+        says=f"Share of the answers that are right, by {body['period']} (UTC)."
+        f"{waiting}{_states(body)}{unknown}",
         columns=("period", "version", *FIGURE, *_COUNTS),
         rows=tuple(
             (each["period"], each["model_version"] or "all", *_row("", each)[1:])
-            for each in (*body["curve"], {**body, "period": "all", "model_version": None})
+            for each in (*_told(body["curve"]), {**body, "period": "all", "model_version": None})
         ),
     )
+
+
+def _told(curve: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Each version's points; that of all of them only where a period has several."""
+    versions = Counter(point["period"] for point in curve if point["model_version"] is not None)
+    for point in curve:
+        if point["model_version"] is not None or versions[point["period"]] > 1:
+            yield point
 
 
 def _states(body: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.fakes.worked_project import WorkedProject, worked_policy, worked_proj
 OTHER = {"A": "B", "B": "A"}
 
 
-def report_of(worked: WorkedProject) -> dict[str, object]:
+def report_of(worked: WorkedProject) -> dict[str, Any]:
     with worked.runtime.reads() as session:
         found = newest_report(session, worked.project_id, MONITORING)
     assert found is not None
@@ -30,7 +31,8 @@ def test_the_curve_of_two_months_is_what_people_found(tmp_path: Path) -> None:
         monitoring={"share": 0.2, "each_class": 30, "slices": ["site"], "baseline": 0.9},
     )
     worked = worked_project(tmp_path, rules)
-    source, right = np.random.default_rng(7), {}
+    source = np.random.default_rng(7)
+    right: dict[str, bool] = {}
     for month, accuracy in ((1, 0.95), (2, 0.8)):
         labels = np.where(source.random(300) < 0.1, "B", "A").tolist()
         ids = hand_in(
@@ -78,7 +80,7 @@ def test_the_curve_of_two_months_is_what_people_found(tmp_path: Path) -> None:
             if task not in unanswered
             and (row := rows[task.data[INFERENCE_KEY]["id"]]).at.month == month
         ]
-        weights = np.array([1 / row.share for row in answered])
+        weights = 1 / np.array([row.share for row in answered], np.float64)
         good = np.array([right[row.inference_id] for row in answered])
         assert point["accuracy"]["value"] == pytest.approx(weights @ good / weights.sum())
         true = np.mean([right[name] for name in rows if rows[name].at.month == month])
@@ -104,7 +106,7 @@ def test_what_drifted_is_drawn_more_often(tmp_path: Path) -> None:
         day(number, 0.1 if number < 8 else 0.6)
     JOBS["monitoring"](worked.runtime, worked.project)
     assert [each["label"] for each in report_of(worked)["raised"]] == ["B"]
-    rows, names = noted(worked), day(15, 0.5)
+    names = day(15, 0.5)
     rows = noted(worked)
     shares = {rows[name].predicted: rows[name].share for name in names}
     assert shares["A"] == pytest.approx(0.1)
