@@ -13,6 +13,7 @@ from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
+from audit_jobs.monitoring import job as monitoring
 from backend.alerts.telling import tell
 from backend.breakers.watch import watch
 from backend.delivery import deliver
@@ -62,6 +63,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "agreement": agreement.run,
         "corrections": corrections.run,
         "audit": audit.run,
+        "monitoring": monitoring.run,
         "breaker": watch,
         "drift": drift.run,
         "cycle": cycle.run,
@@ -91,6 +93,7 @@ ROUND = (
     "agreement",
     "corrections",
     "audit",
+    "monitoring",
     "breaker",
     "drift",
     "cycle",
@@ -100,4 +103,6 @@ ROUND = (
 # What is wrong with a mirror project or with what a deployed model was sent, which is in people's
 # hands, or with what only measures (a version in shadow does no more), must not keep the breaker
 # from its work.
-STOPS_NOTHING = frozenset({"inferences", "shadow", "mirror", "agreement", "corrections", "audit"})
+STOPS_NOTHING = frozenset(
+    {"inferences", "shadow", "mirror", "agreement", "corrections", "audit", "monitoring"}
+)

@@ -23,6 +23,7 @@ from backend.store.reports import (
     BREAKER,
     CORRECTIONS,
     FIGURES,
+    MONITORING,
     forget_before,
     thin_reports,
 )
@@ -146,7 +147,7 @@ def forget(runtime: Runtime) -> None:
     """
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
-        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
+        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
     forgotten = forget_inferences(runtime)
     logger.info(

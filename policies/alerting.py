@@ -21,6 +21,8 @@ Watched = Literal[
     "gold",
     "queue_days",
     "job_failed",
+    "production_decay",
+    "production_drift",
 ]
 # Figures that a rule watches by itself; the jobs raise all other alerts, and some of these too.
 FIGURES = ("audit_pass_rate", "correction_rate", "agreement", "queue_days", "job_failed")

@@ -80,7 +80,11 @@ def detect(
         largest_weight = float(weights.max()) if len(weights) else 1.0
     _check(wrong, weights, max_error_rate, threshold, largest_weight)
     rates = higher_rates(max_error_rate)
-    gains = log_factors(wrong, max_error_rate, rates, weights, largest_weight)
+    return detected(log_factors(wrong, max_error_rate, rates, weights, largest_weight), threshold)
+
+
+def detected(gains: FloatArray, threshold: float = THRESHOLD) -> Detection:
+    """The same of the audits' factors, a row for each rate that is bet on (``log_factors``)."""
     log_path = _log_statistic(gains)
     over = np.flatnonzero(log_path >= np.log(threshold))
     tripped = int(over[0]) if len(over) else None

@@ -166,7 +166,8 @@ def _components(texts: Sequence[str], seed: int) -> FloatArray:
     size = min(COMPONENTS, *(side - 1 for side in weights.shape))
     if size < 1:
         return np.empty((len(texts), 0))
-    with np.errstate(invalid="ignore"):  # texts that are all alike have no variance to share
+    # Texts that are all alike have no variance to share, or one by rounding alone.
+    with np.errstate(invalid="ignore", divide="ignore"):
         rows: FloatArray = TruncatedSVD(size, n_iter=3, random_state=seed).fit_transform(weights)
     return rows
 

@@ -151,11 +151,11 @@ def samples_of(before: Side, after: Side, labeling: Labeling, fields: Sequence[s
     if not (before.answered.any() and after.answered.any()):
         samples.notes.append("no answers of the model on a random part: they are not compared")
     for field in fields:
-        _add_column(samples, f"field {field}", field_columns(before, after, field))
+        add_column(samples, f"field {field}", field_columns(before, after, field))
     return samples
 
 
-def _add_column(
+def add_column(
     samples: Samples, name: str, found: tuple[Kind, tuple[list[str | None], list[str | None]]]
 ) -> None:
     """A column's values on both sides, by what they are."""
@@ -224,7 +224,7 @@ def _add_inputs(samples: Samples, before: Side, after: Side, labeling: Labeling)
     elif isinstance(first, Mapping):
         for title in dict.fromkeys(title for row in _rows(before) for title in row):
             columns = (_titled(before, title), _titled(after, title))
-            _add_column(samples, f"column {title}", (kind_of(title, *columns), columns))
+            add_column(samples, f"column {title}", (kind_of(title, *columns), columns))
     else:
         texts = [[text_of(value) for value in side.values] for side in (before, after)]
         samples.add(text_features(name, texts[0], texts[1]))

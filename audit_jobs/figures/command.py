@@ -15,7 +15,7 @@ from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
-from backend.store.reports import FIGURES, newest_report
+from backend.store.reports import FIGURES, MONITORING, Report, newest_report
 
 
 @click.command()
@@ -30,8 +30,9 @@ def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -
     """Tell how a project's loop does: six figures, now, by week and by model version.
 
     What a human label is worth by the strategy that asked for it, the correction rate, the audit
-    pass rate, the time that a loop takes, agreement on the routed queue, and drift; then the cost
-    against all by hand, and the incidents: breakers that tripped, recalls, thresholds that moved.
+    pass rate, the time that a loop takes, agreement on the routed queue, and drift; how often
+    deployed models are right, where some are watched; then the cost against all by hand, and the
+    incidents: breakers that tripped, recalls, thresholds that moved.
     Every figure has its interval and what it rests on; one that is undefined is null in JSON.
     """
     if as_json and kind not in (None, "json"):
@@ -46,17 +47,23 @@ def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -
 def _report(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     with runtime.reads() as session:
         stored = newest_report(session, project.id, FIGURES)
+        monitored = newest_report(session, project.id, MONITORING)
         happened = incidents(session, project.id)
     if stored is None:
         raise click.ClickException(
             f"project {project.id} has no report yet: run `labelgate scheduler`, or `labelgate "
             f"jobs run figures --project {project.id}`"
         )
-    body = {name: value for name, value in stored.body.items() if name != "made_of"}
     return {
         "project": {"id": project.id, "title": project.title},
         "made_at": stored.made_at.isoformat(),
         "model_version": stored.model_version,
-        **body,
+        **_told(stored),
+        "monitoring": None if monitored is None else _told(monitored),
         "incidents": happened,
     }
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """What a report says, without what the job knows it again by."""
+    return {name: value for name, value in report.body.items() if name != "made_of"}

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit_jobs.documents.tables import FIGURE, Table, figure_cells
 from audit_jobs.figures.assembly import AGREEMENT, AUDIT, CORRECTION, DRIFT, GAIN, LOOP
+from audit_jobs.monitoring.tables import in_short
 
 _HOURS = 3600
 _LOOP_PARTS = {
@@ -35,6 +36,7 @@ def tables(body: Mapping[str, Any]) -> list[Table]:
         _gains(now[GAIN]),
         _loops(now[LOOP]),
         _drift(now[DRIFT]),
+        *in_short(body.get("monitoring")),
         _costs(body["cost"]),
         *_series("By week", "ISO weeks, UTC.", "week", body["weeks"]),
         *_series("By model version", "Oldest first.", "version", body["versions"]),

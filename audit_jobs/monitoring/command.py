@@ -8,7 +8,9 @@ from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "data": "backend.commands.inference_data:supply",
+    "evaluate": "audit_jobs.monitoring.evaluate_command:evaluate",
     "import": "backend.commands.inferences:import_inferences",
+    "report": "audit_jobs.monitoring.report_command:report",
     "token": "backend.commands.inferences",
     "wanted": "backend.commands.inference_data:wanted",
 }

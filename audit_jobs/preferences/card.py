@@ -35,8 +35,8 @@ _COLUMNS = {
 _QUALITY = """\
 `pair_id` names the pair, `judges` counts those who had a vote on it, `votes_chosen`,
 `votes_rejected` and `votes_tie` are their votes. `agreement` is the share of the votes for the
-chosen answer, `confidence` the probability that it is the better one, from how often each judge
-is right, null where nothing tells it. `margin` is the difference of the two shares of
+chosen answer, `confidence` the probability that it is the better one, from how each judge
+errs, null where nothing tells it. `margin` is the difference of the two shares of
 votes. `known` says that the right choice was known beforehand. trl's RewardTrainer takes `margin`
 into its loss: remove the column where that is not wanted.
 """

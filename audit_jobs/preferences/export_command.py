@@ -24,7 +24,9 @@ from backend.output_files import write_folder
 from backend.preference_records import PreferenceRecordsError, project_pairs
 from backend.reviewers import tier_members
 from backend.runtime import Runtime
+from backend.settings import SettingsError
 from backend.store.projects import ConnectedProject
+from connectors.annotation_tool import AnnotationToolError
 from connectors.preference_files import PreferenceFileError, read_pairs
 from connectors.trl import Format
 from policies.judgments import PreferencePair
@@ -32,6 +34,7 @@ from policies.loading import parse_policy
 
 _NOT_ALL = click.FloatRange(0, 1, max_open=True)
 OUTSIDE = "in no tier"
+_MANY = 20_000  # pairs whose figures take more than a few seconds
 
 
 @click.command()
@@ -103,6 +106,8 @@ def export(  # noqa: PLR0913 - one parameter for each option
     wish = Wish(form=Format(form), holdout=holdout, minimum_agreement=minimum_agreement, seed=seed)
     try:
         pairs, source = _of_file(file) if file is not None else _of_named(str(project))
+        if len(pairs) > _MANY:
+            click.echo(f"{len(pairs):,} pairs are measured first, for the card", err=True)
         made = preference_export(pairs, wish, source)
         write_folder(folder, made.contents, replace=replace, known=FILES)
     except (
@@ -139,19 +144,32 @@ def _of_named(project: str) -> tuple[list[PreferencePair], Source]:
 
 
 def of_project(runtime: Runtime, project: ConnectedProject) -> tuple[list[PreferencePair], Source]:
-    """A connected project's pairs, and who judged them by their tiers."""
+    """A connected project's pairs, and who judged them by their tiers.
+
+    The tiers are asked of Label Studio; where it does not answer the export is made without them,
+    and says so.
+    """
     pairs = project_pairs(runtime, project)
+    tiers: tuple[tuple[str, int], ...] = ()
+    unknown = ""
+    try:
+        tiers = _tiers(runtime, project, pairs)
+    except (AnnotationToolError, SettingsError) as error:
+        unknown = "to which tiers its judges belong is not known: Label Studio was not asked"
+        click.echo(f"{unknown} ({error})", err=True)
+    made = (
+        (
+            f"people's answers in project {project.id}, judged under the policy of SHA-256 "
+            f"{project.policy_hash}"
+        ),
+        "only people's answers were counted, none of a model or of a rule",
+        unknown,
+    )
     source = Source(
         title=project.title,
         words=f"the Label Studio project {project.title!r}",
-        made=(
-            (
-                f"people's answers in project {project.id}, judged under the policy of SHA-256 "
-                f"{project.policy_hash}"
-            ),
-            "only people's answers were counted, none of a model or of a rule",
-        ),
-        tiers=_tiers(runtime, project, pairs),
+        made=tuple(filter(None, made)),
+        tiers=tiers,
     )
     return pairs, source
 

@@ -161,8 +161,8 @@ class _Reader:
     def _unknown(self) -> None:
         for name in self._item:
             if name not in _KNOWN:
-                hint = nearest(str(name), FIELDS) or f"the fields are {', '.join(FIELDS)}"
-                self.problems.append((str(name)[:LONGEST], f"is unknown: {hint}"))
+                short = str(name)[:LONGEST]
+                self.problems.append((short, f"is unknown: {_hint(short)}"))
 
     def _id(self) -> Any:
         value = self._item.get("id")
@@ -259,6 +259,11 @@ class _Reader:
 
 
 _KNOWN = frozenset(FIELDS)
+
+
+@lru_cache(maxsize=256)
+def _hint(name: str) -> str:
+    return nearest(name, FIELDS) or f"the fields are {', '.join(FIELDS)}"
 
 
 def _is_storable(text: str) -> bool:

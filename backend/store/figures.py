@@ -25,6 +25,7 @@ from backend.store.reports import (
     DRIFT,
     FIGURES,
     GOLD,
+    MONITORING,
     RECALL,
     THRESHOLD,
     Report,
@@ -78,6 +79,7 @@ class ProjectFigures:
     gold: Report | None
     corrections: Report | None
     drift: Report | None
+    monitoring: Report | None
     six: Report | None
     recalls: list[Report]
     thresholds: list[Report]
@@ -110,6 +112,7 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         gold=newest_report(session, project.id, GOLD),
         corrections=newest_report(session, project.id, CORRECTIONS),
         drift=newest_report(session, project.id, DRIFT),
+        monitoring=newest_report(session, project.id, MONITORING),
         six=newest_report(session, project.id, FIGURES),
         recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
         thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],

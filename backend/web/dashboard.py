@@ -19,6 +19,7 @@ from backend.store.projects import ConnectedProject, all_projects
 from backend.store.reports import SHADOW, JobRun, Report, newest_report, recent_runs
 from backend.store.shadows import open_shadow
 from backend.versions import file_problem, trend_of
+from backend.web.curves import Curve, curve_of
 from backend.web.state import web
 from connectors.label_studio.answer_words import answer_words
 from connectors.label_studio.labeling import LabelingError, parse_labeling
@@ -59,6 +60,18 @@ class ProjectPage:
         if now:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
+
+    @property
+    def curve(self) -> Curve | None:
+        """The accuracy of deployed models over time, with what is expected of the newest."""
+        report = self.figures.monitoring
+        if report is None:
+            return None
+        of_all = [each for each in report.body["curve"] if each["model_version"] is None]
+        decay = report.body["decay"].get(report.model_version or "")
+        expected = decay["baseline"] if decay else None
+        points = [(each["period"], each["accuracy"]) for each in of_all]
+        return curve_of(points, expected["accuracy"] if expected else None)
 
 
 @blueprint.get("/")

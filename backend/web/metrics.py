@@ -19,6 +19,7 @@ from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
 from backend.store.reports import JobRun, recent_runs
 from backend.web.loop_metrics import breaker_gauges, figure_gauges, usage_gauges
+from backend.web.production_metrics import production_gauges
 from policies.loading import parse_policy
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -131,6 +132,7 @@ class _StoreCollector(Collector):
         yield from breaker_gauges(breakers)
         yield from figure_gauges(figures)
         yield from usage_gauges(usage)
+        yield from production_gauges(figures)
         yield from _run_gauges(runs, now.timestamp())
         yield _message_gauge([each.project.id for each in figures], messages)
 

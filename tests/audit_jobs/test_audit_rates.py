@@ -178,3 +178,19 @@ def test_the_interval_covers_the_labels_of_a_known_population() -> None:
         assert found.high is not None
         covered.append(found.low <= right.mean() <= found.high)
     assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.simulation
+def test_many_errors_that_weigh_nothing_do_not_make_the_interval_sure() -> None:
+    """A rare label is audited whole and errs often; what all the others stand on are few audits."""
+    source, labels = np.random.default_rng(24), np.repeat([0, 1], [19_900, 100])
+    chances, rates = np.array([0.003, 0.6])[labels], np.array([0.045, 0.3])[labels]
+    covered = []
+    for _ in range(3_000):
+        right = source.random(len(labels)) >= rates
+        drawn = source.random(len(labels)) < chances
+        found = pass_rate(right[drawn], chances[drawn], population=len(labels)).estimate
+        assert found.low is not None
+        assert found.high is not None
+        covered.append(found.low <= right.mean() <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.97

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from audit_jobs.agreement.job import run as measure_agreement
 from audit_jobs.preferences.export import Wish, preference_export
 from audit_jobs.preferences.export_command import of_project
+from audit_jobs.preferences.importing import import_missing
 from audit_jobs.preferences.pairing import Plan, make_tasks
 from backend.preference_records import project_pairs
 from backend.store.reports import AGREEMENT, newest_report
@@ -19,6 +21,7 @@ from backend.synchronisation import synchronise
 from connectors.label_studio.preference_configs import pairwise_config, ranking_config
 from connectors.response_files import Responses
 from connectors.trl import Format
+from labelgate import main
 from policies.judgments import Choice, Order
 from tests.fakes.label_studio_server import ROBOT_ID
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -119,3 +122,36 @@ def test_agreement_on_rankings_is_measured_in_a_live_project(tmp_path: Path) -> 
     # One of six pairs of items is turned in every second task.
     assert found["measures"]["kendall_tau"]["value"] == pytest.approx(5 / 6)
     assert found["measures"]["exact_match"]["value"] == pytest.approx(1 / 2)
+
+
+def test_tasks_are_imported_once_however_often_that_is_asked_for(tmp_path: Path) -> None:
+    worked = project_of(tmp_path, pairwise_config(ties=False), Plan(repeats=0))
+    known = len(worked.tasks)
+    first = make_tasks(prompts(12), Plan(repeats=0)).tasks
+    more = make_tasks(prompts(200), Plan(repeats=0)).tasks
+    assert import_missing(worked.tool, worked.project_id, first) == 0
+    assert import_missing(worked.tool, worked.project_id, more) == len(more) - known
+    assert import_missing(worked.tool, worked.project_id, more) == 0
+    ids = [task.data["id"] for task in worked.tasks]
+    assert len(ids) == len(set(ids)) == len(more) > 500
+
+
+def test_a_project_is_exported_by_its_title_though_label_studio_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = project_of(tmp_path, pairwise_config(ties=True), Plan(repeats=0))
+    judge_all(worked)
+    synchronise(worked.runtime, worked.project)
+    for name, value in worked.runtime.settings.process_environment().items():
+        monkeypatch.setenv(name, value)
+    out = tmp_path / "out"
+    asked = ["preferences", "export", "--project", "worked", "--format", "unpaired"]
+    result = CliRunner().invoke(main, [*asked, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "to which tiers its judges belong is not known" in result.stderr
+    rows = [json.loads(line) for line in (out / "train.jsonl").read_text("utf-8").splitlines()]
+    liked = {row["completion"][0]: row["label"] for row in rows}
+    assert (liked["a"], liked["d"]) == (True, False)
+    card = (out / "README.md").read_text("utf-8")
+    assert "to which tiers its judges belong is not known" in card
+    assert "By their tier" not in card

@@ -6,6 +6,7 @@ import secrets
 
 import pytest
 
+from audit_jobs.preferences.importing import import_missing
 from audit_jobs.preferences.pairing import Plan, make_tasks
 from connectors.label_studio.answers import answer_of, result_of
 from connectors.label_studio.client import LabelStudioTool
@@ -58,16 +59,18 @@ def test_tasks_and_config_are_taken_and_what_a_person_says_is_read_back(
     person_id, person_token = label_studio.new_user("preferences-judge")
     tool = LabelStudioTool(label_studio.url, label_studio.token, robot_token)
     project = label_studio.project(f"preferences {secrets.token_hex(2)}", config)
-    ids = tool.import_tasks(project, tasks)
+    assert import_missing(tool, project, tasks) == len(tasks)
+    assert import_missing(tool, project, tasks) == 0
     (stored,) = tool.tasks_after(project, 0)
     assert [task.data for task in sorted(stored, key=lambda task: task.id)] == tasks
+    first_id = min(task.id for task in stored)
 
     person = Connection(label_studio.url, person_token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
     body = {"result": result_of(labeling, answer)}
-    person.once("POST", f"/api/tasks/{ids[0]}/annotations/", body)
+    person.once("POST", f"/api/tasks/{first_id}/annotations/", body)
     person._http.close()
 
-    (read,) = tool.annotated_among(project, [ids[0]])
+    (read,) = tool.annotated_among(project, [first_id])
     (annotation,) = read.annotations
     assert (annotation.user_id, answer_of(labeling, annotation.result)) == (person_id, answer)
     (comparison,) = comparisons_of(labeling, "prompt")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.optimize import Bounds, minimize
 from scipy.special import expit, logsumexp
 
@@ -29,7 +30,7 @@ _STEP = 1e-4  # for the slope of the gradient
 # Coefficients are drawn to 0 as if each had been seen once, ± 5: too little to be seen where they
 # are known, enough to keep them finite where a column tells every choice.
 _LOOSE = 5.0
-_MOST_CELLS = 4_000_000  # judgements by nodes: 32 MB
+_LOWEST = 1e-300
 
 _POINTS: FloatArray = np.asarray(np.linspace(-4.5, 4.5, _NODES), np.float64)
 _LOG_MASS: FloatArray = np.asarray(-(_POINTS**2) / 2 - logsumexp(-(_POINTS**2) / 2))
@@ -125,12 +126,9 @@ def share_chosen(choices: Choices, fitted: Fitted, column: int, coefficient: flo
     """
     others = np.delete(choices.columns, column, axis=1)
     base = others @ np.delete(fitted.coefficients, column)
-    points = fitted.spread * _POINTS
-    share = 0.0
-    for rows in _slices(len(base)):
-        odds = base[rows, None] + points
-        share += float(((expit(coefficient + odds) + expit(coefficient - odds)) / 2 @ _MASS).sum())
-    return share / len(base)
+    odds = base[:, None] + fitted.spread * _POINTS
+    both = (expit(coefficient + odds) + expit(coefficient - odds)) / 2
+    return float((both @ _MASS).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,45 +156,30 @@ def _gradient(choices: Choices, at: FloatArray) -> FloatArray:
 
 
 def _pulls(choices: Choices, at: FloatArray) -> _Pulls:
+    """A table of choices by nodes is held: 200 bytes a choice."""
     groups = int(choices.group.max(initial=-1)) + 1
     base = choices.columns @ at[:-1]
     sign = np.where(choices.chosen, 1.0, -1.0)
     nodes, log_mass = (_POINTS, _LOG_MASS) if at[-1] else (np.zeros(1), np.zeros(1))
-    points = at[-1] * nodes
-    likelihood = np.zeros((groups, len(nodes)))
-    _over(
-        choices, lambda rows: _log_expit(sign[rows, None] * (base[rows, None] + points)), likelihood
-    )
-    likelihood += log_mass
+    chance: FloatArray = expit(sign[:, None] * (base[:, None] + at[-1] * nodes))
+    likelihood = _summed(choices.group, np.log(np.maximum(chance, _LOWEST)), groups) + log_mass
     top = likelihood.max(axis=1, keepdims=True)
     weights = np.exp(likelihood - top)
     total = weights.sum(axis=1, keepdims=True)
     weights /= total
-    residuals = np.empty(len(base))
-    along = np.empty(len(base))
-    for rows in _slices(len(base)):
-        apart = choices.chosen[rows, None] - expit(base[rows, None] + points)
-        apart *= weights[choices.group[rows]]
-        residuals[rows] = apart.sum(axis=1)
-        along[rows] = apart @ nodes
+    chance -= 1.0
+    chance *= weights[choices.group]
+    residuals = -sign * chance.sum(axis=1)
+    along = -sign * (chance @ nodes)
     columns = np.column_stack([choices.columns * residuals[:, None], along])
-    by_group = np.stack([sum_by(choices.group, column, groups) for column in columns.T], axis=1)
-    return _Pulls(float((np.log(total) + top).sum()), by_group, residuals)
+    return _Pulls(
+        float((np.log(total) + top).sum()), _summed(choices.group, columns, groups), residuals
+    )
 
 
-def _over(choices: Choices, of: Callable[[slice], FloatArray], out: FloatArray) -> None:
-    """Add up the rows of ``of`` by question; groups are sorted, so each part is a run of them."""
-    for rows in _slices(len(choices.chosen)):
-        group = choices.group[rows]
-        starts = np.flatnonzero(np.diff(group, prepend=-1))
-        out[group[starts]] += np.add.reduceat(of(rows), starts, axis=0)
-
-
-def _slices(rows: int) -> list[slice]:
-    height = _MOST_CELLS // _NODES
-    return [slice(first, min(first + height, rows)) for first in range(0, rows, height)]
-
-
-def _log_expit(odds: FloatArray) -> FloatArray:
-    logs: FloatArray = -np.logaddexp(0.0, -odds)
-    return logs
+def _summed(group: IntArray, rows: FloatArray, groups: int) -> FloatArray:
+    """The sum of the rows of each group; groups are sorted."""
+    ends = np.searchsorted(group, np.arange(groups + 1))
+    shape = (groups, len(group))
+    table = sparse.csr_array((np.ones(len(group)), np.arange(len(group)), ends), shape=shape)
+    return np.asarray(table @ rows)

@@ -25,8 +25,8 @@ from policies.domain import BoolArray, Estimate, FloatArray, IntArray
 
 BY_CHANCE = 0.25
 _DRAWS = 2_000
-_FEWEST_DRAWS = 200
-_MOST_SIMULATED = 20_000_000  # judged pairs in all draws: some seconds
+_FEWEST_DRAWS = 100
+_MOST_SIMULATED = 5_000_000  # judged pairs in all draws: some seconds
 _MOST_DRAWN = 20_000  # triples; the number of cycles among more is as good as normal
 _MOST_WEDGES = 5_000_000  # pairs of edges at one answer that are looked at
 _MOST_CELLS = 4_000_000
@@ -204,7 +204,9 @@ def _by_noise(data: Judged, found: Triples, share: float, seed: int) -> tuple[fl
 
     Answers' worths are normal; they spread as much as it takes for judges of one question to agree
     as they do, and each judgement errs by itself. How much that is, is known with an error, which
-    is drawn too.
+    is drawn too. Of 150 seeds, 60 prompts of four answers, the chance is under 5 % in 1 to 4 % where
+    judges have an order, in 9 % where they merely guess; of 25 seeds, 100 prompts of three answers
+    and rings in one of five, in all.
     """
     choices = design_of(data, NAME, PLACE).choices
     if not choices.repeated:

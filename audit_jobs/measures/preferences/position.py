@@ -7,8 +7,14 @@ What is compared may be chosen for power: each choice less what the question's o
 and the lengths lead one to expect (the efficient score of ``choices``). Where every question has
 one choice and nothing else is known, that is the binomial test on "the first one was preferred".
 
-Measured over 400 seeds at 1,000 questions and the level of 5 %, planted effect 0.35 in log odds,
-answers' worths spreading the log odds by 1: found in FIGURES.
+Measured at 1,000 questions and the level of 5 %, log odds spreading by ``s`` over questions, an
+effect of 0.35 planted, 100 to 400 seeds: found with one judge in 99 % at s = 1, in 83 % at s = 2.5
+and in 96 % where gold is known; with three judges in all at s = 2 and 4, where the plain share of
+all judgements finds 92 % at s = 4. None planted: found in 4.9 % of 3,000 seeds with one judge, in 4
+to 7 % of 400 with three; where all judges of a question see one order, in 4 %, and by the plain
+share in 14 %. The effect of three judges is 0.35 on average, and the interval holds it in 92 to
+97 %. One judge a question tells nothing of ``s``: then it is what the average question shows, 0.29
+at s = 1 and 0.19 at s = 2.5.
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""Deployed models on the page and in the metrics: the curve, the alarm, the counts."""
+
+from __future__ import annotations
+
+import doctest
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.store.reports import MONITORING, Report, store_report
+from backend.web import curves
+from backend.web.curves import curve_of
+from tests.fakes.web_project import PROJECT_ID, WebProject, web_project
+
+UNKNOWN = {"value": None, "low": None, "high": None, "n": 0}
+
+
+def share(value: float, half: float = 0.03, n: int = 200) -> dict[str, Any]:
+    return {"value": value, "low": value - half, "high": min(value + half, 1.0), "n": n}
+
+
+def figure(accuracy: dict[str, Any], answers: int = 9_000) -> dict[str, Any]:
+    return {
+        "accuracy": accuracy,
+        "answers": answers,
+        "drawn": 210,
+        "verified": accuracy["n"],
+        "unanswered": 210 - accuracy["n"],
+    }
+
+
+def body(*, alarm: bool = True) -> dict[str, Any]:
+    months = {"2026-01": share(0.95), "2026-02": UNKNOWN, "2026-03": share(0.9)}
+    return {
+        **figure(share(0.93, n=400), 27_000),
+        "period": "month",
+        "curve": [
+            {"period": name, "model_version": version, **figure(each)}
+            for name, each in months.items()
+            for version in (None, "<v1>")
+        ],
+        "by_version": {"<v1>": figure(share(0.93, n=400)), "v2": figure(UNKNOWN)},
+        "by_class": {},
+        "by_slice": {},
+        "truth": {},
+        "states": {"waiting": 3, "passed": 26_000, "drawn": 5, "placed": 200, "lost": 2},
+        "shown": False,
+        "decay": {
+            "<v1>": {
+                "alarm": alarm,
+                "baseline": {"accuracy": 0.95, "held": 0.95, "n": 0},
+                "statistic": 2_345.6,
+                "threshold": 2_000,
+                "says": "decayed, most likely since 2026-02-11",
+            }
+        },
+        "drift": {"drifted": False, "says": "no drift found: <v1> from", "features": []},
+        "raised": [],
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> WebProject:
+    project = web_project(tmp_path)
+    project.connect()
+    return project
+
+
+def page_of(project: WebProject) -> str:
+    return " ".join(project.client().get("/").text.split())
+
+
+def report(project: WebProject, found: dict[str, Any]) -> None:
+    with project.runtime.sessions.begin() as session:
+        store_report(
+            session,
+            PROJECT_ID,
+            Report(kind=MONITORING, model_version="<v1>", made_at=project.clock(), body=found),
+        )
+
+
+def drawn(page: str) -> ET.Element:
+    return ET.fromstring(page[page.index("<svg") : page.index("</svg>") + len("</svg>")])  # noqa: S314 - the page is our own
+
+
+def test_the_examples_in_the_text_are_right() -> None:
+    result = doctest.testmod(curves)
+    assert result.attempted
+    assert not result.failed
+
+
+def test_without_a_deployed_model_the_page_says_nothing_of_it(project: WebProject) -> None:
+    assert "in production" not in page_of(project)
+    metrics = project.client().get("/metrics").text
+    assert "labelgate_production_accuracy{" not in metrics
+
+
+def test_the_page_draws_the_curve_with_a_table_beside_it(project: WebProject) -> None:
+    report(project, body())
+    page = page_of(project)
+    assert "93.0 % (90.0 to 96.0, n = 400) of 27,000 answers" in page
+    assert "of 2 the data cannot be had" in page
+    svg = drawn(page)
+    assert svg.get("role") == "img"
+    named = {element.get("id"): element.text for element in svg if element.get("id")}
+    assert set(named) == set((svg.get("aria-labelledby") or "").split())
+    circles = [element for element in svg if element.tag == "circle"]
+    assert [circle[0].text for circle in circles] == [
+        "2026-01: 95.0% (92.0% to 98.0%), n = 200",
+        "2026-03: 90.0% (87.0% to 93.0%), n = 200",
+    ]
+    assert [element.get("class") for element in svg if element.tag == "line"].count("baseline") == 1
+    assert not [element for element in svg if element.tag == "polyline"]  # February has no value
+    assert "<td>&lt;v1&gt;</td><td>90.0 % (87.0 to 93.0, n = 200)</td>" in page
+    assert '<td class="failed">yes</td> <td>2,345.6 (2,000)</td>' in page
+    assert "decayed, most likely since 2026-02-11" in page
+    assert "no drift found: &lt;v1&gt;" in page
+    for forbidden in ("<script", "<style", "style=", "<v1>"):
+        assert forbidden not in page
+
+
+def test_every_class_of_the_curve_has_a_style(project: WebProject) -> None:
+    report(project, body())
+    style = (Path(curves.__file__).parent / "static" / "dashboard.css").read_text("utf-8")
+    classes = {element.get("class") for element in drawn(page_of(project)).iter()} - {None}
+    for name in {part for each in classes for part in str(each).split()} - {"curve"}:
+        assert f".curve .{name} {{" in style
+
+
+def test_a_version_without_a_baseline_or_any_answer_is_no_trouble(project: WebProject) -> None:
+    found = body(alarm=False)
+    found["decay"]["<v1>"]["baseline"] = None
+    for point in found["curve"]:
+        point["accuracy"] = UNKNOWN
+    report(project, found | {"accuracy": UNKNOWN, "drift": None})
+    page = page_of(project)
+    assert "<svg" not in page
+    assert "too few days to compare" in page
+
+
+def test_metrics_tell_accuracy_decay_and_counts(project: WebProject) -> None:
+    report(project, body())
+    metrics = project.client().get("/metrics").text
+    for line in (
+        'labelgate_production_accuracy{bound="value",project="1",version="<v1>"} 0.93',
+        'labelgate_production_accuracy{bound="n",project="1",version="<v1>"} 400.0',
+        'labelgate_production_decay{project="1",version="<v1>"} 1.0',
+        'labelgate_production_decay_statistic{project="1",version="<v1>"} 2345.6',
+        'labelgate_production_drifted{project="1"} 0.0',
+        'labelgate_production_answers{project="1",state="waiting"} 3.0',
+    ):
+        assert line in metrics
+    assert 'bound="value",project="1",version="v2"' not in metrics
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_everything_of_a_curve_lies_inside_the_picture(value: float) -> None:
+    narrow = {"value": value, "low": value, "high": value, "n": 1}
+    found = curve_of([(str(place), narrow) for place in range(90)], 0.97)
+    assert found is not None
+    assert len(found.marks) == 60
+    assert found.marks[0].says.startswith("30:")
+    heights = [each for mark in found.marks for each in (mark.y, mark.low, mark.high)]
+    heights += [height for height, _ in found.ticks] + [found.baseline or 0.0]
+    assert all(0 < height < found.height for height in heights)
+    assert all(found.left < mark.x < found.right for mark in found.marks)
+    assert 2 <= len(found.ticks) <= 6
+    assert len(found.names) <= 8
