@@ -274,7 +274,8 @@ def _show(
 ) -> None:
     """Let Label Studio show, and order by, the champion's scores once it has some of them.
 
-    Where no model serves it is a deployed model's answers that people are shown.
+    Label Studio fills in the answers of one version alone. Where no model serves it is a deployed
+    model's; where one does, the deployed model's stand among the task's predictions.
     """
     if version is None:
         version = max((each for each in there if is_deployed(each)), default=None)

@@ -21,8 +21,7 @@ from audit_jobs.measures.corrections import Answers
 from audit_jobs.measures.ratings import ordered
 from backend.store.corrections import AnsweredTask, InForce
 from policies.adjudication import ESCALATION
-from policies.deployed import is_deployed
-from policies.domain import MONITORED, Outcome, Purpose
+from policies.domain import Outcome, Purpose
 
 # Drawn at random from all tasks: what is measured on them holds for all.
 _RANDOM = frozenset({Purpose.CONTROL, Purpose.HOLDOUT})
@@ -105,10 +104,10 @@ def columns_of(seen: Sequence[Seen], tiers: Mapping[int, str]) -> Answers:
 
 def _seen(answer: AnsweredTask, *, first: bool) -> Seen | str:
     """The answer beside its prediction, or why there is none."""
+    if answer.verifies:
+        return "a deployed model's"  # of control too: what was drawn of it is no fair part of all
     decision = answer.in_force
     look = _look(answer)
-    if (decision is not None and decision.purpose in MONITORED) or _of_deployed(look):
-        return "a deployed model's"
     if look is not None and look["accepts"] and not answer.mirrored:
         return "accepted"
     shown = look is not None and look["label"] is not None and not answer.mirrored
@@ -138,11 +137,6 @@ def _seen(answer: AnsweredTask, *, first: bool) -> Seen | str:
         at=answer.created_at,
         first=first,
     )
-
-
-def _of_deployed(look: Mapping[str, Any] | None) -> bool:
-    """Whether people were shown a deployed model's answer: no pre-label of the project's own."""
-    return look is not None and is_deployed(look["version"])
 
 
 def _look(answer: AnsweredTask) -> dict[str, Any] | None:

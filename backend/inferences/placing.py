@@ -19,6 +19,7 @@ from backend.settings import Settings
 from backend.store.inference_tasks import (
     INFERENCE_KEY,
     Drawn,
+    count_wanting,
     drawn_inferences,
     store_lost,
     store_placed,
@@ -127,7 +128,7 @@ def place_drawn(
     """
     with runtime.reads() as session:
         kept = bool(drawn_inferences(session, project.id, 0, 1, kept=True))
-        wanted = len(wanting_data(session, project.id))
+        wanted = count_wanting(session, project.id)
     if not kept and not wanted:
         return {"placed": 0, "lost": 0, "wanted": 0}
     found = find_in_store(runtime, project, lease)
@@ -165,7 +166,7 @@ def _counted(
     runtime: Runtime, project: ConnectedProject, placing: _Placing, found: int
 ) -> dict[str, int]:
     with runtime.reads() as session:
-        wanted = len(wanting_data(session, project.id))
+        wanted = count_wanting(session, project.id)
     return {"placed": found + placing.placed, "lost": placing.lost, "wanted": wanted}
 
 

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.store.annotators import counting_users
 from backend.store.decisions import is_current
+from backend.store.inference_tasks import verifying_tasks
 from backend.store.shared_tasks import SharedState
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, GoldRow, TaskRow
 from backend.store.votes import human
-from policies.domain import MONITORED, Outcome, Purpose
+from policies.domain import Outcome, Purpose
 
 # Older answers tell of models that are gone.
 RECENT_ANSWERS = 2_000
@@ -61,9 +62,9 @@ def corrections(
             AnnotationRow.deleted_at.is_(None),
             AnnotationRow.label.is_not(None),
             DecisionRow.label.is_not(None),
-            DecisionRow.purpose.not_in(sorted(MONITORED)),  # a deployed model's label
             TaskRow.deleted_at.is_(None),
             TaskRow.task_id.not_in(gold),
+            TaskRow.task_id.not_in(verifying_tasks(project_id)),
             counting_users(),
             or_(
                 DecisionRow.purpose != Purpose.AUDIT.value,
@@ -104,7 +105,8 @@ class AnsweredTask:
     """A person's standing answer, and what is known of what the task showed when it was given.
 
     ``delivered`` is the look that was last delivered, at ``delivered_at``; None where nothing was.
-    ``in_force`` is the last decision before the answer, None where there was none.
+    ``in_force`` is the last decision before the answer, None where there was none. ``verifies``
+    says that the task is an answer of a deployed model.
     """
 
     annotation_id: int
@@ -117,6 +119,7 @@ class AnsweredTask:
     delivered: dict[str, Any] | None
     delivered_at: datetime | None
     in_force: InForce | None
+    verifies: bool = False
 
 
 def answered_state(session: Session, project_id: int) -> SharedState:
@@ -147,8 +150,9 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
     Of a person's answers to one task all are there: the first was given to what was shown.
     """
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
+    verifies = TaskRow.task_id.in_(verifying_tasks(project_id)).label("verifies")
     rows = session.execute(
-        select(*_ANSWER)
+        select(*_ANSWER, verifies)
         .select_from(AnnotationRow)
         .join(TaskRow, _same_task())
         .outerjoin(
@@ -181,6 +185,7 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
             delivered=row.delivered,
             delivered_at=row.delivered_at,
             in_force=decided[seqs[row.annotation_id]] if row.annotation_id in seqs else None,
+            verifies=bool(row.verifies),
         )
         for row in rows
     ]

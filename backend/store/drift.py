@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from backend.store.inference_tasks import verifying_tasks
 from backend.store.reports import DRIFT, newest_report
-from backend.store.tables import InferenceRow, TaskRow
+from backend.store.tables import TaskRow
 from policies.drift import RaisedSlice, decayed
 
 _DAY = timedelta(days=1)
@@ -91,10 +92,10 @@ def arrivals(
 
 def _arrived(project_id: int) -> tuple[ColumnElement[bool], ...]:
     """The project's own traffic: what was drawn of a deployed model's is no fair part of it."""
-    verifying = select(InferenceRow.task_id).where(
-        InferenceRow.project_id == project_id, InferenceRow.task_id.is_not(None)
+    return (
+        TaskRow.project_id == project_id,
+        TaskRow.task_id.not_in(verifying_tasks(project_id)),
     )
-    return TaskRow.project_id == project_id, TaskRow.task_id.not_in(verifying)
 
 
 def _between(after: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

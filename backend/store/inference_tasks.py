@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Text,
     bindparam,
     case,
@@ -88,6 +89,14 @@ def wanting_data(session: Session, project_id: int, *, lost: bool = False) -> li
     return [_drawn(row) for row in rows]
 
 
+def count_wanting(session: Session, project_id: int) -> int:
+    """How many were drawn and wait for their data, which is not kept."""
+    query = select(func.count()).where(
+        _ROWS.project_id == project_id, _ROWS.state == DRAWN, _ROWS.data.is_(None)
+    )
+    return session.scalar(query) or 0
+
+
 def _drawn(row: Any) -> Drawn:
     return Drawn(
         row_id=row.id,
@@ -150,6 +159,13 @@ def held_inferences(
             for name, row_id, state, task_id in rows
         )
     return found
+
+
+def verifying_tasks(project_id: int) -> Select[int | None]:
+    """The tasks that verify an inference, whatever their decision says: no traffic of their own."""
+    return select(InferenceRow.task_id).where(
+        InferenceRow.project_id == project_id, InferenceRow.task_id.is_not(None)
+    )
 
 
 def placed_task(session: Session, project_id: int, back: int) -> int:

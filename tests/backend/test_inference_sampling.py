@@ -16,6 +16,7 @@ from backend.inferences import sampling
 from backend.leasing import Lease, holding
 from backend.store.reports import MONITORING, Report, store_report
 from connectors.annotation_tool import AnnotationToolUnavailableError
+from policies.answer_texts import set_text
 from policies.loading import parse_policy
 from policies.monitoring_shares import STREAM
 from policies.sampling import draws
@@ -183,6 +184,32 @@ def test_novelty_comes_from_the_projects_own_model_where_there_is_one(make: Make
     assert rows["req-11"].why == (
         "100.0% of what monitoring.rules[0] matches: the distance to the training data is above 0.5"
     )
+
+
+def test_how_often_the_own_model_has_seen_the_label_is_known_where_it_serves(make: Make) -> None:
+    worked = make(rules=[{"when": {"kind": "class_support", "below": 20}, "share": 1.0}])
+    hand_in(worked, ["A"])
+    run(worked)
+    worked.promote()  # a version that noted no examples counts as having seen none
+    hand_in(worked, ["A"], first=10)
+    run(worked)
+    rows = noted(worked)
+    assert [rows["req-0"].share, rows["req-10"].share] == [0.2, 1.0]
+
+
+def test_of_sets_of_labels_a_rule_finds_each_and_all_are_counted_together(make: Make) -> None:
+    worked = make(
+        share=0.001,
+        each_class=6,
+        rules=[{"when": {"kind": "predicted_label", "in": ["B"]}, "share": 0.7}],
+    )
+    config = worked.project.label_config.replace("<Choices ", '<Choices choice="multiple" ')
+    worked.tool.set_label_config(worked.project_id, config)
+    worked.connect(parse_policy(worked.project.policy_text))
+    hand_in(worked, [set_text(["A"]), set_text(["A", "B"]), set_text([])])
+    run(worked)
+    assert [row.share for row in noted(worked).values()] == pytest.approx([6 / 90, 0.7, 6 / 90])
+    assert [key[2] for key in day_rows(worked)] == [""]
 
 
 def test_a_model_that_cannot_be_read_leaves_what_it_tells_unknown(make: Make) -> None:

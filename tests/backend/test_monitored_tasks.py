@@ -125,10 +125,11 @@ def test_nothing_of_theirs_is_accepted_certified_on_or_recalled(make: Make) -> N
 
 
 def test_what_people_say_of_them_is_no_correction_of_the_own_model(make: Make) -> None:
+    """Nor of one in control or holdout: more was drawn of some answers than of others."""
     worked = make()
-    theirs = monitored(worked)
+    theirs = ledger(worked)
     for task_id in theirs:
-        worked.server.submit(worked.people["sue"], task_id, "A")
+        worked.server.submit(worked.people["sue"], task_id, "B")
     worked.settle()
     with worked.runtime.reads() as session:
         assert corrections(session, worked.project_id) == {}
