@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,11 +27,17 @@ def write_file(file: Path, content: bytes) -> None:
         raise DataFileError(f"{file}  cannot be written: {error.strerror}") from None
 
 
-def write_folder(folder: Path, contents: Mapping[str, bytes], *, replace: bool = False) -> None:
+def write_folder(
+    folder: Path,
+    contents: Mapping[str, bytes],
+    *,
+    replace: bool = False,
+    known: Collection[str] = (),
+) -> None:
     """Write all files into a folder beside this one, which then takes its name.
 
     A folder that holds something is refused; with ``replace`` one that holds no other files than
-    these gives way as a whole.
+    these, or ``known`` ones, gives way as a whole.
 
     Raises
         DataFileError: the folder holds something (else), or cannot be written.
@@ -39,7 +45,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes], *, replace: bool =
     before = _names(folder)
     if before and not replace:
         raise DataFileError(f"{folder}  is not empty: name a new folder, or say --replace")
-    strange = sorted(before - set(contents))
+    strange = sorted(before - {*contents, *known})
     if strange:
         raise DataFileError(
             f"{folder}  holds {strange[0]!r}, which no such export writes: name a new folder"

@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
+    "export": "audit_jobs.preferences.export_command",
     "pair": "audit_jobs.preferences.pair_command",
     "report": "audit_jobs.preferences.report_command",
 }

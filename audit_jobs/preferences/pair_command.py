@@ -8,7 +8,9 @@ from typing import Any
 import click
 import orjson
 
+from audit_jobs.preferences.importing import import_missing
 from audit_jobs.preferences.pairing import Made, PairingError, Plan, make_tasks
+from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.data_files import DataFileError
 from backend.output_files import write_file
@@ -54,6 +56,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     help="Write the labelling config that fits, instead of printing it.",
 )
+@click.option(
+    "--project",
+    help="Number or title of a Label Studio project to import the tasks into too, each once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @clear_errors
 def pair(  # noqa: PLR0913 - one parameter for each option
@@ -66,6 +72,7 @@ def pair(  # noqa: PLR0913 - one parameter for each option
     ranking: bool,
     ties: bool,
     config_file: Path | None,
+    project: str | None,
     as_json: bool,
 ) -> None:
     """Make tasks that compare answers: FILE has a prompt and its answers on each line.
@@ -77,7 +84,8 @@ def pair(  # noqa: PLR0913 - one parameter for each option
     ask for the same two answers the other way round and name their first as `repeat_of`.
 
     The same file and seed give the same tasks. Import them into a Label Studio project with the
-    labelling config that is printed, and connect it with a policy like the preset `preference`.
+    labelling config that is printed (--project does it), and connect it with a policy like the
+    preset `preference`.
     """
     _check(out, pairs=pairs, ranking=ranking, ties=ties)
     try:
@@ -91,10 +99,19 @@ def pair(  # noqa: PLR0913 - one parameter for each option
             write_file(config_file, config.encode())
     except (DataFileError, JsonLinesError, PairingError) as error:
         raise click.ClickException(str(error)) from error
+    imported = None if project is None else _imported(project, made.tasks)
     if as_json:
-        click.echo(orjson.dumps(_as_json(out, made, config), option=orjson.OPT_INDENT_2))
+        told = _as_json(out, made, config) | {"imported": imported}
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
     else:
         _tell(out, made, config, config_file)
+        if imported is not None:
+            click.echo(f"{imported:,} tasks are new in {project!r}, the others were there already")
+
+
+def _imported(project: str, tasks: list[dict[str, Any]]) -> int:
+    tool = build_runtime(read_settings()).tool()
+    return import_missing(tool, tool.project(project).id, tasks)
 
 
 def _check(out: Path, *, pairs: int | None, ranking: bool, ties: bool) -> None:

@@ -173,6 +173,7 @@ def test_what_was_made_and_what_was_left_out_is_told(tmp_path: Path) -> None:
         "prompts_with_one_answer": 1,
         "equal_answers": 1,
         "answers_by_pairs": {"1": 2, "2": 3},
+        "imported": None,
     }
 
 
