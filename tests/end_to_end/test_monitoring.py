@@ -159,7 +159,8 @@ def they_are_blind_tasks(stage: Stage, placed: dict[int, InferenceRow]) -> None:
     monitored = [decisions[e] for e in placed if decisions[e].purpose is Purpose.MONITORING]
     assert {each.tier for each in monitored} == {"general"}
     assert {each.inclusion_probability for each in monitored} == {SHARE}
-    until(lambda: set(stage.view("general")) == {each.task_id for each in monitored}, "all queued")
+    wanted = {each.task_id for each in monitored}
+    until(lambda: wanted <= set(stage.view("general")), "all are queued")
     for task in stage.tasks():
         if task["id"] not in placed:
             continue
@@ -211,7 +212,6 @@ def accuracy_is_that_of_the_sample(
     assert sum(point["answers"] for point in report["curve"] if point["model_version"]) == len(
         answers
     )
-    assert stage.project.id == stage.project_id
 
 
 def alerts(stage: Stage) -> set[str]:

@@ -206,7 +206,7 @@ def _by_noise(data: Judged, found: Triples, share: float, seed: int) -> tuple[fl
     as they do, and each judgement errs by itself. How much that is, is known with an error, which
     is drawn too. Of 150 seeds, 60 prompts of four answers, the chance is under 5 % in 1 to 4 %
     where judges have an order, in 9 % where they merely guess; of 25 seeds, 100 prompts of three
-    answers and rings in one of five, in all.
+    answers and rings in one of five, in 24 or more.
     """
     choices = design_of(data, NAME, PLACE).choices
     if not choices.repeated:

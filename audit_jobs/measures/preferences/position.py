@@ -125,8 +125,8 @@ def sign_test(pulls: FloatArray, seed: int = 0) -> float:
     Pulls of one size are counted (exact binomial test); of different sizes ``_DRAWS`` draws are
     made, and from ``_MANY`` on their sum is normal, less the binomial's correction for continuity.
 
-    >>> sign_test(np.array([0.5] * 9 + [-0.5])) == binomtest(9, 10).pvalue
-    True
+    >>> round(sign_test(np.array([0.5] * 9 + [-0.5])), 4)
+    0.0215
     """
     pulls = pulls[np.abs(pulls) > _ALIKE]
     if len(pulls) == 0:
