@@ -9,9 +9,9 @@ from backend.predictors.embedded import TrainedControl
 from backend.predictors.errors import TrainingError
 from backend.predictors.images.classifier import fit_image
 from backend.predictors.numbers.model import fit_numbers, fit_ratings
-from backend.predictors.pairs import fit_pairs
 from backend.predictors.paths.model import fit_paths
 from backend.predictors.protocol import ControlModel, Examples, Progress, no_progress
+from backend.predictors.rewards.fitting import fit_pairs
 from backend.predictors.sets.model import fit_sets
 from backend.predictors.spans.model import fit_spans
 from backend.predictors.tables.choice import fit_table_choice
