@@ -9,6 +9,7 @@ from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
 from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.mismatches import mismatches
+from backend.preference_mismatches import unordered
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import (
@@ -55,7 +56,11 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
     tool = runtime.tool()
     seen = tool.project(title_or_id)
     wanted = _Wanted(seen=seen, policy=policy, text=text, hash=policy_hash(policy))
-    problems = mismatches(seen, policy, parse_labeling(seen.label_config))
+    labeling = parse_labeling(seen.label_config)
+    problems = mismatches(seen, policy, labeling)
+    if policy.preferences is not None:
+        first = next(iter(tool.tasks_after(seen.id, 0)), [])
+        problems += unordered(policy, labeling, first)
     if problems:
         raise ConnectError("\n".join(f"{policy_file}: {problem}" for problem in problems))
 

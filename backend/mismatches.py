@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from backend.predictors.rules.language import known_languages
+from backend.preference_mismatches import uncomparable
 from connectors.annotation_tool import Project
 from connectors.label_studio.controls import OF_PARTS
 from connectors.label_studio.labeling import ControlKind, InputKind, Labeling
@@ -39,6 +40,7 @@ def mismatches(seen: Project, policy: Policy, labeling: Labeling) -> list[str]:
     problems += _unlisted(policy, labeling)
     problems += _fieldless(policy, labeling)
     problems += _unknown_languages(policy)
+    problems += uncomparable(policy, labeling)
     nameable = nameable_labels(labeling)
     for place, labels in _labels_named(policy):
         unknown = [label for label in labels if label not in nameable]

@@ -3,7 +3,8 @@
 Equal texts are equal answers, whoever gave them. An answer of one value is that value: a choice
 ("Spam"), a path of a taxonomy of which one is picked ("Food / Fruit"), a rating ("4"), a number
 ("3.5"), the picked side ("left"). An answer of several parts is JSON in one fixed form: a set of
-labels, marked spans, other regions, or, where a project asks several things, one text by control.
+labels, marked spans, other regions, items in order, or, where a project asks several things, one
+text by control.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 PATH_SEPARATOR = " / "
 REGION_DECIMALS = 4
+# The one column of a ranking without buckets.
+RANK = "rank"
 # Start and end (exclusive) in characters, and what the span is called.
 SpanText = tuple[int, int, str]
 
@@ -130,6 +133,29 @@ def _rounded(value: Any) -> Any:
         names = all(isinstance(each, str) for each in value)
         return sorted(set(value)) if names else [_rounded(each) for each in value]
     return value
+
+
+def ranking_text(columns: Mapping[str, Sequence[str]]) -> str:
+    """The ids of a list's items, best first, in each column; ``RANK`` is the one without buckets.
+
+    >>> ranking_text({RANK: ["b", "a"]}), ranking_text({"best": ["b"], "rest": []})
+    ('{"rank":["b","a"]}', '{"best":["b"],"rest":[]}')
+    """
+    return json_text({name: list(items) for name, items in columns.items()})
+
+
+def ranking_of(text: str) -> dict[str, tuple[str, ...]]:
+    """The items by column, each once. ValueError where the text holds no ranking."""
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(
+        isinstance(items, list) and all(isinstance(item, str) for item in items)
+        for items in found.values()
+    ):
+        raise ValueError(f"not a ranking: {text[:100]}")
+    items = [item for column in found.values() for item in column]
+    if len(set(items)) < len(items):
+        raise ValueError(f"a ranking that names an item twice: {text[:100]}")
+    return {name: tuple(column) for name, column in found.items()}
 
 
 def controls_text(answers: Mapping[str, str | None]) -> str:

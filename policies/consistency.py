@@ -12,6 +12,7 @@ from typing import Any
 from policies.alert_rules import alert_issues
 from policies.automation_rules import automation_issues
 from policies.model_rules import model_issues
+from policies.preference_rules import preference_issues
 from policies.problems import Issue, at, dotted, nearest
 from policies.quota_rules import sampling_issues
 from policies.route_rules import route_issues
@@ -240,4 +241,5 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Issue]], ...] = (
     sampling_issues,
     alert_issues,
     model_issues,
+    preference_issues,
 )

@@ -32,6 +32,7 @@ _LEARNED_FROM = {
     ControlKind.PAIRWISE: frozenset({InputKind.PAIR}),
     ControlKind.SPANS: frozenset({InputKind.TEXT}),
     ControlKind.REGIONS: frozenset[InputKind](),
+    ControlKind.RANKING: frozenset[InputKind](),
     ControlKind.TEXT: frozenset[InputKind](),
 }
 
@@ -97,7 +98,7 @@ def _fitted(control: Control, examples: Examples, lesson: Lesson) -> ControlMode
             return fit_pairs(examples, seed=seed, progress=progress)
         case ControlKind.SPANS:
             return fit_spans(examples, seed=seed, progress=progress)
-        case ControlKind.REGIONS | ControlKind.TEXT:
+        case ControlKind.REGIONS | ControlKind.RANKING | ControlKind.TEXT:
             raise TrainingError(f"{control.kind.value} are not learned")
         case _:
             assert_never(control.kind)

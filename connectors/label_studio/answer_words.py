@@ -7,6 +7,7 @@ from collections import Counter
 from connectors.label_studio.control_answers import region_labels
 from connectors.label_studio.controls import Control, ControlKind
 from connectors.label_studio.labeling import Labeling
+from connectors.label_studio.rankings import ranking_words
 from policies.answer_texts import controls_of, labels_of_set, regions_of, spans_of
 
 
@@ -44,5 +45,7 @@ def _words(control: Control, text: str) -> str:
         case ControlKind.REGIONS:
             names = (" and ".join(region_labels(each)) or "unnamed" for each in regions_of(text))
             return ", ".join(f"{count} {name}" for name, count in Counter(names).items()) or "none"
+        case ControlKind.RANKING:
+            return ranking_words(control, text)
         case _:
             return text

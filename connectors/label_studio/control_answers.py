@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.label_studio.controls import ONE_OF_A_LIST, Control, ControlKind
+from connectors.label_studio.controls import OF_PARTS, ONE_OF_A_LIST, Control, ControlKind
+from connectors.label_studio.rankings import ranking_problem, read_ranking, written_ranking
 from connectors.label_studio.result_values import (
     FRAME,
     QUOTE,
@@ -30,6 +31,7 @@ from policies.answer_texts import (
     labels_of_set,
     number_text,
     path_text,
+    ranking_text,
     region_text,
     regions_of,
     regions_text,
@@ -112,6 +114,8 @@ def written(control: Control, text: str, shown: str | None) -> Iterator[Part]:
                 )
         case ControlKind.REGIONS:
             yield from _written_regions(control, text)
+        case ControlKind.RANKING:
+            yield _whole(written_ranking(control, text), 0)
         case _:
             yield _whole(_single_value(control, text), 0)
 
@@ -119,6 +123,8 @@ def written(control: Control, text: str, shown: str | None) -> Iterator[Part]:
 def problem_of(control: Control, text: str) -> str | None:
     """Why a text is no answer that the control can show; None where it can."""
     try:
+        if control.kind is ControlKind.RANKING:
+            return ranking_problem(control, text)
         return _problem(control, text)
     except (ValueError, TypeError, KeyError) as error:
         return f"no answer to {control.name!r}: {error}"
@@ -127,7 +133,7 @@ def problem_of(control: Control, text: str) -> str | None:
 def mentioned(control: Control, text: str) -> Iterator[str]:
     """The labels that an answer speaks of: its own, and of a path those of all nodes above too."""
     match control.kind:
-        case ControlKind.NUMBER | ControlKind.TEXT:
+        case ControlKind.NUMBER | ControlKind.RANKING | ControlKind.TEXT:
             return
         case ControlKind.CHOICES | ControlKind.TAXONOMY:
             labels: Iterable[str] = labels_of_set(text)
@@ -147,7 +153,7 @@ def mentioned(control: Control, text: str) -> Iterator[str]:
 def plain(control: Control, text: str) -> Any:
     """An answer as a file for other programs holds it."""
     match control.kind:
-        case ControlKind.CHOICES | ControlKind.TAXONOMY | ControlKind.SPANS | ControlKind.REGIONS:
+        case kind if kind in OF_PARTS or kind is ControlKind.RANKING:
             return json.loads(text)
         case ControlKind.NUMBER | ControlKind.RATING:
             number = float(text)
@@ -177,6 +183,9 @@ def _singles(control: Control, values: Iterable[Item]) -> list[Any]:
         case ControlKind.NUMBER:
             numbers = [finite(value.get("number")) for value in values]
             return [number_text(each) for each in numbers if each is not None]
+        case ControlKind.RANKING:
+            columns = read_ranking(control, values)
+            return [] if columns is None else [ranking_text(columns)]
         case _:
             sides = [value.get("selected") for value in values]
             return [each for each in sides if each in control.labels]

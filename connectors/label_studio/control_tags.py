@@ -9,8 +9,8 @@ from connectors.label_studio.markup import Element
 from policies.answer_texts import path_text
 
 SUPPORTED = (
-    "Choices, Taxonomy, Rating, Number, Pairwise, TextArea, Labels and all controls that mark "
-    'regions, each with a name, on an object with value="$key", asked of every task as a whole'
+    "Choices, Taxonomy, Rating, Number, Pairwise, Ranker, TextArea, Labels and all controls that "
+    'mark regions, each with a name, on an object with value="$key", asked of every task as a whole'
 )
 # Controls that mark parts of what is shown, where the marks are no stretches of a plain text.
 _REGION_TAGS = frozenset(
@@ -26,10 +26,12 @@ _KINDS = {
     "rating": ControlKind.RATING,
     "number": ControlKind.NUMBER,
     "pairwise": ControlKind.PAIRWISE,
+    "ranker": ControlKind.RANKING,
     "textarea": ControlKind.TEXT,
 }
 # Objects that a model of Labelgate's own reads.
-_READ = ("text", "hypertext", "image", "table")
+_READ = ("text", "hypertext", "image", "table", "list")
+_UNLABELLED = (ControlKind.NUMBER, ControlKind.PAIRWISE, ControlKind.RANKING, ControlKind.TEXT)
 _CONDITIONAL = "visibleWhen: not always asked"
 # Label Studio's own default.
 _DEFAULT_STARS = 5
@@ -96,6 +98,7 @@ def control_of(element: Element, objects: Objects) -> Control:
         input_kind=_input_kind(shown),
         data_keys=tuple(each.key() or "" for each in shown),
         paths=paths,
+        buckets=_buckets(element),
     )
 
 
@@ -123,7 +126,7 @@ def _to_names(element: Element) -> tuple[str, ...]:
 
 def _labels_problem(element: Element, objects: Objects) -> str | None:
     kind = _kind(element, objects)
-    if kind is None or kind in (ControlKind.NUMBER, ControlKind.PAIRWISE, ControlKind.TEXT):
+    if kind is None or kind in _UNLABELLED:
         return None
     if kind is ControlKind.RATING:
         stars = element.attributes.get("maxrating", str(_DEFAULT_STARS))
@@ -147,7 +150,10 @@ def _objects_problem(element: Element, objects: Objects) -> str | None:
     if len(names) != (2 if pair else 1):
         wanted = "two objects" if pair else "one object"
         return f'toName="{element.attributes["toname"]}" names not {wanted}'
-    return next(filter(None, (_object_problem(name, objects) for name in names)), None)
+    found = next(filter(None, (_object_problem(name, objects) for name in names)), None)
+    if found is None and element.name == "ranker":
+        return _ranker_problem(element, objects[names[0]])
+    return found
 
 
 def _object_problem(to_name: str, objects: Objects) -> str | None:
@@ -178,7 +184,7 @@ def _labels(element: Element, kind: ControlKind) -> tuple[str, ...]:
     is set (``isSkipped`` in the choice tag of its page).
     """
     match kind:
-        case ControlKind.NUMBER | ControlKind.TEXT:
+        case ControlKind.NUMBER | ControlKind.RANKING | ControlKind.TEXT:
             return ()
         case ControlKind.PAIRWISE:
             return ("left", "right")  # whatever leftClass and rightClass are called
@@ -189,6 +195,19 @@ def _labels(element: Element, kind: ControlKind) -> tuple[str, ...]:
         return tuple(map(path_text, _paths(element)))
     named = map(_said, element.outermost("choice" if element.name == "choices" else "label"))
     return tuple(dict.fromkeys(label for label in named if label))
+
+
+def _buckets(element: Element) -> tuple[str, ...]:
+    return tuple(each.attributes.get("name", "") for each in element.outermost("bucket"))
+
+
+def _ranker_problem(element: Element, shown: Element) -> str | None:
+    if shown.name != InputKind.LIST:
+        return f"on {shown.described()}, not on a <List>"
+    names = _buckets(element)
+    if "" in names:
+        return "a <Bucket> without a name"
+    return "two <Bucket> of one name" if len(set(names)) < len(names) else None
 
 
 def _said(element: Element) -> str | None:

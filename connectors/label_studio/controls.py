@@ -17,6 +17,7 @@ class InputKind(StrEnum):
     HYPERTEXT = "hypertext"
     IMAGE = "image"
     TABLE = "table"
+    LIST = "list"
     PAIR = "pair"
     OTHER = "other"
 
@@ -32,6 +33,7 @@ class ControlKind(StrEnum):
     PAIRWISE = "pairwise"  # "left" or "right"
     SPANS = "spans"  # marked stretches of a text
     REGIONS = "regions"  # any other marked parts: boxes, polygons, ...
+    RANKING = "ranking"  # items of a list in order, or in buckets
     TEXT = "text"  # written by people
 
 
@@ -47,9 +49,11 @@ class Control:
 
     ``name`` is the ``from_name`` of its results, ``tag`` the element in lower case, ``labels`` what
     its answers can be made of, in the order of the config (an ``alias`` stands in for its value, as
-    in results): choices, paths as ``path_text`` writes them, ratings, sides; () for numbers and
-    texts. ``data_keys`` are the keys of the task's data that its objects show (``$text`` ->
+    in results): choices, paths as ``path_text`` writes them, ratings, sides; () for numbers, texts
+    and rankings. ``data_keys`` are the keys of the task's data that its objects show (``$text`` ->
     "text"): one, and two for a pair. ``paths`` are those of a taxonomy, one for each label.
+    ``buckets`` are those that a ranker sorts into, in the order of the config; () where it puts all
+    items in one order.
     """
 
     name: str
@@ -60,3 +64,4 @@ class Control:
     input_kind: InputKind
     data_keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...] = ()
+    buckets: tuple[str, ...] = ()

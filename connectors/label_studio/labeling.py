@@ -163,6 +163,9 @@ def _changed(before: Control, after: Control) -> list[str]:
     new = [label for label in after.labels if label not in before.labels]
     said = [f"{before.name!r} no longer offers {_listed(gone)}"] if gone else []
     said += [f"{before.name!r} now offers {_listed(new)}"] if new else []
+    if before.buckets != after.buckets:
+        buckets = _listed(list(after.buckets)) or "one order"
+        said.append(f"{before.name!r} now sorts into {buckets}")
     shown = (before.input_kind, before.data_keys), (after.input_kind, after.data_keys)
     if shown[0] != shown[1]:
         keys = " and ".join(map(repr, after.data_keys))

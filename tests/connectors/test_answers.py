@@ -15,8 +15,10 @@ from connectors.label_studio.answers import (
 )
 from connectors.label_studio.labeling import InputKind, Labeling, parse_labeling, single_choice
 from policies.answer_texts import (
+    RANK,
     controls_text,
     number_text,
+    ranking_text,
     regions_text,
     set_text,
     spans_text,
@@ -40,13 +42,16 @@ CONTROLS = {
     "number": '<Number name="number" toName="text"/>',
     "note": '<TextArea name="note" toName="text" required="true"/>',
     "spans": '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>',
+    "order": '<Ranker name="order" toName="items"/>',
+    "buckets": '<Ranker name="buckets" toName="items"><Bucket name="best"/><Bucket name="rest"/>'
+    "</Ranker>",
     "pair": '<Pairwise name="pair" toName="text,other"/>',
     "boxes": '<RectangleLabels name="boxes" toName="image"><Label value="Car"/>'
     '<Label value="Dog"/></RectangleLabels>',
 }
 OBJECTS = (
     '<Text name="text" value="$text"/><Text name="other" value="$other"/>'
-    '<Image name="image" value="$image"/>'
+    '<Image name="image" value="$image"/><List name="items" value="$items"/>'
 )
 
 
@@ -79,6 +84,12 @@ TEXTS: dict[str, st.SearchStrategy[str]] = {
     "note": st.text(min_size=1).map(str.strip).filter(bool),
     "spans": st.lists(spans).map(
         lambda found: spans_text((start, start + size, name) for start, size, name in found)
+    ),
+    "order": st.permutations(["a", "b", "10", "_"]).map(lambda ids: ranking_text({RANK: ids})),
+    "buckets": st.permutations(["a", "b", "10"]).flatmap(
+        lambda ids: st.integers(0, 3).map(
+            lambda end: ranking_text({"best": ids[:end], "rest": ids[end:]})
+        )
     ),
     "pair": st.sampled_from(["left", "right"]),
     "boxes": st.lists(boxes).map(regions_text),

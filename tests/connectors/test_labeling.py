@@ -211,6 +211,39 @@ def test_a_pair_has_two_objects_and_is_other_unless_both_are_texts() -> None:
     assert mixed.input_kind is InputKind.OTHER
 
 
+LIST = '<List name="l" value="$answers"/>'
+
+
+def test_a_ranker_is_asked_about_a_list_with_or_without_buckets() -> None:
+    order = parse_labeling(f'<View>{LIST}<Ranker name="r" toName="l"/></View>')
+    (found,) = order.controls
+    assert (found.kind, found.labels, found.buckets) == (ControlKind.RANKING, (), ())
+    assert (found.input_kind, found.data_keys) == (InputKind.LIST, ("answers",))
+    assert not order.is_list
+    buckets = '<Bucket name="best" title="Best"/><Bucket name="rest"/>'
+    sorted_in = parse_labeling(f'<View>{LIST}<Ranker name="r" toName="l">{buckets}</Ranker></View>')
+    assert sorted_in.controls[0].buckets == ("best", "rest")
+    assert changes(order, sorted_in) == ["'r' now sorts into 'best', 'rest'"]
+    assert changes(sorted_in, order) == ["'r' now sorts into one order"]
+
+
+@pytest.mark.parametrize(
+    ("ranker", "problem"),
+    [
+        ('<Ranker name="r" toName="text"/>', 'on <Text name="text">, not on a <List>'),
+        ('<Ranker name="r" toName="l"><Bucket title="x"/></Ranker>', "a <Bucket> without a name"),
+        (
+            '<Ranker name="r" toName="l"><Bucket name="x"/><Bucket name="x"/></Ranker>',
+            "two <Bucket> of one name",
+        ),
+    ],
+)
+def test_a_ranker_that_cannot_be_read_says_why(ranker: str, problem: str) -> None:
+    with pytest.raises(LabelingError) as caught:
+        parse_labeling(f"<View>{TEXT}{LIST}{ranker}</View>")
+    assert problem in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("shown", "input_kind", "kind"),
     [

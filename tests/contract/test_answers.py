@@ -10,7 +10,14 @@ from connectors.annotation_tool import Prelabel
 from connectors.label_studio.answers import answer_of, result_of, scored_answer_of
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.labeling import parse_labeling
-from policies.answer_texts import controls_text, regions_text, set_text, spans_text
+from policies.answer_texts import (
+    RANK,
+    controls_text,
+    ranking_text,
+    regions_text,
+    set_text,
+    spans_text,
+)
 from tests.running_label_studio import RunningLabelStudio
 
 TEXT = '<Text name="text" value="$text"/>'
@@ -31,9 +38,16 @@ BOXES = (
     '<Label value="Car"/><Label value="Dog"/></RectangleLabels>'
 )
 PAIR = '<Text name="other" value="$other"/><Pairwise name="pair" toName="text,other"/>'
+ITEMS = '<List name="items" value="$items"/>'
+ORDER = f'{ITEMS}<Ranker name="order" toName="items"/>'
+BUCKETS = (
+    f'{ITEMS}<Ranker name="order" toName="items"><Bucket name="best"/>'
+    '<Bucket name="rest"/></Ranker>'
+)
 DATA = {
     "text": "Zoë 😀 met Bo in Rome",
     "other": "another text",
+    "items": [{"id": name, "title": name, "body": f"answer {name}"} for name in ("d1", "d2", "d3")],
     "image": "https://example.com/a.png",
 }
 BOX = {"x": 10.25, "y": 20, "width": 30, "height": 5.5, "rotation": 0, "rectanglelabels": ["Car"]}
@@ -57,6 +71,8 @@ def box(x: float) -> dict[str, object]:
         (NOTE, "two\nlines", ()),
         (SPANS, spans_text([(0, 3, "PER"), (16, 20, "LOC")]), (0.8, 0.4)),
         (PAIR, "right", ()),
+        (ORDER, ranking_text({RANK: ["d3", "d1", "d2"]}), ()),
+        (BUCKETS, ranking_text({"best": ["d3"], "rest": ["d2", "d1"]}), ()),
         (BOXES, regions_text([box(10.25), box(40)]), (0.7, 0.2)),
         (
             f"{STARS}{SPANS}{MANY}",

@@ -20,6 +20,7 @@ from policies.escalation import Escalation
 from policies.explanations import run_tests
 from policies.loading import PolicyError, dump_policy, load_policy, parse_policy, policy_hash
 from policies.monitoring import Monitoring
+from policies.preferences import Preferences
 from policies.prices import Prices
 from policies.promises import AutoAccept
 from policies.quotas import Sampling
@@ -96,6 +97,7 @@ def test_the_presets_together_show_every_section_and_key() -> None:
         ("sampling", Sampling),
         ("escalation", Escalation),
         ("monitoring", Monitoring),
+        ("preferences", Preferences),
         ("prices", Prices),
         ("simulation", SimulatedPeople),
     )
