@@ -6,7 +6,9 @@ import click
 
 from backend.commands.groups import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "train": "audit_jobs.preferences.train_command:train",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)

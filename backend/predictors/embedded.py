@@ -23,6 +23,7 @@ from backend.predictors.protocol import (
     Predicted,
     Predictor,
 )
+from backend.predictors.rewards.model import RewardModel
 from backend.predictors.texts.classifier import TextModel
 from backend.predictors.texts.members import Encoder
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
@@ -65,6 +66,7 @@ class EmbeddedPredictor:
     """The models of a project by the names of its controls, with what they keep of the examples.
 
     ``fields`` are those of the tasks' data that it reads instead of what the project shows.
+    ``prompt`` is the one that holds what both texts of a pair answer, where it is read.
     ``space`` is that of the sentence vectors that it reads, None where it reads none.
     ``forerunner`` is the version that served before, ``second`` another model that is asked too,
     where the policy looks at what they say.
@@ -73,6 +75,7 @@ class EmbeddedPredictor:
     version: str
     controls: Mapping[str, TrainedControl]
     fields: tuple[str, ...] = ()
+    prompt: str | None = None
     memory: Memory = field(default_factory=Memory)
     space: Space | None = None
     forerunner: Predictor | None = None
@@ -99,7 +102,7 @@ class EmbeddedPredictor:
         """The same, able to have the vectors of what it is asked."""
         bound = {
             name: replace(each, model=each.model.with_encoder(encode))
-            if isinstance(each.model, TextModel)
+            if isinstance(each.model, (TextModel, RewardModel))
             else each
             for name, each in self.controls.items()
         }
@@ -114,6 +117,7 @@ class EmbeddedPredictor:
         n, controls = len(asked.task_ids), asked.labeling.controls
         if self.fields:
             controls = as_tables(controls)
+        controls = with_prompt(controls, self.prompt)
         trained = self._for(controls)
         unfit = _unfit(trained, controls)
         if unfit is not None:
@@ -149,12 +153,22 @@ class EmbeddedPredictor:
 
 
 def _reads_vectors(model: ControlModel) -> bool:
-    return isinstance(model, TextModel) and model.needs_embeddings
+    return isinstance(model, (TextModel, RewardModel)) and model.needs_embeddings
 
 
 def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:
     """The controls as if their objects showed tables: what they read are fields of the data."""
     return tuple(replace(each, input_kind=InputKind.TABLE) for each in controls)
+
+
+def with_prompt(controls: Sequence[Control], field: str | None) -> tuple[Control, ...]:
+    """The controls, those of pairs as if they showed the prompt beside the two answers."""
+    return tuple(
+        replace(each, data_keys=(*each.data_keys[:2], field))
+        if field is not None and each.input_kind is InputKind.PAIR
+        else each
+        for each in controls
+    )
 
 
 def unanswered(problems: Sequence[str | None] | ObjectArray) -> Predicted:

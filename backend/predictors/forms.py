@@ -49,10 +49,13 @@ def control_as_plain(name: str, trained: TrainedControl) -> dict[str, Any]:
 
 def control_from_plain(values: Mapping[str, Any]) -> tuple[str, TrainedControl]:
     """What ``control_as_plain`` wrote; KeyError, TypeError or ValueError where it is none."""
+    form = FORMS.get(values["model"])
+    if form is None:
+        raise ValueError(f"no model of today is called {values['model']!r}: train the model anew")
     trained = TrainedControl(
         kind=ControlKind(values["kind"]),
         input_kind=InputKind(values["input_kind"]),
-        model=FORMS[values["model"]].from_plain(values["values"]),
+        model=form.from_plain(values["values"]),
     )
     return str(values["name"]), trained
 

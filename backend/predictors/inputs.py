@@ -54,8 +54,9 @@ def read_inputs(
 
     A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
     as an array of pixels (``backend.predictors.images.decoding``), a table as the columns of its
-    row, a pair as its two texts. Nothing is ever fetched but files that were uploaded to Label
-    Studio, through ``download``: other addresses are a problem.
+    row, a pair as its two texts and the prompt that ``embedded.with_prompt`` adds. Nothing is ever
+    fetched but files that were uploaded to Label Studio, through ``download``: other addresses are
+    a problem.
 
     Problems are safe to print and to send as JSON.
 
@@ -89,9 +90,10 @@ def _read(control: Control, task_data: Mapping[str, Any], download: Download) ->
         case InputKind.TABLE:
             return row_of_table(task_data, key)
         case InputKind.PAIR:
-            other = control.data_keys[1]
-            right = _readable(_text(other, _value(task_data, other)), other)
-            return _readable(_text(key, value), key), right
+            left, right, *prompt = (
+                _readable(_text(each, _value(task_data, each)), each) for each in control.data_keys
+            )
+            return (left, right, prompt[0]) if prompt else (left, right)
         case kind:
             raise _UnreadableError(f"data[{key!r}]: no model reads what shows a {kind.value}")
 

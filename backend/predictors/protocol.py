@@ -13,8 +13,8 @@ from policies.domain import FloatArray, ObjectArray
 
 # The columns of a task whose data are a table's row; a column that is not there is None.
 Row = Mapping[str, float | str | bool | None]
-# The two texts of a pair, left and right.
-Pair = tuple[str, str]
+# The two texts of a pair, left and right; and the prompt that both answer, where it is read.
+Pair = tuple[str, str] | tuple[str, str, str]
 # One model input: a text, a decoded image as a float array, a row of columns, or a pair of texts
 # (see ``backend.predictors.inputs``).
 ModelInput = str | FloatArray | Row | Pair

@@ -1,13 +1,9 @@
-"""What was said of answers to one prompt, as columns of comparisons that a worth is learned from.
-
-Whatever people gave, it becomes pairs: a judgement of two, a ranking of several, a rating of each.
-"""
+"""What was said of answers to one prompt, as columns that a worth is learned from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -120,55 +116,6 @@ def part_of(comparisons: Comparisons, rows: IntArray) -> Comparisons:
         groups=comparisons.groups[rows],
         pairs=comparisons.pairs[rows],
     )
-
-
-def pairs_of_ranking(
-    ranked: Sequence[Sequence[str]],
-    judge: str,
-    *,
-    name: str,
-    prompt: str,
-) -> list[PreferencePair]:
-    """Every pair of a ranking: ``ranked`` has the answers best first, those alike together.
-
-    ``name`` begins the pairs' ids.
-
-    >>> [(each.response_a, each.response_b, each.judgments[0].choice.value)
-    ...  for each in pairs_of_ranking([["x"], ["y", "z"]], "kim", name="7", prompt="")]
-    [('x', 'y', 'a'), ('x', 'z', 'a'), ('y', 'z', 'tie')]
-    """
-    ranks = {text: rank for rank, alike in enumerate(ranked) for text in alike}
-    return pairs_of_ratings(
-        {text: -float(rank) for text, rank in ranks.items()}, judge, name=name, prompt=prompt
-    )
-
-
-def pairs_of_ratings(
-    ratings: Mapping[str, float],
-    judge: str,
-    *,
-    name: str,
-    prompt: str,
-) -> list[PreferencePair]:
-    """Every pair of answers that one judge rated: the higher is preferred, equal ones tie.
-
-    How far apart they are is left out: people use a scale each in their own way.
-    """
-    made = []
-    for number, (one, other) in enumerate(combinations(ratings, 2)):
-        choice = Choice.TIE
-        if ratings[one] != ratings[other]:
-            choice = Choice.A if ratings[one] > ratings[other] else Choice.B
-        made.append(
-            PreferencePair(
-                id=f"{name}/{number}",
-                prompt=prompt,
-                response_a=one,
-                response_b=other,
-                judgments=(Judgment(judge=judge, choice=choice),),
-            )
-        )
-    return made
 
 
 def _by_place(said: Sequence[Judgment]) -> dict[float, list[Judgment]]:

@@ -6,8 +6,9 @@ Bradley-Terry model to accommodate ties in paired comparison experiments", 1970:
 as the geometric mean of the two, times a figure. With worths that are linear in features it is a
 regression on differences, convex, with one figure more for the ties.
 
-With 40 features of known effect the order of new pairs is the true one in 95.0 % of cases after
-1,000 judged pairs, 96.9 % after 5,000 (``tests/backend/rewards/test_davidson.py``).
+With 40 features of known effect (each normal, worth 0.5 times a normal figure) and standing first
+worth 0.35, the order of new pairs is the true one in 91.0 % of cases after 300 judged pairs, 94.6 %
+after 1,000, 97.8 % after 5,000; the place comes out as 0.35, with a spread of 0.11 at 1,000.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _STEPS = 500
 _CLOSE = 1e-9
 # How much the tie's figure is held back, in rows: so that all ties, or hardly any, stay finite.
 _HELD_BACK = 0.01
-_FAR = 30.0  # log odds beyond which nothing can be told apart
+_FAR = 10.0  # log odds of a unit beyond which the pairs say all and nothing can be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

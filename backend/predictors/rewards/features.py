@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-from backend.predictors.encoders import (
-    TextTerms,
-    encoder_as_plain,
-    encoder_from_plain,
-    fit_encoder,
-)
 from backend.predictors.errors import TrainingError
 from backend.predictors.rewards.comparisons import Answers
 from backend.predictors.rewards.style import STYLE, styles
 from backend.predictors.texts.classifier import EncoderMissingError
-from backend.predictors.texts.members import Encoder
+from backend.predictors.texts.members import Encoder, count_terms
+from backend.predictors.texts.terms import WORD, WordTerms, weighed, word_terms
 from policies.domain import FloatArray
 
 _TINY = 1e-9
@@ -27,13 +22,17 @@ _TINY = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """How answers are read: style in units of its spread, terms, ``dimension`` of vectors.
+    """How answers are read: style in units of its spread, words, ``dimension`` of vectors.
+
+    Words are single ones, all of one weight before the fit, in rows of length 1: pairs of words, or
+    more weight for rare ones, order texts worse (0.88 instead of 0.94 of pairs in the true order,
+    from 1,000 judged pairs of texts out of forty words).
 
     ``scales`` is the spread of each style column over the answers that were learned from, infinite
     where all are alike: what was never seen to differ tells nothing.
     """
 
-    terms: TextTerms
+    terms: WordTerms
     scales: FloatArray
     dimension: int = 0
 
@@ -41,11 +40,16 @@ class Features:
         """One row an answer; ``encode`` makes the vectors, where they are read."""
         parts: list[Any] = [
             styles(answers.prompts, answers.responses) / self.scales,
-            csr_matrix(self.terms.encode(answers.responses), dtype=np.float64),
+            self._words(answers),
         ]
         if self.dimension:
             parts.append(self._vectors(answers, encode))
         return csr_matrix(hstack(parts, format="csr"))
+
+    def _words(self, answers: Answers) -> csr_matrix:
+        # What was never seen has no share in the length of a row.
+        known = np.append(np.ones(self.terms.size), 0.0)
+        return csr_matrix(weighed(self.terms.counts(answers.responses), known)[:, :-1])
 
     def _vectors(self, answers: Answers, encode: Encoder | None) -> FloatArray:
         if encode is None:
@@ -64,28 +68,30 @@ class Features:
     @property
     def sizes(self) -> tuple[int, int, int]:
         """How many columns style, terms and vectors have."""
-        return len(STYLE), len(self.terms.vectorizer.idf_), self.dimension
+        return len(STYLE), self.terms.size, self.dimension
 
 
-def fit_features(answers: Answers, *, dimension: int = 0, seed: int) -> Features:
+def fit_features(answers: Answers, *, dimension: int = 0) -> Features:
     """How to read answers like these; there is at least one.
 
     Raises
         TrainingError: no text holds a word.
     """
-    terms = fit_encoder(list(dict.fromkeys(answers.responses)), seed=seed)
-    if not isinstance(terms, TextTerms):
-        raise TrainingError("answers that are no texts are not compared")
+    found = count_terms(list(dict.fromkeys(answers.responses)), token_pattern=WORD)
+    if found is None:
+        raise TrainingError("no word stands in any of the answers")
     spreads = styles(answers.prompts, answers.responses).std(axis=0)
     return Features(
-        terms=terms, scales=np.where(spreads > _TINY, spreads, np.inf), dimension=dimension
+        terms=word_terms(found.listed),
+        scales=np.where(spreads > _TINY, spreads, np.inf),
+        dimension=dimension,
     )
 
 
 def features_as_plain(features: Features) -> dict[str, Any]:
     """In arrays and plain values, for a model file."""
     return {
-        "terms": encoder_as_plain(features.terms),
+        "terms": features.terms.listed,
         "style": list(STYLE),
         "scales": features.scales,
         "dimension": features.dimension,
@@ -94,10 +100,9 @@ def features_as_plain(features: Features) -> dict[str, Any]:
 
 def features_from_plain(values: Mapping[str, Any]) -> Features:
     """What ``features_as_plain`` wrote; KeyError, TypeError or ValueError where it is none."""
-    terms = encoder_from_plain(values["terms"])
     scales = np.asarray(values["scales"], np.float64)
-    if not isinstance(terms, TextTerms):
-        raise TypeError("the terms are no terms of texts")
     if tuple(values["style"]) != STYLE or scales.shape != (len(STYLE),):
         raise ValueError(f"columns of style {values['style']!r} of {scales.shape} scales")
-    return Features(terms=terms, scales=scales, dimension=int(values["dimension"]))
+    return Features(
+        terms=word_terms(str(values["terms"])), scales=scales, dimension=int(values["dimension"])
+    )

@@ -1,8 +1,9 @@
 """How an answer is written, apart from what it says: named figures of its form.
 
 They are columns of their own, so that what people give for length or lists can be told, and taken
-out. On PandaLM's 999 pairs these alone rank as well as with words or sentence vectors beside them
-(72 % of held-out pairs; words alone 58 %, vectors alone 63 %).
+out. On PandaLM's 999 pairs, held out by prompt, these alone are right of 73 % of the pairs; length
+alone of 67 %, words alone of 58 %, the vectors of a sentence encoder alone of 63 %, and neither
+words nor vectors add anything there.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ STYLE: tuple[str, ...] = (
     "distinct_words",  # of its words
     "repeated_phrases",  # of its runs of three words, those that stood before
     "repeated_lines",  # of its lines, those that stood before
+    "new_words",  # log2 of 1 + distinct words that the prompt does not have
     "from_prompt",  # of its distinct words, those that the prompt has
     "covers_prompt",  # of the prompt's distinct words, those that it has
     "quotes_prompt",  # whether all of it stands in the prompt
@@ -48,7 +50,8 @@ _ENDS = (".", "!", "?", '"', "'", ")", "\u2026", "\u3002")
 def styles(prompts: Sequence[str], responses: Sequence[str]) -> FloatArray:
     r"""(answers, columns of ``STYLE``), as they come; a prompt of "" is none.
 
-    >>> dict(zip(STYLE, styles(["Name three"], ["- one\n- two\n- three"])[0].tolist()))["list_items"]
+    >>> row = styles(["Name three"], ["- one\n- two\n- three"])[0].tolist()
+    >>> dict(zip(STYLE, row))["list_items"]
     2.0
     """
     found = {prompt: _asked(prompt) for prompt in set(prompts)}
@@ -80,6 +83,7 @@ def _style(text: str, prompt: str, asked: frozenset[str]) -> tuple[float, ...]:
         _share(len(distinct), len(words)),
         _share(len(runs) - len(set(runs)), len(runs)),
         _share(len(lines) - len(set(lines)), len(lines)),
+        _doublings(len(distinct) - shared),
         _share(shared, len(distinct)),
         _share(shared, len(asked)),
         float(bool(stripped) and stripped in prompt),
