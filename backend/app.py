@@ -11,7 +11,15 @@ from flask.json.provider import JSONProvider
 
 from backend.runtime import Runtime
 from backend.serving import Snapshots
-from backend.web import authentication, dashboard, errors, ml_api, training_api, webhook
+from backend.web import (
+    authentication,
+    dashboard,
+    errors,
+    ml_api,
+    reward_api,
+    training_api,
+    webhook,
+)
 from backend.web.metrics import Metrics
 from backend.web.state import NAME, Web, web
 
@@ -54,6 +62,7 @@ def create_app(runtime: Runtime) -> Flask:
         ml_api.blueprint,
         webhook.blueprint,
         training_api.blueprint,
+        reward_api.blueprint,
         dashboard.blueprint,
     ):
         app.register_blueprint(blueprint)

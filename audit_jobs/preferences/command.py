@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
+    "select": "audit_jobs.preferences.select_command:select",
     "train": "audit_jobs.preferences.train_command:train",
 }
 

@@ -13,7 +13,7 @@ from backend.predictors.errors import TrainingError
 from backend.predictors.folds import group_folds
 from backend.predictors.protocol import Examples, Progress, no_progress
 from backend.predictors.rewards.comparisons import Comparisons, in_columns, part_of
-from backend.predictors.rewards.davidson import Outcomes, chances, fit_davidson
+from backend.predictors.rewards.davidson import Outcomes, chances, curvature, fit_davidson
 from backend.predictors.rewards.features import Features, fit_features
 from backend.predictors.rewards.model import LEFT, RIGHT, RewardModel, figures_of, sides_of
 from backend.predictors.rewards.style import LENGTH, STYLE
@@ -111,6 +111,7 @@ def fit_rewards(
     )
     progress(1.0)
     kept = _scoring(learned.coefficients, penalties)
+    precisions = _precisions((differences, comparisons), learned, penalties)
     if dimension and not kept[-dimension:].any():  # then nobody needs an encoder to ask it
         features, kept, read = (
             replace(features, dimension=0),
@@ -120,6 +121,7 @@ def fit_rewards(
     return RewardModel(
         features=features,
         coefficients=kept,
+        precisions=precisions[: len(kept)],
         centre=float((read @ kept).mean()),
         typical=typical,
         by_odds=by_odds,
@@ -185,6 +187,17 @@ def _learned(differences: csr_matrix, comparisons: Comparisons, penalties: Float
     coefficients[kept] = fitted.coefficients[: len(kept)]
     position = float(fitted.coefficients[-1]) if placed else None
     return _Learned(coefficients=coefficients, tie=fitted.tie, position=position)
+
+
+def _precisions(
+    pairs: tuple[csr_matrix, Comparisons], learned: _Learned, penalties: FloatArray
+) -> FloatArray:
+    """How curved the loss is along each coefficient alone: one over its variance, at the least."""
+    differences, comparisons = pairs
+    told = differences @ learned.coefficients
+    weights = comparisons.outcomes.counts * curvature(told, learned.tie)
+    found: FloatArray = differences.multiply(differences).T @ weights + penalties
+    return np.where(penalties == _FREE, np.inf, found)
 
 
 def _scoring(coefficients: FloatArray, penalties: FloatArray) -> FloatArray:

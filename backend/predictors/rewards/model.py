@@ -38,11 +38,13 @@ class RewardModel:
     so much of how it compares with the ``typical`` one, which levels off: people err at times
     however clear a pair is. ``tie`` is the log of Davidson's figure, None where nobody saw two
     alike. ``position`` is what standing first adds to the log odds, None where that is not known;
-    no score has it in it. ``encode`` is bound by ``with_encoder`` and never stored.
+    no score has it in it. ``precisions`` is how much the comparisons said of each coefficient,
+    infinite for what is not learned at all. ``encode`` is bound by ``with_encoder``, never stored.
     """
 
     features: Features
     coefficients: FloatArray
+    precisions: FloatArray
     centre: float
     typical: float
     by_odds: FloatArray
@@ -136,6 +138,7 @@ def reward_as_plain(model: RewardModel) -> dict[str, Any]:
     return {
         "features": features_as_plain(model.features),
         "coefficients": model.coefficients,
+        "precisions": model.precisions,
         "centre": model.centre,
         "typical": model.typical,
         "by_odds": model.by_odds,
@@ -149,12 +152,15 @@ def reward_from_plain(values: Mapping[str, Any]) -> RewardModel:
     features = features_from_plain(values["features"])
     coefficients = np.asarray(values["coefficients"], np.float64)
     by_odds = np.asarray(values["by_odds"], np.float64)
-    if coefficients.shape != (sum(features.sizes),) or by_odds.shape != (2,):
+    precisions = np.asarray(values["precisions"], np.float64)
+    columns = (sum(features.sizes),)
+    if coefficients.shape != columns or precisions.shape != columns or by_odds.shape != (2,):
         raise ValueError("coefficients or calibration of another form")
     tie, position = values["tie"], values["position"]
     return RewardModel(
         features=features,
         coefficients=coefficients,
+        precisions=precisions,
         centre=float(values["centre"]),
         typical=float(values["typical"]),
         by_odds=by_odds,
