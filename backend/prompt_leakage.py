@@ -34,7 +34,8 @@ def without_measured_prompts(
     ids = np.array(task_ids(session, project.id), np.int64)
     draw = draws(policy.salt, SLICE, ids)
     measuring = (draw < policy.control.share) | (draw >= 1 - policy.holdout.share)
-    measured = {prompt for _, prompt in _prompts(session, project.id, ids[measuring], field)}
+    drawn = ids[measuring].tolist()
+    measured = {prompt for _, prompt in _prompts(session, project.id, drawn, field)}
     seen = {
         task_id
         for task_id, prompt in _prompts(session, project.id, sorted(slices.training), field)
@@ -52,9 +53,8 @@ def _prompts(
     session: Session, project_id: int, ids: Sequence[int], field: str
 ) -> Iterator[tuple[int, str]]:
     """The prompt of each task that has one, the blanks around it aside."""
-    every = [int(each) for each in ids]
-    for start in range(0, len(every), _CHUNK):
-        for task in stored_tasks(session, project_id, every[start : start + _CHUNK]):
+    for start in range(0, len(ids), _CHUNK):
+        for task in stored_tasks(session, project_id, ids[start : start + _CHUNK]):
             prompt = task.data.get(field)
             if isinstance(prompt, str) and prompt.strip():
                 yield task.id, prompt.strip()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from backend.embeddings.encoders import Encoder, Space, find_space
 from backend.embeddings.folders import EncoderError
+from backend.embeddings.vectors import Encode
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.errors import ArtifactError
@@ -76,8 +79,13 @@ def read_reward(path: Path, embeddings: str = "auto") -> RewardFile:
         )
     model = rewards[0]
     if predictor.space is not None:
-        model = model.with_encoder(_encoder(embeddings, predictor.space).encode)
+        model = model.with_encoder(encoding(_encoder(embeddings, predictor.space)))
     return RewardFile(model=model, version=_version(content), content=content)
+
+
+def encoding(encoder: Encoder) -> Encode:
+    """What a model reads vectors through: each text is encoded as it is asked for, none is kept."""
+    return lambda texts: np.asarray(encoder.encode(texts), np.float64)
 
 
 def _encoder(embeddings: str, space: Space) -> Encoder:

@@ -43,7 +43,7 @@ def held_out(comparisons: Comparisons, likely: FloatArray) -> HeldOut:
     outcomes = comparisons.outcomes
     said = np.column_stack(
         [
-            np.bincount(places, weights=each, minlength=len(first))
+            np.bincount(places, weights=each, minlength=len(first)).astype(np.float64)
             for each in (outcomes.first, outcomes.second, outcomes.ties)
         ]
     )

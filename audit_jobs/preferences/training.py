@@ -21,7 +21,7 @@ from backend.predictors.protocol import Progress
 from backend.predictors.rewards.comparisons import Comparisons, compared, part_of
 from backend.predictors.rewards.fitting import fit_rewards
 from backend.predictors.rewards.holdout import held_out_rows
-from backend.reward_files import RewardFile, packed_reward
+from backend.reward_files import RewardFile, encoding, packed_reward
 from policies.domain import FloatArray, IntArray
 from policies.judgments import PreferencePair
 
@@ -52,7 +52,7 @@ def train_on(
         part_of(every, training),
         seed=wished.seed,
         progress=progress,
-        encode=None if wished.encoder is None else wished.encoder.encode,
+        encode=None if wished.encoder is None else encoding(wished.encoder),
         length_free=wished.length_free,
     )
     made = packed_reward(model, None if wished.encoder is None else wished.encoder.space)

@@ -87,7 +87,6 @@ def most_informative(
 
 
 def _row(differences: Matrix, place: int) -> FloatArray:
-    if isinstance(differences, np.ndarray):
-        return differences[place]
-    row: FloatArray = differences[place].toarray().ravel()
-    return row
+    row = differences[place]
+    found: FloatArray = row.ravel() if isinstance(row, np.ndarray) else row.toarray().ravel()
+    return found
