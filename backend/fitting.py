@@ -8,12 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backend.embeddings.encoders import Space
-from backend.predictors.embedded import (
-    EmbeddedPredictor,
-    TrainedControl,
-    as_tables,
-    with_prompt,
-)
+from backend.predictors.controls_read import as_tables, modelled, with_prompt
+from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory.kept import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, ModelInput, Progress, no_progress
@@ -85,7 +81,7 @@ def fit_tasks(
     trained: dict[str, TrainedControl] = {}
     memory = Memory()
     read, fields = asked_of(labeling, policy)
-    for place, control in enumerate(read.controls):
+    for place, control in enumerate(modelled(read.controls)):
         ids, examples = examples_of(read, control, answered, wanted.weights, (download, fields))
         lesson = Lesson(
             seed=wanted.seed,

@@ -15,6 +15,7 @@ from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.errors import ArtifactError
 from backend.predictors.fingerprints import fingerprint
 from backend.predictors.rewards.model import RewardModel
+from backend.predictors.rewards.rankings import RankingModel
 from connectors.label_studio.labeling import ControlKind, InputKind
 
 SUFFIX = ".skops"
@@ -71,8 +72,7 @@ def read_reward(path: Path, embeddings: str = "auto") -> RewardFile:
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
     predictor = artifacts.unpacked(str(path), content, "")
-    found = [each.model for each in predictor.controls.values()]
-    rewards = [model for model in found if isinstance(model, RewardModel)]
+    rewards = reward_models(predictor)
     if not rewards:
         raise ArtifactError(
             f"{path} holds no reward model: make one with `labelgate preferences train`"
@@ -86,6 +86,13 @@ def read_reward(path: Path, embeddings: str = "auto") -> RewardFile:
 def encoding(encoder: Encoder) -> Encode:
     """What a model reads vectors through: each text is encoded as it is asked for, none is kept."""
     return lambda texts: np.asarray(encoder.encode(texts), np.float64)
+
+
+def reward_models(predictor: EmbeddedPredictor) -> list[RewardModel]:
+    """The reward models of a predictor: of its pairs, and inside of its rankings."""
+    models = (each.model for each in predictor.controls.values())
+    inner = (each.reward if isinstance(each, RankingModel) else each for each in models)
+    return [model for model in inner if isinstance(model, RewardModel)]
 
 
 def _encoder(embeddings: str, space: Space) -> Encoder:

@@ -9,6 +9,7 @@ from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.inputs import MAX_CHARACTERS
 from backend.predictors.rewards.comparisons import Answers
 from backend.predictors.rewards.model import RewardModel
+from backend.reward_files import reward_models
 from backend.serving import Snapshot
 
 MOST_ITEMS = 5_000
@@ -36,13 +37,12 @@ def reward_model(snapshot: Snapshot) -> RewardModel:
             "people have compared enough"
         )
     predictor = snapshot.predictor
-    if isinstance(predictor, EmbeddedPredictor):
-        for trained in predictor.controls.values():
-            if isinstance(trained.model, RewardModel):
-                return trained.model
+    found = reward_models(predictor) if isinstance(predictor, EmbeddedPredictor) else []
+    if found:
+        return found[0]
     raise NoRewardModelError(
         f"project {project} is served by {snapshot.model_version}, which is no reward model: "
-        "projects whose config has a Pairwise get one"
+        "projects whose config has a Pairwise or a Ranker get one"
     )
 
 

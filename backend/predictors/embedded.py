@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from backend.embeddings.encoders import Space
+from backend.predictors.controls_read import as_tables, modelled, with_prompt
 from backend.predictors.foreign.predictor import Second, with_second
 from backend.predictors.images.classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
@@ -27,7 +28,7 @@ from backend.predictors.rewards.model import RewardModel
 from backend.predictors.texts.classifier import TextModel
 from backend.predictors.texts.members import Encoder
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
-from policies.answer_texts import controls_text
+from policies.answer_texts import controls_of, controls_text
 from policies.conditions import (
     ENTROPY,
     INTERVAL_WIDTH,
@@ -117,7 +118,8 @@ class EmbeddedPredictor:
         n, controls = len(asked.task_ids), asked.labeling.controls
         if self.fields:
             controls = as_tables(controls)
-        controls = with_prompt(controls, self.prompt)
+        left = [each.name for each in controls if each not in modelled(controls)]
+        controls = with_prompt(modelled(controls), self.prompt)
         trained = self._for(controls)
         unfit = _unfit(trained, controls)
         if unfit is not None:
@@ -132,7 +134,7 @@ class EmbeddedPredictor:
             return unanswered(problems)
         values = {name: _values(inputs, good) for name, inputs in read.items()}
         found = {name: trained[name].model.answers(values[name]) for name in values}
-        joined = _joined(found)
+        joined = _beside(_joined(found), list(found), left)
         joined = self._with_novelty(joined, values[controls[0].name])
         said = _spread(joined, good, problems)
         return said if self.second is None else with_second(said, asked, self.second)
@@ -154,21 +156,6 @@ class EmbeddedPredictor:
 
 def _reads_vectors(model: ControlModel) -> bool:
     return isinstance(model, (TextModel, RewardModel)) and model.needs_embeddings
-
-
-def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:
-    """The controls as if their objects showed tables: what they read are fields of the data."""
-    return tuple(replace(each, input_kind=InputKind.TABLE) for each in controls)
-
-
-def with_prompt(controls: Sequence[Control], field: str | None) -> tuple[Control, ...]:
-    """The controls, those of pairs as if they showed the prompt beside the two answers."""
-    return tuple(
-        replace(each, data_keys=(*each.data_keys[:2], field))
-        if field is not None and each.input_kind is InputKind.PAIR
-        else each
-        for each in controls
-    )
 
 
 def unanswered(problems: Sequence[str | None] | ObjectArray) -> Predicted:
@@ -245,6 +232,18 @@ def _joined(found: Mapping[str, ControlAnswers]) -> ControlAnswers:
         signals=combined,
         part_scores=_joined_parts([found[name].part_scores for name in names]),
     )
+
+
+def _beside(found: ControlAnswers, names: Sequence[str], left: Sequence[str]) -> ControlAnswers:
+    """The answers with the controls that were left to people unanswered, as people leave them."""
+    if not left:
+        return found
+    others: dict[str, str | None] = dict.fromkeys(left)
+    texts = [
+        controls_text((controls_of(text) if len(names) > 1 else {names[0]: text}) | others)
+        for text in found.texts.tolist()
+    ]
+    return replace(found, texts=column(texts))
 
 
 def _joined_parts(parts: Sequence[ObjectArray | None]) -> ObjectArray | None:

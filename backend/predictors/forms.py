@@ -13,6 +13,11 @@ from backend.predictors.numbers.model import NumberModel, numbers_as_plain, numb
 from backend.predictors.paths.model import PathModel, paths_as_plain, paths_from_plain
 from backend.predictors.protocol import ControlModel
 from backend.predictors.rewards.model import RewardModel, reward_as_plain, reward_from_plain
+from backend.predictors.rewards.rankings import (
+    RankingModel,
+    ranking_as_plain,
+    ranking_from_plain,
+)
 from backend.predictors.sets.model import SetModel, sets_as_plain, sets_from_plain
 from backend.predictors.spans.model import SpansModel, spans_as_plain, spans_from_plain
 from backend.predictors.tables.choice import (
@@ -72,6 +77,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         ),
         "table": Form(
             model=TableChoice, as_plain=table_choice_as_plain, from_plain=table_choice_from_plain
+        ),
+        "ranking": Form(
+            model=RankingModel, as_plain=ranking_as_plain, from_plain=ranking_from_plain
         ),
         "reward": Form(model=RewardModel, as_plain=reward_as_plain, from_plain=reward_from_plain),
     }

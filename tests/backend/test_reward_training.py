@@ -163,3 +163,16 @@ def test_people_see_the_models_order_only_where_the_policy_says_so(
         if any(each.prelabel.result for each in worked.server.tasks[task.id].predictions)
     }
     assert shown & new == (routed if prerank else set())
+
+
+def test_a_choice_of_ties_beside_the_pair_is_left_to_people(worked: WorkedProject) -> None:
+    project = worked.server.projects[worked.project_id]
+    even = '<Choices name="even" toName="q"><Choice value="tie"/><Choice value="none"/></Choices>'
+    config = CONFIG.replace("</View>", f"{even}</View>")
+    worked.server.projects[worked.project_id] = replace(project, label_config=config)
+    worked.connect(preference_policy())
+    synchronise(worked.runtime, worked.project)
+    assert train(worked)["state"] == "promoted"
+    with worked.runtime.reads() as session:
+        model = all_versions(session, worked.project_id)[-1]
+    assert model.verdict["holdout_accuracy"]["value"] > 0.9
