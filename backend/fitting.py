@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backend.embeddings.encoders import Space
-from backend.predictors.controls_read import as_tables, modelled, with_prompt
+from backend.predictors.controls_read import as_tables, modelled, prompt_of, with_prompt
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory.kept import Memory, TrainingExamples, remember, wanted_of
@@ -113,11 +113,6 @@ def asked_of(labeling: Labeling, policy: Policy) -> tuple[Labeling, tuple[str, .
     fields = tuple(policy.model.fields or ()) if isinstance(policy.model, Embedded) else ()
     shown = as_tables(labeling.controls) if fields else labeling.controls
     return replace(labeling, controls=with_prompt(shown, prompt_of(policy))), fields
-
-
-def prompt_of(policy: Policy) -> str | None:
-    """The field of what people compare answers to; None where the project asks no preferences."""
-    return None if policy.preferences is None else policy.preferences.prompt
 
 
 def examples_of(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from connectors.label_studio.comparisons import EVEN
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
+from policies.schema import Policy
 
 
 def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:
@@ -37,3 +38,8 @@ def with_prompt(controls: Sequence[Control], field: str | None) -> tuple[Control
         else each
         for each in controls
     )
+
+
+def prompt_of(policy: Policy) -> str | None:
+    """The field of what people compare answers to; None where the project asks no preferences."""
+    return None if policy.preferences is None else policy.preferences.prompt

@@ -94,7 +94,7 @@ def test_the_place_changes_sides_with_the_pair() -> None:
 
 def test_without_ties_none_is_expected_and_all_ties_stay_finite() -> None:
     ones, none = np.ones(5), np.zeros(5)
-    column: FloatArray = np.arange(5.0)[:, None]
+    column = np.arange(5, dtype=np.float64)[:, None]
     assert (
         fit_davidson(column, Outcomes(first=ones, second=none, ties=none), np.ones(1)).tie is None
     )
