@@ -93,16 +93,18 @@ def _pairs(asked: _Asked, task: JudgedTask) -> Iterator[PreferencePair]:
     repeat_of = task.data.get(REPEAT_OF)
     base = _base(asked, task) if twos else ""
     for two in twos:
+        # Each pair of a ranking has a name of its own.
+        ending = "" if len(twos) == 1 else f":{two.one}:{two.other}"
         comparisons = [each for each in asked.comparisons if each.source == two.source]
         true = [each.choice for each in _judgments(comparisons[:1], two, gold)]
         yield PreferencePair(
-            id=base if len(twos) == 1 else f"{base}:{two.one}:{two.other}",
+            id=f"{base}{ending}",
             prompt=prompt if isinstance(prompt, str) else "",
             response_a=texts[two.source][two.one],
             response_b=texts[two.source][two.other],
             judgments=tuple(_judgments(comparisons, two, said)),
             gold=true[0] if true and true[0] is not Choice.NONE else None,
-            repeat_of=None if repeat_of is None or len(twos) != 1 else str(repeat_of),
+            repeat_of=None if repeat_of is None else f"{repeat_of}{ending}",
         )
 
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from connectors.json_lines import JsonLinesError, read_objects, refuse, shown
 from policies.judgments import Choice, Judgment, Order, PreferencePair
 
-LARGEST_LINE = 50_000_000  # bytes, unpacked: a packed line may grow without end
-LARGEST_FILE = 1_000_000_000  # bytes, unpacked
-_MOST_SHOWN = 10
-_LONGEST_SHOWN = 60
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PreferenceFileError = JsonLinesError  # under the name of what is read
 _NEEDED = "each line is an object with id, prompt, response_a, response_b and judgments"
 _CHOICES = "write a, b, tie or none; the answer is named, not its place on the screen"
-
-
-class PreferenceFileError(ValueError):
-    """A file of preference data that cannot be used; names file, line, field, value, way out."""
 
 
 class _RecordError(ValueError):
@@ -47,24 +38,20 @@ def read_pairs(path: Path) -> list[PreferencePair]:
     answer stood first; a judge who saw both orders has both keys. What is judged by criteria was
     seen in the judge's order of the pair. ``input``, as PandaLM has it, is the second paragraph of
     the prompt: the same instruction on other inputs asks other things. A number or a truth value is
-    the text that JSON writes for it. Other fields are left alone.
+    the text that JSON writes for it. The pair that is repeated may be missing. Other fields are
+    left alone.
 
     Raises
-        PreferenceFileError: unreadable, not UTF-8, no JSON, nothing in it, an id that comes twice,
-            a missing field or a value that is none; the first ten such lines are told.
+        JsonLinesError: as ``read_objects`` does; nothing in it, an id that comes twice, a missing
+            field or a value that is none; the first ten such lines are told.
     """
     reading = _Reading()
-    try:
-        for line, content in _lines(path):
-            _take(reading, line, content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise PreferenceFileError(f"{path}  is no whole gzip file: {error}") from None
-    except OSError as error:
-        raise PreferenceFileError(f"{path}  cannot be read: {error.strerror}") from None
+    for line, record in read_objects(path, _NEEDED):
+        _take(reading, line, record)
     _check_repeats(reading)
-    _refuse(path, reading.problems)
+    refuse(path, reading.problems)
     if not reading.pairs:
-        raise PreferenceFileError(f"{path}  has no pairs: {_NEEDED}")
+        raise JsonLinesError(f"{path}  has no pairs: {_NEEDED}")
     return reading.pairs
 
 
@@ -76,31 +63,9 @@ def same_way_round(pair: PreferencePair, repeat: PreferencePair) -> bool | None:
     return False if (repeat.response_b, repeat.response_a) == answers else None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as raw:
-        if path.suffix == ".gz":
-            with gzip.open(raw) as unpacked:
-                yield from _bounded(path, unpacked)
-        else:
-            yield from _bounded(path, raw)
-
-
-def _bounded(path: Path, opened: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
-    line, size = 0, 0
-    while content := opened.readline(LARGEST_LINE + 1):
-        line, size = line + 1, size + len(content)
-        if len(content) > LARGEST_LINE:
-            raise PreferenceFileError(f"{path}:{line}  is longer than 50 MB: no pair of answers is")
-        if size > LARGEST_FILE:
-            raise PreferenceFileError(f"{path}  is larger than 1 GB: split it, or take a sample")
-        content = (content.removeprefix(_BYTE_ORDER_MARK) if line == 1 else content).strip()
-        if content:
-            yield line, content
-
-
-def _take(reading: _Reading, line: int, content: bytes) -> None:
+def _take(reading: _Reading, line: int, record: Mapping[str, Any]) -> None:
     try:
-        pair = _pair(_record(content))
+        pair = _pair(record)
     except _RecordError as error:
         reading.problems.append(f"{line}  {error}")
         return
@@ -110,30 +75,6 @@ def _take(reading: _Reading, line: int, content: bytes) -> None:
         return
     reading.lines[pair.id] = line
     reading.pairs.append(pair)
-
-
-def _record(content: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{content[error.start]:02x}"
-        raise _RecordError(f"{byte} is not UTF-8: save the file as UTF-8") from None
-    except _RecordError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise _RecordError(f"is no JSON ({error}): {_NEEDED}") from None
-    if not isinstance(record, dict):
-        raise _RecordError(f"holds {_shown(record)}: {_NEEDED}")
-    return record
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(members)
-    if len(record) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _RecordError(f"{twice!r} stands twice in one object: the first would be lost")
-    return record
 
 
 def _pair(record: Mapping[str, Any]) -> PreferencePair:
@@ -159,7 +100,7 @@ def _by_criterion(criteria: Any, seen: tuple[Judgment, ...]) -> tuple[Judgment, 
     if criteria is None:
         return ()
     if not isinstance(criteria, dict):
-        raise _RecordError(f"criteria = {_shown(criteria)}  must be {{NAME: {{JUDGE: choice}}}}")
+        raise _RecordError(f"criteria = {shown(criteria)}  must be {{NAME: {{JUDGE: choice}}}}")
     orders: dict[str, set[Order | None]] = {}
     for each in seen:
         orders.setdefault(each.judge, set()).add(each.order)
@@ -181,7 +122,7 @@ def _judgments(
     if said is None:
         return ()
     if not isinstance(said, dict):
-        raise _RecordError(f"{where} = {_shown(said)}  must be {{JUDGE: a, b, tie or none}}")
+        raise _RecordError(f"{where} = {shown(said)}  must be {{JUDGE: a, b, tie or none}}")
     judgments = []
     seen: dict[str, set[Order | None]] = {}
     for key, choice in said.items():
@@ -207,8 +148,8 @@ def _judgments(
 
 
 def _judge(key: str, where: str) -> tuple[str, Order | None]:
-    name, _, end = key.rpartition(":")
-    judge, order = (name, Order(end)) if end in {"ab", "ba"} else (key, None)
+    known = key.endswith((":ab", ":ba"))
+    judge, order = (key[:-3], Order(key[-2:])) if known else (key, None)
     if not judge.strip():
         raise _RecordError(f"{where}.{key}  a judge needs a name")
     return _whole(judge, where), order
@@ -218,7 +159,7 @@ def _choice(value: Any, where: str) -> Choice:
     try:
         return Choice(value)
     except ValueError:
-        raise _RecordError(f"{where} = {_shown(value)}  is no choice: {_CHOICES}") from None
+        raise _RecordError(f"{where} = {shown(value)}  is no choice: {_CHOICES}") from None
 
 
 def _gold(value: Any) -> Choice | None:
@@ -231,7 +172,7 @@ def _id(value: Any, name: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise _RecordError(f"{name} = {_shown(value)}  must be a text or a whole number: {_NEEDED}")
+        raise _RecordError(f"{name} = {shown(value)}  must be a text or a whole number: {_NEEDED}")
     return _whole(value, name)
 
 
@@ -242,7 +183,7 @@ def _text(record: Mapping[str, Any], name: str) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)  # an answer "true" or "42" that lost its quotes on the way
     if not isinstance(value, str):
-        raise _RecordError(f"{name} = {_shown(value)}  must be a text")
+        raise _RecordError(f"{name} = {shown(value)}  must be a text")
     return _whole(value, name)
 
 
@@ -250,14 +191,9 @@ def _whole(text: str, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        shown = f"{where} = {text[:_LONGEST_SHOWN]!a}"
+        shown = f"{where} = {text[:60]!a}"
         raise _RecordError(f"{shown}  holds half a character: write it anew") from None
     return text
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _check_repeats(reading: _Reading) -> None:
@@ -266,16 +202,8 @@ def _check_repeats(reading: _Reading) -> None:
         if pair.repeat_of is None or reading.problems:
             continue
         where = f"{reading.lines[pair.id]}  repeat_of = {pair.repeat_of!r}"
-        first = by_id.get(pair.repeat_of)
-        if first is None or first is pair:
-            reading.problems.append(f"{where}  names no other pair of the file")
-        elif same_way_round(first, pair) is None:
+        first = by_id.get(pair.repeat_of)  # None: the file is a part of another
+        if first is pair:
+            reading.problems.append(f"{where}  is the pair itself: name the one that it repeats")
+        elif first is not None and same_way_round(first, pair) is None:
             reading.problems.append(f"{where}  has other answers: a repeat asks for the same two")
-
-
-def _refuse(path: Path, problems: list[str]) -> None:
-    if problems:
-        lines = [f"{path}:{problem}" for problem in problems[:_MOST_SHOWN]]
-        if len(problems) > _MOST_SHOWN:
-            lines.append(f"and {len(problems) - _MOST_SHOWN:,} more lines like these")
-        raise PreferenceFileError("\n".join(lines))

@@ -7,8 +7,11 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS: dict[str, str] = {
-    "select": "audit_jobs.preferences.select_command:select",
-    "train": "audit_jobs.preferences.train_command:train",
+    "export": "audit_jobs.preferences.export_command",
+    "pair": "audit_jobs.preferences.pair_command",
+    "report": "audit_jobs.preferences.report_command",
+    "select": "audit_jobs.preferences.select_command",
+    "train": "audit_jobs.preferences.train_command",
 }
 
 

@@ -108,6 +108,19 @@ def test_a_ranking_is_a_judgement_of_every_two_of_its_items(tmp_path: Path) -> N
     assert pairs[f"{base}:a:b"].response_a == "answer a"
 
 
+def test_a_repeated_ranking_repeats_each_of_its_pairs(tmp_path: Path) -> None:
+    items = [{"id": name, "body": name} for name in ("a1", "a2", "a3")]
+    first = {"id": "p1", "prompt": "Why?", "answers": items, "order": "drawn"}
+    again = first | {"id": "p1:again", "answers": items[::-1], "repeat_of": "p1"}
+    worked = judged(tmp_path, RANKER, [first, again])
+    for each in worked.tasks:
+        worked.server.submit(worked.people["ann"], each.id, '{"rank":["a1","a2","a3"]}')
+    pairs = {pair.id: pair for pair in pairs_of(worked)}
+    assert pairs["p1:again:a1:a3"].repeat_of == "p1:a1:a3"
+    orders = {pairs[name].judgments[0].order for name in ("p1:a1:a3", "p1:again:a1:a3")}
+    assert orders == {Order.AB, Order.BA}
+
+
 def test_several_controls_are_criteria_beside_the_preference(tmp_path: Path) -> None:
     stars = "".join(f'<Rating name="tone_{side}" toName="{side}"/>' for side in ("left", "right"))
     worked = judged(tmp_path, PAIRWISE + stars, [task("p1", "ba")])

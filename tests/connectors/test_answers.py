@@ -49,6 +49,7 @@ CONTROLS = {
     "boxes": '<RectangleLabels name="boxes" toName="image"><Label value="Car"/>'
     '<Label value="Dog"/></RectangleLabels>',
 }
+COLUMNS = ["order", "best", "rest", "_"]
 OBJECTS = (
     '<Text name="text" value="$text"/><Text name="other" value="$other"/>'
     '<Image name="image" value="$image"/><List name="items" value="$items"/>'
@@ -206,12 +207,16 @@ def test_a_label_is_found_beside_other_regions() -> None:
                             "labels",
                             "x",
                             "rectanglelabels",
+                            "ranker",
                         ]
                     ),
-                    json_values,
+                    json_values
+                    | st.dictionaries(st.sampled_from(COLUMNS), json_values, max_size=3),
+                    max_size=4,
                 ),
             }
-        )
+        ),
+        max_size=6,
     )
 )
 def test_any_list_is_read_for_every_kind_of_control(result: list[Any]) -> None:

@@ -1,0 +1,1 @@
+"""What can be said of judges of pairs of answers: agreement, bias, order. Pure, in columns."""
