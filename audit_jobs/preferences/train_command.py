@@ -13,10 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from audit_jobs.preferences.training import Wished, train_on
+from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
+from backend.commands.options import connected_project
 from backend.embeddings.encoders import find_encoder
 from backend.embeddings.folders import EncoderError
 from backend.predictors.errors import TrainingError
+from backend.preference_records import PreferenceRecordsError, project_pairs
 from backend.reward_files import SUFFIX, RewardFile, write_reward
 from connectors.preference_files import PreferenceFileError, read_pairs
 from policies.judgments import PreferencePair
@@ -25,7 +28,8 @@ _FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", metavar="[FILE.jsonl]", type=_FILE, required=False)
+@click.option("--project", help="Number or title of a connected project, instead of FILE.")
 @click.option("--out", type=_FILE, help=f"Write the model here; the name ends in {SUFFIX}.")
 @click.option(
     "--holdout",
@@ -48,7 +52,8 @@ _FILE = click.Path(path_type=Path)
 @clear_errors
 def train(  # noqa: PLR0913 - one parameter for each option
     *,
-    file: Path,
+    file: Path | None,
+    project: str | None,
     out: Path | None,
     holdout: float,
     seed: int,
@@ -59,8 +64,10 @@ def train(  # noqa: PLR0913 - one parameter for each option
     """Train a reward model on judged pairs, and measure it on prompts that it never saw.
 
     FILE has a line of JSON for each pair: id, prompt, response_a, response_b and judgments {judge:
-    a, b, tie or none}; .gz or not. No prompt stands on both sides. The model is that of the prompts
-    that are not held out, so the figures are about the very model that --out writes.
+    a, b, tie or none}; .gz or not. With --project the pairs are those that people of a connected
+    project have compared. No prompt stands on both sides, and preferences export holds out the same
+    ones for the same share and seed. The model is that of the prompts that are not held out, so the
+    figures are about the very model that --out writes.
 
     length_effect and position_effect are in log odds: what a doubling of the length, and standing
     first, add to the chance to be preferred. The position is never part of a score; with
@@ -68,15 +75,17 @@ def train(  # noqa: PLR0913 - one parameter for each option
     """
     if out is not None and out.suffix != SUFFIX:
         raise click.UsageError(f"--out {out}: the name of a model file ends in {SUFFIX}")
+    if (file is None) == (project is None):
+        raise click.UsageError("give a FILE, or --project with a connected project")
     try:
-        pairs = read_pairs(file)
+        pairs = _of_project(str(project)) if file is None else read_pairs(file)
         encoder = find_encoder(embeddings)
-    except PreferenceFileError as error:
+    except (PreferenceFileError, PreferenceRecordsError) as error:
         raise click.ClickException(str(error)) from error
     except EncoderError as error:
         raise click.UsageError(f"--embeddings: {error}") from error
     wished = Wished(holdout=holdout, seed=seed, length_free=length_free, encoder=encoder)
-    made, told = _trained(file, pairs, wished)
+    made, told = _trained(str(file or project), pairs, wished)
     if out is not None:
         write_reward(out, made)
     told["file"] = None if out is None else str(out)
@@ -86,8 +95,13 @@ def train(  # noqa: PLR0913 - one parameter for each option
         _print(told)
 
 
+def _of_project(name: str) -> list[PreferencePair]:
+    runtime = build_runtime(read_settings())
+    return project_pairs(runtime, connected_project(runtime, name))
+
+
 def _trained(
-    file: Path, pairs: list[PreferencePair], wished: Wished
+    source: str, pairs: list[PreferencePair], wished: Wished
 ) -> tuple[RewardFile, dict[str, Any]]:
     columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -95,7 +109,7 @@ def _trained(
         try:
             return train_on(pairs, wished, lambda share: bar.update(shown, completed=share))
         except TrainingError as error:
-            raise click.ClickException(f"{file}  {error}") from error
+            raise click.ClickException(f"{source}  {error}") from error
 
 
 def _print(told: Mapping[str, Any]) -> None:

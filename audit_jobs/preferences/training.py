@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.measures.reward_models import (
+from audit_jobs.measures.preferences.reward_models import (
     calibration,
     held_out,
     pair_accuracy,
     swaying,
     ties,
 )
+from audit_jobs.preferences.preferred import held_out as held_out_prompts
 from backend.embeddings.encoders import Encoder
 from backend.predictors.errors import TrainingError
 from backend.predictors.protocol import Progress
 from backend.predictors.rewards.comparisons import Comparisons, compared, part_of
 from backend.predictors.rewards.fitting import fit_rewards
-from backend.predictors.rewards.holdout import held_out_rows
 from backend.reward_files import RewardFile, encoding, packed_reward
 from policies.domain import FloatArray, IntArray
 from policies.judgments import PreferencePair
@@ -47,7 +47,7 @@ def train_on(
     every = compared(pairs)
     if not len(every):
         raise TrainingError("nobody judged any of the pairs: there is nothing to learn from")
-    training, aside = held_out_rows(every.groups, wished.holdout, wished.seed)
+    training, aside = _split(every, wished)
     model = fit_rewards(
         part_of(every, training),
         seed=wished.seed,
@@ -57,6 +57,21 @@ def train_on(
     )
     made = packed_reward(model, None if wished.encoder is None else wished.encoder.space)
     return made, _told(every, (training, aside), made, wished) | {"pairs": len(pairs)}
+
+
+def _split(every: Comparisons, wished: Wished) -> tuple[IntArray, IntArray]:
+    """(training, held-out) rows, the same prompts as an export with this share and seed holds out.
+
+    Where there is no prompt the two answers stand for it.
+    """
+    texts, prompts = every.answers.responses, every.answers.prompts
+    asked = [
+        prompts[one] or "\n".join(sorted((texts[one], texts[other])))
+        for one, other in zip(every.first.tolist(), every.second.tolist(), strict=True)
+    ]
+    aside = held_out_prompts(dict.fromkeys(asked), wished.holdout, wished.seed)
+    apart = np.array([prompt in aside for prompt in asked], np.bool_)
+    return np.flatnonzero(~apart), np.flatnonzero(apart)
 
 
 def _told(
