@@ -82,7 +82,7 @@ def answer(
     """
     results: list[Any] = [NOTHING] * len(tasks)
     readable, problems = _readable(tasks)
-    silent = snapshot.project.config_problem is not None
+    silent = snapshot.project.config_problem is not None or not snapshot.policy.shows_answers
     nobody = silent or (snapshot.predictor is None and not snapshot.policy.automation)
     if nobody or not readable.indices:
         return Answers(results=results, problems=problems, predicted=0, blind=0)

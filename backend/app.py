@@ -18,6 +18,7 @@ from backend.web import (
     errors,
     inference_api,
     ml_api,
+    reward_api,
     training_api,
     webhook,
 )
@@ -68,6 +69,7 @@ def create_app(runtime: Runtime) -> Flask:
         webhook.blueprint,
         inference_api.blueprint,
         training_api.blueprint,
+        reward_api.blueprint,
         dashboard.blueprint,
     ):
         app.register_blueprint(blueprint)

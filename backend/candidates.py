@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backend.predictors.embedded import as_tables
+from backend.predictors.controls_read import as_tables, prompt_of, with_prompt
 from backend.predictors.inputs import read_inputs
 from backend.predictors.memory.kept import DISTANCES, TWINS, Memory, Remembering
 from backend.predictors.memory.twins import Nearest
@@ -173,6 +173,7 @@ def _twins(columns: _Columns, policy: Policy, remembering: Remembering, asked: A
         return None, None
     fields = remembering.fields
     controls = as_tables(asked.labeling.controls) if fields else asked.labeling.controls
+    controls = with_prompt(controls, prompt_of(policy))
     read = read_inputs(controls[0], asked.data, asked.download, fields)
     good = np.array([value is not None for value in read.values], dtype=np.bool_)
     values: list[ModelInput] = [value for value in read.values if value is not None]

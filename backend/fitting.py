@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backend.embeddings.encoders import Space
-from backend.predictors.embedded import EmbeddedPredictor, TrainedControl, as_tables
+from backend.predictors.controls_read import as_tables, modelled, prompt_of, with_prompt
+from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.inputs import Download, read_inputs
 from backend.predictors.memory.kept import Memory, TrainingExamples, remember, wanted_of
 from backend.predictors.protocol import Examples, ModelInput, Progress, no_progress
@@ -80,7 +81,7 @@ def fit_tasks(
     trained: dict[str, TrainedControl] = {}
     memory = Memory()
     read, fields = asked_of(labeling, policy)
-    for place, control in enumerate(read.controls):
+    for place, control in enumerate(modelled(read.controls)):
         ids, examples = examples_of(read, control, answered, wanted.weights, (download, fields))
         lesson = Lesson(
             seed=wanted.seed,
@@ -92,7 +93,13 @@ def fit_tasks(
         if place == 0:
             whole = [answered[1][task_id] for task_id in ids]
             memory = remembered(policy, examples.inputs, (ids, whole))
-    made = EmbeddedPredictor(version=wanted.version, controls=trained, fields=fields, memory=memory)
+    made = EmbeddedPredictor(
+        version=wanted.version,
+        controls=trained,
+        fields=fields,
+        prompt=prompt_of(policy),
+        memory=memory,
+    )
     if wanted.encoding is None or not made.needs_embeddings:
         return made
     return replace(made, space=wanted.encoding[1])
@@ -104,9 +111,8 @@ def asked_of(labeling: Labeling, policy: Policy) -> tuple[Labeling, tuple[str, .
     There are none where it reads what the project shows.
     """
     fields = tuple(policy.model.fields or ()) if isinstance(policy.model, Embedded) else ()
-    return (
-        replace(labeling, controls=as_tables(labeling.controls)) if fields else labeling
-    ), fields
+    shown = as_tables(labeling.controls) if fields else labeling.controls
+    return replace(labeling, controls=with_prompt(shown, prompt_of(policy))), fields
 
 
 def examples_of(

@@ -212,7 +212,8 @@ def _wish(policy: Policy, decision: OpenDecision, place: _Place | None) -> Wish:
     queued = place is not None
     accepts = decision.outcome is Outcome.ACCEPT and decision.purpose is not Purpose.AUDIT
     blind = _in_doubt(decision) or decision.purpose not in SEEN
-    shown = accepts or ((queued or decision.prelabelled) and not blind)
+    open_to_all = policy.shows_answers and not blind
+    shown = accepts or ((queued or decision.prelabelled) and open_to_all)
     return Wish(
         task_id=decision.task_id,
         decision_seq=decision.seq,

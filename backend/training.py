@@ -29,6 +29,7 @@ from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError, TrainingError
 from backend.predictors.learning_curve import curve_as_plain
 from backend.promotion import recertify
+from backend.prompt_leakage import without_measured_prompts
 from backend.retraining import lease_name
 from backend.runtime import Runtime
 from backend.slices import labelled_slices
@@ -154,6 +155,7 @@ def _train(attempt: _Attempt) -> dict[str, Any]:
     telling.stage(READING)
     with runtime.reads() as session:
         slices = labelled_slices(session, project, attempt.policy)
+        slices = without_measured_prompts(session, project, attempt.policy, slices)
         examples = learned_from(session, project, slices)
     champion, lost = champion_to_beat(runtime, project)
 

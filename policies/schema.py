@@ -270,6 +270,11 @@ class Policy(Section):
         """The labels that each predictor can give; ``labels`` are those that the model knows."""
         return says_of(self.automation, labels)
 
+    @property
+    def shows_answers(self) -> bool:
+        """Whether people may see what the model says: of preferences only with ``prerank``."""
+        return self.preferences is None or self.preferences.prerank
+
     def signals_used(self) -> tuple[str, ...]:
         """What is looked at beside label and score: what ``Candidates.signals`` must hold.
 

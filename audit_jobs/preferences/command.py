@@ -10,6 +10,8 @@ COMMANDS: dict[str, str] = {
     "export": "audit_jobs.preferences.export_command",
     "pair": "audit_jobs.preferences.pair_command",
     "report": "audit_jobs.preferences.report_command",
+    "select": "audit_jobs.preferences.select_command",
+    "train": "audit_jobs.preferences.train_command",
 }
 
 

@@ -43,22 +43,29 @@ def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifac
 
     The name holds the hash of the content: saving the same bytes again changes nothing.
     """
-    content = dumps(
+    content = packed(predictor)
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = Path(str(project_id)) / f"{_readable(predictor.version)}-{sha256[:16]}.skops"
+    write_whole(folder / path, content)
+    return Artifact(path=path.as_posix(), sha256=sha256)
+
+
+def packed(predictor: EmbeddedPredictor) -> bytes:
+    """The content of a predictor's model file; its version is not in it."""
+    content: bytes = dumps(
         {
             "format": 4,
             "controls": [
                 control_as_plain(name, trained) for name, trained in predictor.controls.items()
             ],
             "fields": list(predictor.fields),
+            "prompt": predictor.prompt,
             "space": None if predictor.space is None else asdict(predictor.space),
             "memory": as_plain(predictor.memory),
         },
         compression=zipfile.ZIP_DEFLATED,
     )
-    sha256 = hashlib.sha256(content).hexdigest()
-    path = Path(str(project_id)) / f"{_readable(predictor.version)}-{sha256[:16]}.skops"
-    _write_whole(folder / path, content)
-    return Artifact(path=path.as_posix(), sha256=sha256)
+    return content
 
 
 def forget(folder: Path, project_id: int, version: str) -> None:
@@ -81,7 +88,7 @@ def load(
             type that is not allowed, or a model of other labels.
     """
     content = _checked_bytes(folder, artifact)
-    predictor = _predictor(artifact.path, content, version)
+    predictor = unpacked(artifact.path, content, version)
     if predictor.labels != tuple(labels):
         raise ArtifactError(
             f"model file {artifact.path}: it knows the labels {list(predictor.labels)!r}, "
@@ -99,7 +106,7 @@ def check(folder: Path, artifact: Artifact) -> None:
     _checked_bytes(folder, artifact)
 
 
-def _write_whole(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write beside the target, flush to the disk, then give the file its name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -139,7 +146,12 @@ def _checked_bytes(folder: Path, artifact: Artifact) -> bytes:
     return content
 
 
-def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
+def unpacked(path: str, content: bytes, version: str) -> EmbeddedPredictor:
+    """The predictor in the content of the model file that lies at ``path``, under this version.
+
+    Raises
+        ArtifactError: it holds a type that is not allowed, or no model.
+    """
     try:
         found: Any = loads(content, trusted=list(ALLOWED_TYPES))
     except UntrustedTypesFoundException as error:
@@ -161,6 +173,7 @@ def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
                     version=version,
                     controls=dict(control_from_plain(values) for values in controls),
                     fields=tuple(map(str, fields)),
+                    prompt=_text_or_none(found.get("prompt")),
                     space=None if space is None else Space(**space),
                     memory=from_plain(memory),
                 )
@@ -174,3 +187,7 @@ def _predictor(path: str, content: bytes, version: str) -> EmbeddedPredictor:
             )
         case _:
             raise ArtifactError(f"model file {path}: it holds no model of this form")
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from backend.embeddings.encoders import Space
+from backend.predictors.controls_read import as_tables, modelled, with_prompt
 from backend.predictors.foreign.predictor import Second, with_second
 from backend.predictors.images.classifier import ImageModel
 from backend.predictors.inputs import Inputs, read_inputs
@@ -23,10 +24,11 @@ from backend.predictors.protocol import (
     Predicted,
     Predictor,
 )
+from backend.predictors.rewards.model import RewardModel
 from backend.predictors.texts.classifier import TextModel
 from backend.predictors.texts.members import Encoder
 from connectors.label_studio.labeling import Control, ControlKind, InputKind
-from policies.answer_texts import controls_text
+from policies.answer_texts import controls_of, controls_text
 from policies.conditions import (
     ENTROPY,
     INTERVAL_WIDTH,
@@ -65,6 +67,7 @@ class EmbeddedPredictor:
     """The models of a project by the names of its controls, with what they keep of the examples.
 
     ``fields`` are those of the tasks' data that it reads instead of what the project shows.
+    ``prompt`` is the one that holds what both texts of a pair answer, where it is read.
     ``space`` is that of the sentence vectors that it reads, None where it reads none.
     ``forerunner`` is the version that served before, ``second`` another model that is asked too,
     where the policy looks at what they say.
@@ -73,6 +76,7 @@ class EmbeddedPredictor:
     version: str
     controls: Mapping[str, TrainedControl]
     fields: tuple[str, ...] = ()
+    prompt: str | None = None
     memory: Memory = field(default_factory=Memory)
     space: Space | None = None
     forerunner: Predictor | None = None
@@ -99,7 +103,7 @@ class EmbeddedPredictor:
         """The same, able to have the vectors of what it is asked."""
         bound = {
             name: replace(each, model=each.model.with_encoder(encode))
-            if isinstance(each.model, TextModel)
+            if isinstance(each.model, (TextModel, RewardModel))
             else each
             for name, each in self.controls.items()
         }
@@ -114,6 +118,8 @@ class EmbeddedPredictor:
         n, controls = len(asked.task_ids), asked.labeling.controls
         if self.fields:
             controls = as_tables(controls)
+        left = [each.name for each in controls if each not in modelled(controls)]
+        controls = with_prompt(modelled(controls), self.prompt)
         trained = self._for(controls)
         unfit = _unfit(trained, controls)
         if unfit is not None:
@@ -128,7 +134,7 @@ class EmbeddedPredictor:
             return unanswered(problems)
         values = {name: _values(inputs, good) for name, inputs in read.items()}
         found = {name: trained[name].model.answers(values[name]) for name in values}
-        joined = _joined(found)
+        joined = _beside(_joined(found), list(found), left)
         joined = self._with_novelty(joined, values[controls[0].name])
         said = _spread(joined, good, problems)
         return said if self.second is None else with_second(said, asked, self.second)
@@ -149,12 +155,7 @@ class EmbeddedPredictor:
 
 
 def _reads_vectors(model: ControlModel) -> bool:
-    return isinstance(model, TextModel) and model.needs_embeddings
-
-
-def as_tables(controls: Sequence[Control]) -> tuple[Control, ...]:
-    """The controls as if their objects showed tables: what they read are fields of the data."""
-    return tuple(replace(each, input_kind=InputKind.TABLE) for each in controls)
+    return isinstance(model, (TextModel, RewardModel)) and model.needs_embeddings
 
 
 def unanswered(problems: Sequence[str | None] | ObjectArray) -> Predicted:
@@ -231,6 +232,18 @@ def _joined(found: Mapping[str, ControlAnswers]) -> ControlAnswers:
         signals=combined,
         part_scores=_joined_parts([found[name].part_scores for name in names]),
     )
+
+
+def _beside(found: ControlAnswers, names: Sequence[str], left: Sequence[str]) -> ControlAnswers:
+    """The answers with the controls that were left to people unanswered, as people leave them."""
+    if not left:
+        return found
+    others: dict[str, str | None] = dict.fromkeys(left)
+    texts = [
+        controls_text((controls_of(text) if len(names) > 1 else {names[0]: text}) | others)
+        for text in found.texts.tolist()
+    ]
+    return replace(found, texts=column(texts))
 
 
 def _joined_parts(parts: Sequence[ObjectArray | None]) -> ObjectArray | None:

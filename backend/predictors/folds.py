@@ -43,6 +43,19 @@ def row_folds(rows: int, outputs: int, seed: int) -> Iterator[tuple[IntArray, In
     yield from _parts(fold, 1 if rows * outputs > _MANY_FIGURES else _FOLDS)
 
 
+def group_folds(groups: IntArray, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """The same for rows that must not be told apart: no group stands on both sides.
+
+    Nothing where there are fewer than two groups.
+    """
+    names, places = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return
+    fold = np.empty(len(names), np.int64)
+    fold[np.random.default_rng(seed).permutation(len(names))] = np.arange(len(names)) % _FOLDS
+    yield from _parts(fold[places], 1 if len(groups) > _MANY_ROWS else _FOLDS)
+
+
 def _parts(fold: IntArray, used: int) -> Iterator[tuple[IntArray, IntArray]]:
     for number in range(used):
         held_out = np.flatnonzero(fold == number)

@@ -10,9 +10,14 @@ from typing import Any
 from backend.predictors.embedded import TrainedControl
 from backend.predictors.images.classifier import ImageModel, image_as_plain, image_from_plain
 from backend.predictors.numbers.model import NumberModel, numbers_as_plain, numbers_from_plain
-from backend.predictors.pairs import PairModel, pairs_as_plain, pairs_from_plain
 from backend.predictors.paths.model import PathModel, paths_as_plain, paths_from_plain
 from backend.predictors.protocol import ControlModel
+from backend.predictors.rewards.model import RewardModel, reward_as_plain, reward_from_plain
+from backend.predictors.rewards.rankings import (
+    RankingModel,
+    ranking_as_plain,
+    ranking_from_plain,
+)
 from backend.predictors.sets.model import SetModel, sets_as_plain, sets_from_plain
 from backend.predictors.spans.model import SpansModel, spans_as_plain, spans_from_plain
 from backend.predictors.tables.choice import (
@@ -49,10 +54,13 @@ def control_as_plain(name: str, trained: TrainedControl) -> dict[str, Any]:
 
 def control_from_plain(values: Mapping[str, Any]) -> tuple[str, TrainedControl]:
     """What ``control_as_plain`` wrote; KeyError, TypeError or ValueError where it is none."""
+    form = FORMS.get(values["model"])
+    if form is None:
+        raise ValueError(f"no model of today is called {values['model']!r}: train the model anew")
     trained = TrainedControl(
         kind=ControlKind(values["kind"]),
         input_kind=InputKind(values["input_kind"]),
-        model=FORMS[values["model"]].from_plain(values["values"]),
+        model=form.from_plain(values["values"]),
     )
     return str(values["name"]), trained
 
@@ -70,6 +78,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "table": Form(
             model=TableChoice, as_plain=table_choice_as_plain, from_plain=table_choice_from_plain
         ),
-        "pairs": Form(model=PairModel, as_plain=pairs_as_plain, from_plain=pairs_from_plain),
+        "ranking": Form(
+            model=RankingModel, as_plain=ranking_as_plain, from_plain=ranking_from_plain
+        ),
+        "reward": Form(model=RewardModel, as_plain=reward_as_plain, from_plain=reward_from_plain),
     }
 )

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from backend.predictors.images.decoding import ImageError, read_image
-from backend.predictors.protocol import ModelInput
+from backend.predictors.protocol import Listed, ModelInput
 from backend.predictors.tables.rows import RowError, row_of, row_of_table
 from connectors.annotation_tool import AnnotationToolRefusedError
+from connectors.label_studio.comparisons import Comparison, answers_shown
 from connectors.label_studio.labeling import Control, InputKind
 
 MAX_CHARACTERS = 1_000_000
@@ -54,7 +55,8 @@ def read_inputs(
 
     A text is taken as it stands (a number as its digits), a hypertext without its tags, an image
     as an array of pixels (``backend.predictors.images.decoding``), a table as the columns of its
-    row, a pair as its two texts. Nothing is ever fetched but files that were uploaded to Label
+    row, a pair as its two texts, a list as its items, both with the prompt that
+    ``embedded.with_prompt`` adds. Nothing is ever fetched but files that were uploaded to Label
     Studio, through ``download``: other addresses are a problem.
 
     Problems are safe to print and to send as JSON.
@@ -89,11 +91,27 @@ def _read(control: Control, task_data: Mapping[str, Any], download: Download) ->
         case InputKind.TABLE:
             return row_of_table(task_data, key)
         case InputKind.PAIR:
-            other = control.data_keys[1]
-            right = _readable(_text(other, _value(task_data, other)), other)
-            return _readable(_text(key, value), key), right
+            left, right, *prompt = (
+                _readable(_text(each, _value(task_data, each)), each) for each in control.data_keys
+            )
+            return (left, right, prompt[0]) if prompt else (left, right)
+        case InputKind.LIST:
+            return _listed(control, task_data)
         case kind:
             raise _UnreadableError(f"data[{key!r}]: no model reads what shows a {kind.value}")
+
+
+def _listed(control: Control, task_data: Mapping[str, Any]) -> Listed:
+    """The items of a list, and the prompt that ``embedded.with_prompt`` adds."""
+    key, *prompt = control.data_keys
+    _value(task_data, key)
+    shown = answers_shown(Comparison(criterion="", controls=(control,)), task_data)
+    if len(shown) < 2:
+        raise _UnreadableError(f"data[{key!r}] must be a list of two items or more, each a text")
+    return Listed(
+        items={name: _readable(_text(key, text), key) for name, text in shown.items()},
+        prompt="".join(_readable(_text(each, _value(task_data, each)), each) for each in prompt),
+    )
 
 
 def _value(task_data: Mapping[str, Any], key: str) -> Any:

@@ -13,11 +13,21 @@ from policies.domain import FloatArray, ObjectArray
 
 # The columns of a task whose data are a table's row; a column that is not there is None.
 Row = Mapping[str, float | str | bool | None]
-# The two texts of a pair, left and right.
-Pair = tuple[str, str]
-# One model input: a text, a decoded image as a float array, a row of columns, or a pair of texts
-# (see ``backend.predictors.inputs``).
-ModelInput = str | FloatArray | Row | Pair
+# The two texts of a pair, left and right; and the prompt that both answer, where it is read.
+Pair = tuple[str, str] | tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The texts of a list's items by id; ``prompt`` is what they answer, "" where none is read."""
+
+    items: Mapping[str, str]
+    prompt: str = ""
+
+
+# One model input: a text, a decoded image as a float array, a row of columns, a pair of texts, or
+# the items of a list (see ``backend.predictors.inputs``).
+ModelInput = str | FloatArray | Row | Pair | Listed
 
 # Called with the share that is done, 0 to 1; where it raises, the training ends.
 Progress = Callable[[float], None]

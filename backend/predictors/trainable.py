@@ -9,9 +9,10 @@ from backend.predictors.embedded import TrainedControl
 from backend.predictors.errors import TrainingError
 from backend.predictors.images.classifier import fit_image
 from backend.predictors.numbers.model import fit_numbers, fit_ratings
-from backend.predictors.pairs import fit_pairs
 from backend.predictors.paths.model import fit_paths
 from backend.predictors.protocol import ControlModel, Examples, Progress, no_progress
+from backend.predictors.rewards.fitting import fit_pairs
+from backend.predictors.rewards.rankings import fit_rankings
 from backend.predictors.sets.model import fit_sets
 from backend.predictors.spans.model import fit_spans
 from backend.predictors.tables.choice import fit_table_choice
@@ -32,7 +33,7 @@ _LEARNED_FROM = {
     ControlKind.PAIRWISE: frozenset({InputKind.PAIR}),
     ControlKind.SPANS: frozenset({InputKind.TEXT}),
     ControlKind.REGIONS: frozenset[InputKind](),
-    ControlKind.RANKING: frozenset[InputKind](),
+    ControlKind.RANKING: frozenset({InputKind.LIST}),
     ControlKind.TEXT: frozenset[InputKind](),
 }
 
@@ -56,6 +57,11 @@ class Lesson:
 
 def unlearned(control: Control) -> str | None:
     """Why no model of Labelgate's own answers the control; None where one does."""
+    if control.buckets:
+        return (
+            f"no model of Labelgate's own answers {control.name!r}, which sorts into buckets: a "
+            "reward model puts answers in order, and a Ranker without buckets asks for one"
+        )
     if control.input_kind in _LEARNED_FROM[control.kind]:
         return None
     return (
@@ -94,14 +100,21 @@ def _fitted(control: Control, examples: Examples, lesson: Lesson) -> ControlMode
         case ControlKind.NUMBER:
             tolerance = lesson.tolerance
             return fit_numbers(examples, tolerance=tolerance, seed=seed, progress=progress)
-        case ControlKind.PAIRWISE:
-            return fit_pairs(examples, seed=seed, progress=progress)
+        case ControlKind.PAIRWISE | ControlKind.RANKING:
+            return _fitted_preference(control, examples, lesson)
         case ControlKind.SPANS:
             return fit_spans(examples, seed=seed, progress=progress)
-        case ControlKind.REGIONS | ControlKind.RANKING | ControlKind.TEXT:
+        case ControlKind.REGIONS | ControlKind.TEXT:
             raise TrainingError(f"{control.kind.value} are not learned")
         case _:
             assert_never(control.kind)
+
+
+def _fitted_preference(control: Control, examples: Examples, lesson: Lesson) -> ControlModel:
+    """Without sentence vectors: what scores answers at once cannot wait for a worker's."""
+    if control.kind is ControlKind.RANKING:
+        return fit_rankings(control, examples, seed=lesson.seed, progress=lesson.progress)
+    return fit_pairs(examples, seed=lesson.seed, progress=lesson.progress)
 
 
 def _fitted_choice(control: Control, examples: Examples, lesson: Lesson) -> ControlModel:

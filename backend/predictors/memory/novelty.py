@@ -24,7 +24,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
 from backend.predictors.images.classifier import kernel_width
-from backend.predictors.protocol import ModelInput
+from backend.predictors.protocol import Listed, ModelInput
 from backend.predictors.texts.members import count_terms
 from backend.predictors.texts.terms import CharacterTerms, character_terms, rarities, weighed
 from policies.answer_texts import json_text
@@ -106,7 +106,7 @@ def neighbourhood(inputs: Sequence[ModelInput]) -> Neighbourhood | None:
     """
     kept = inputs[:: _every(len(inputs), MOST_EXAMPLES)]
     match kept:
-        case [str() | (str(), str()), *_]:
+        case [str() | (str(), str(), *_) | Listed(), *_]:
             near: NearTerms | NearPixels | None = _near_terms([text_of(each) for each in kept])
         case [np.ndarray(), *_]:
             pixels = pixels_of(kept)
@@ -122,7 +122,9 @@ def pixels_of(images: Sequence[ModelInput]) -> NDArray[np.uint8]:
 
 
 def text_of(given: ModelInput) -> str:
-    """A text, the two of a pair as one, or a row of columns as JSON."""
+    """A text, those of a pair or a list as one, or a row of columns as JSON."""
+    if isinstance(given, Listed):
+        return "\n".join((*given.items.values(), given.prompt))
     if isinstance(given, tuple):
         return "\n".join(given)
     return json_text(dict(given)) if isinstance(given, Mapping) else str(given)

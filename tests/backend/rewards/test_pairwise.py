@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from backend.predictors.errors import TrainingError
-from backend.predictors.pairs import fit_pairs, pairs_as_plain, pairs_from_plain
 from backend.predictors.protocol import Examples, ModelInput
+from backend.predictors.rewards.fitting import fit_pairs
+from backend.predictors.rewards.model import reward_as_plain, reward_from_plain
 from policies.conditions import MARGIN
 from tests.fakes.model_files import through_file
 
@@ -73,7 +74,7 @@ def test_longer_texts_win_where_people_prefer_them() -> None:
 def test_the_same_examples_and_seed_give_the_very_same_answers_also_through_a_file() -> None:
     examples = Examples.alike(*compared(100))
     first, second = (fit_pairs(examples, seed=3) for _ in range(2))
-    kept = pairs_from_plain(through_file(pairs_as_plain(first)))
+    kept = reward_from_plain(through_file(reward_as_plain(first)))
     pairs, _ = compared(50, seed=4)
     for other in (second, kept):
         assert (other.answers(pairs).texts == first.answers(pairs).texts).all()
@@ -114,7 +115,7 @@ def test_what_is_no_pair_and_values_of_another_form_are_refused() -> None:
     model = fit_pairs(Examples.alike(*compared(30)), seed=0)
     with pytest.raises(TypeError, match="not a pair"):
         model.answers(["one text"])
-    plain = pairs_as_plain(model)
+    plain = reward_as_plain(model)
     for key in plain:
         with pytest.raises((KeyError, TypeError, ValueError)):
-            pairs_from_plain({name: value for name, value in plain.items() if name != key})
+            reward_from_plain({name: value for name, value in plain.items() if name != key})
