@@ -110,7 +110,7 @@ class Decay:
             "alarm": self.found,
             "baseline": None if self.baseline is None else self.baseline.as_json(),
             "max_error_rate": self.max_error_rate,
-            "watched": self.watched,
+            "watched_answers": self.watched,
             "statistic": self.statistic,
             "threshold": THRESHOLD,
             "cause": self.cause,

@@ -13,9 +13,11 @@ import pytest
 
 from audit_jobs.monitoring import job
 from audit_jobs.monitoring.alerts import DECAY, DRIFT, TRAFFIC
+from backend.alerts.watch import watch
 from backend.store.alerts import Alert, newest_alerts
 from backend.store.drift import left_of
 from backend.store.reports import MONITORING, reports
+from policies.loading import parse_policy
 from tests.fakes.production import Answer, add_answers, count
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
 
@@ -173,13 +175,16 @@ def test_decay_is_told_once_and_is_over_when_the_model_is_right_again(tmp_path: 
     assert alerts(worked)[DECAY, "deployed-1"].opened
     assert stored(worked)[-1]["decay"]["deployed-1"]["alarm"]
     assert run(worked, later=3_700)["opened"] == []
+    project_now = worked.project
+    of_rules = watch(worked.runtime, project_now, parse_policy(project_now.policy_text))
+    assert of_rules == []  # it is no rule's alert, and no rule's to close
     more = place(worked, days(230, start=41), "later")
     verify(worked, more, ["A"] * 230)
     (says,) = run(worked)["resolved"]
     assert "as right as is expected again" in says
     assert not alerts(worked)[DECAY, "deployed-1"].opened
     body = stored(worked)[-1]["decay"]["deployed-1"]
-    assert (body["alarm"], body["watched"]) == (False, 0)
+    assert (body["alarm"], body["watched_answers"]) == (False, 0)
     assert body["watched_after"].startswith("2026-10-02")
     assert run(worked, later=3_700)["opened"] == []
 

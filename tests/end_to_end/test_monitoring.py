@@ -47,7 +47,7 @@ def test_a_deployed_model_that_decays_is_found_out(
             they_are_blind_tasks(stage, placed)
             people_verify(stage, placed)
             report = until(lambda: verified(stage, len(placed)), "all answers are measured")
-            accuracy_is_that_of_the_sample(stage, report, placed, [*first, *second])
+            accuracy_is_that_of_the_sample(report, placed, [*first, *second])
             assert "production_decay" not in alerts(stage)
 
             third = answers_of(range(2 * ANSWERS, 3 * ANSWERS), ROTTEN, now - MONTH)
@@ -196,7 +196,6 @@ def verified(stage: Stage, count: int) -> dict[str, Any] | None:
 
 
 def accuracy_is_that_of_the_sample(
-    stage: Stage,
     report: dict[str, Any],
     placed: dict[int, InferenceRow],
     answers: Sequence[dict[str, Any]],
