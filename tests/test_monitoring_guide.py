@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -29,13 +30,14 @@ from connectors.inference_files import COLUMNS
 from connectors.inference_source import MOST_IDS
 from labelgate import main
 from policies.change_detection import THRESHOLD
-from policies.domain import Estimate
+from policies.domain import Estimate, column
 from policies.loading import parse_policy
 from policies.monitoring import Monitoring
-from policies.stakes import FLOORS
+from policies.stakes import floors_of
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+FLAT = " ".join(TEXT.split())
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="label" toName="text">
 <Choice value="invoice"/><Choice value="refund"/></Choices></View>"""
@@ -63,7 +65,7 @@ def test_the_example_prints_what_the_guide_shows() -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_commands_on_a_file_run_and_the_others_are_there() -> None:
     lines = re.findall(r"^    labelgate (.*)$", TEXT, re.MULTILINE)
-    inline = re.findall(r"`labelgate ([^`]*)`", TEXT)
+    inline = re.findall(r"`labelgate ([^`]*)`", FLAT)
     commands = [shlex.split(line.split("   ")[0]) for line in [*lines, *inline]]
     on_files = [command for command in commands if "evaluate" in command]
     assert (len(on_files), len(commands)) == (3, 14)
@@ -81,7 +83,7 @@ def test_the_commands_on_a_file_run_and_the_others_are_there() -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_json_has_the_parts_that_the_guide_names() -> None:
     result = CliRunner().invoke(main, ["inferences", "evaluate", "answers.csv", "--json"])
-    named = TEXT.split("With `--json` the same comes as JSON:")[1].split(".")[0]
+    named = FLAT.split("With `--json` the same comes as JSON:")[1].split(".")[0]
     assert set(re.findall(r"`(\w+)`", named)) <= set(json.loads(result.output))
 
 
@@ -104,7 +106,7 @@ def test_the_batch_of_the_guide_is_taken() -> None:
     taken = read_inferences(items, intake_rules(preset, CONFIG), datetime(2026, 12, 1, tzinfo=UTC))
     assert [each.predicted for each in taken] == ["invoice", "refund"]
     assert set(rows_of("| field | what |")) == set(FIELDS) >= set(COLUMNS)
-    receipt = json.loads(TEXT.split("once the batch is on disk: `")[1].split("`")[0])
+    receipt = json.loads(FLAT.split("once the batch is on disk: `")[1].split("`")[0])
     assert receipt.keys() == {"received", "stored", "known", "conflicts", "conflicting"}
 
 
@@ -160,9 +162,46 @@ def test_the_table_of_detection_times_is_that_of_the_measure() -> None:
     assert told == measured
 
 
+@pytest.mark.simulation
+@pytest.mark.parametrize(
+    ("baseline", "a_week", "months"),
+    [(0.95, 50, 0.7), (0.95, 20, 1.7), (None, 50, 0.9), (None, 20, 2.3)],
+)
+def test_a_sudden_fall_is_found_as_soon_as_the_guide_says(
+    baseline: float | None, a_week: int, months: float
+) -> None:
+    found = [days_until_found(seed, baseline, a_week) for seed in range(150)]
+    assert np.median([days for days in found if days > 0]) / 30.4375 == pytest.approx(
+        months, abs=0.25
+    )
+    assert f"{months:g}" in FLAT.split("in one day is found sooner")[1].split("Where some")[0]
+
+
+def days_until_found(seed: int, baseline: float | None, a_week: int) -> float:
+    """How long after a fall from 95 to 88 % on day 91 of a year the alarm sounds."""
+    random = np.random.default_rng(seed)
+    days = np.sort(random.uniform(0, 364, 52 * a_week))
+    right = random.random(len(days)) < np.where(days < 91, 0.95, 0.88)
+    names = column(["x"] * len(days))
+    begin = np.datetime64("2026-01-01", "us")
+    drawn = production_accuracy.Drawn(
+        at=begin + (days * 86_400e6).astype("timedelta64[us]"),
+        versions=names,
+        predicted=names,
+        shares=np.full(len(days), 0.01),
+        truths=column(["x" if each else "y" for each in right]),
+        right=right,
+        slices={},
+    )
+    tripped_at = decay.decay_of(drawn, baseline, 0.02).tripped_at
+    if tripped_at is None:
+        return float("inf")
+    return float((tripped_at - begin) / np.timedelta64(1, "D")) - 91
+
+
 def test_the_numbers_of_the_guide_are_those_of_the_code() -> None:
     assert "93.9 to 96.7 %" in (production_accuracy.__doc__ or "")
-    assert "93.9 to 96.7 %" in TEXT
+    assert "93.9 to 96.7 %" in FLAT
     assert (MOST_IN_BATCH, MOST_IDS, KEYS_KEPT.days, MOST_READ) == (10_000, 100, 30, 2_000)
     assert (decay.FIRST, decay.NEWEST, ENOUGH_TO_END, THRESHOLD) == (200, 200, 50, 2_000)
     rule = Monitoring()
@@ -172,7 +211,8 @@ def test_the_numbers_of_the_guide_are_those_of_the_code() -> None:
         ("sensitive", "3 % (2 %)"),
         ("regulated", "15 % (10 %)"),
     ):
-        floors = FLOORS[stakes]
+        floors = floors_of(stakes)
+        assert floors is not None
         default, least = (
             f"{100 * share:g} %"
             for share in (floors.default_monitoring_share, floors.monitoring_share)
@@ -203,7 +243,7 @@ def test_the_words_of_the_guide_are_those_of_the_code() -> None:
         later=now,
         slope=slope,
     )
-    assert decay.says_of(found) in " ".join(TEXT.split())
+    assert decay.says_of(found) in FLAT
 
 
 def test_without_the_section_the_top_tier_verifies_the_default_blind() -> None:
