@@ -143,6 +143,10 @@ class _Reader:
         if self.problems or self.id is None or version is None or predicted is None:
             return None
         kept = masked(data, monitoring.mask) if data and monitoring.mask else data
+        if kept is not None and kept is not data and monitoring.keep == "data":
+            # Beside all other fields, a hash of what was sent would tell a blanked one to whoever
+            # tries the few values that it can have. What is kept needs none of the rest.
+            sha256 = data_sha256(kept)
         return Inference(
             inference_id=self.id,
             model_version=version,
