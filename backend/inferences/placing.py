@@ -155,7 +155,8 @@ def place_supplied(
 
     Those that are not wanted are left aside. One that was lost for want of its data is wanted too.
     """
-    found = find_in_store(runtime, project, lease) + find_in_tool(runtime, project, lease)
+    found = find_in_store(runtime, project, lease, lost=True)
+    found += find_in_tool(runtime, project, lease)
     with runtime.reads() as session:
         wanting = wanting_data(session, project.id, lost=True)
     placing = _Placing(runtime, project, lease)

@@ -70,8 +70,12 @@ def count_in_states(session: Session, project_id: int, states: Sequence[str]) ->
 
 def earliest_waiting(session: Session, project_id: int) -> datetime | None:
     """When the first of those was answered that nobody has looked at; None without one."""
-    query = select(func.min(_ROWS.at)).where(_ROWS.project_id == project_id, _ROWS.state == WAITING)
-    found: datetime | None = session.scalar(query)
+    found: datetime | None = session.scalar(
+        select(func.min(_ROWS.at))
+        .where(_ROWS.project_id == project_id, _ROWS.state == WAITING)
+        # Else SQLite walks through all answers by their time until one of them waits.
+        .group_by(_ROWS.state)
+    )
     return found
 
 
