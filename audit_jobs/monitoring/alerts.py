@@ -38,7 +38,11 @@ def decay_alerts(
     One is over where the version is among those that are ``over``, as right again as is expected,
     or where it answers no more; a bound that only just gives way ends none.
     """
-    due = []
+    due = [
+        _over(alert, f"{version} answers no more", now)
+        for (name, version), alert in standing.items()
+        if name == DECAY and version not in decays and version not in current
+    ]
     for version, found in decays.items():
         before = standing.get((DECAY, version))
         if before is None and found.found and version in current and version not in over:

@@ -216,6 +216,18 @@ def traffic(day: int, share_b: float, number: int = 150) -> list[Answer]:
     ]
 
 
+def test_the_alarm_of_a_version_that_many_newer_ones_followed_is_over_too(tmp_path: Path) -> None:
+    worked = project(tmp_path, baseline=0.95)
+    verify(worked, place(worked, days(20)), ["B"] * 20)
+    assert len(run(worked)["opened"]) == 1
+    newer = [
+        each for n in range(30) for each in days(1, start=40, model_version=f"deployed-2.{n:02d}")
+    ]
+    with worked.runtime.sessions.begin() as session:
+        add_answers(session, worked.project_id, newer, "newer")
+    assert run(worked, later=3_700)["resolved"] == ["deployed-1 answers no more"]
+
+
 def test_drift_is_found_raises_slices_and_is_over_with_traffic_as_before(tmp_path: Path) -> None:
     worked = project(tmp_path, slices=["site"])
 
