@@ -14,12 +14,12 @@ from typing import Any
 from backend.bulk_imports import MOST_TASKS
 from backend.leasing import Lease
 from backend.runtime import Runtime
+from backend.store.inference_samples import first_wanted
 from backend.store.inference_tasks import (
     INFERENCE_KEY,
     Drawn,
     carrying_tasks,
     decide_anew,
-    first_wanted,
     held_inferences,
     newest_task,
     newest_task_before,

@@ -90,23 +90,6 @@ def wanting_data(session: Session, project_id: int, *, lost: bool = False) -> li
     return [_drawn(row) for row in rows]
 
 
-def first_wanted(session: Session, project_id: int, *, lost: bool = False) -> datetime | None:
-    """When the first came in of those that are to become tasks; None without one.
-
-    ``lost`` ones are to become tasks too if asked.
-    """
-    found = [
-        session.scalar(
-            select(_ROWS.received_at)
-            .where(_ROWS.project_id == project_id, _ROWS.state == state)
-            .order_by(_ROWS.id)
-            .limit(1)
-        )
-        for state in ((DRAWN, LOST) if lost else (DRAWN,))
-    ]
-    return min((each for each in found if each is not None), default=None)
-
-
 def count_wanting(session: Session, project_id: int) -> int:
     """How many were drawn and wait for their data, which is not kept."""
     query = select(func.count()).where(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from audit_jobs.monitoring import job
 from audit_jobs.monitoring.alerts import DECAY, DRIFT, TRAFFIC
@@ -17,6 +18,8 @@ from backend.alerts.watch import watch
 from backend.store.alerts import Alert, newest_alerts
 from backend.store.drift import left_of
 from backend.store.reports import MONITORING, reports
+from backend.store.tables import InferenceRow
+from backend.store.tasks import mark_tasks_deleted
 from policies.loading import parse_policy
 from tests.fakes.production import Answer, add_answers, count
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
@@ -125,6 +128,31 @@ def test_what_people_settled_on_is_held_against_what_the_model_said(tmp_path: Pa
     assert body["states"] == {"waiting": 1, "passed": 73, "drawn": 0, "placed": 8, "lost": 1}
     assert body["decay"]["deployed-1"]["says"].startswith("no baseline yet")
     assert alerts(worked) == {}
+
+
+def test_a_task_that_was_deleted_waits_for_nobody_and_an_answer_given_before_counts(
+    tmp_path: Path,
+) -> None:
+    worked = project(tmp_path)
+    ids = place(worked, days(4))
+    verify(worked, ids[:1], ["A"])
+    with worked.runtime.sessions.begin() as session:
+        mark_tasks_deleted(session, worked.project_id, ids[:2], worked.clock())
+    assert run(worked)["verified"] == 1
+    states = stored(worked)[-1]["states"]
+    assert (states["placed"], states["lost"]) == (3, 1)
+    with worked.runtime.reads() as session:
+        (why,) = session.scalars(select(InferenceRow.why).where(InferenceRow.state == "lost"))
+    assert why == "its task was deleted before it was answered"
+
+
+def test_what_is_not_new_is_not_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every round would read all answers of all people."""
+    worked = project(tmp_path)
+    verify(worked, place(worked, days(2)), ["A", "B"])
+    run(worked)
+    monkeypatch.setattr(job, "human_votes", None)
+    assert run(worked, later=60) == {"state": "nothing new"}
 
 
 def test_only_what_is_new_is_reported_and_an_answer_that_was_changed_is(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def plans(runtime: Runtime, ask: Callable[[Session], Any]) -> list[str]:
         lambda s: inference_tasks.count_wanting(s, 1),
         lambda s: inference_tasks.wanting_data(s, 1),
         lambda s: inference_tasks.wanting_data(s, 1, lost=True),
-        lambda s: inference_tasks.first_wanted(s, 1, lost=True),
+        lambda s: inference_samples.first_wanted(s, 1, lost=True),
         lambda s: verified_inferences.picked_inferences(s, 1, ("country",)),
         lambda s: verified_inferences.count_inferences(s, 1),
         lambda s: delete_inferences(s, 1, "passed", NOW, 100),
