@@ -217,6 +217,18 @@ def test_decay_is_told_once_and_is_over_when_the_model_is_right_again(tmp_path: 
     assert run(worked, later=3_700)["opened"] == []
 
 
+def test_an_alarm_made_of_wrong_answers_is_over_once_people_correct_them(tmp_path: Path) -> None:
+    worked = project(tmp_path, baseline=0.95)
+    ids = place(worked, days(60))
+    verify(worked, ids, ["B"] * 60)
+    assert len(run(worked)["opened"]) == 1
+    verify(worked, ids[:20], ["A"] * 20)
+    assert run(worked, later=3_700)["resolved"] == []  # 40 of the newest are wrong still
+    verify(worked, ids[20:], ["A"] * 40)
+    (says,) = run(worked, later=3_700)["resolved"]
+    assert says.startswith("deployed-1 is as right as is expected again: no decay found")
+
+
 def test_the_alarm_of_a_version_that_answers_no_more_is_over(tmp_path: Path) -> None:
     worked = project(tmp_path, baseline=0.95)
     verify(worked, place(worked, days(20)), ["B"] * 20)
