@@ -294,3 +294,20 @@ def test_the_draw_is_fair_among_all_that_came(make: Make) -> None:
     hand_in(worked, ["A"] * 3_000)
     found = run(worked)
     assert abs(found["drawn"] - 300) < 4 * np.sqrt(3_000 * 0.1 * 0.9)
+
+
+def test_answers_that_never_stop_coming_do_not_hold_up_the_round(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = make(share=0.001)
+    hand_in(worked, ["A"] * 25)
+    monkeypatch.setattr(sampling, "CHUNK", 10)
+    read, more = sampling.waiting_inferences, iter(range(100, 200))
+
+    def waiting(session: Session, *asked: Any, **how: Any) -> sampling.Waiting:
+        """One answer comes before every look."""
+        hand_in(worked, ["B"], first=next(more))
+        return read(session, *asked, **how)
+
+    monkeypatch.setattr(sampling, "waiting_inferences", waiting)
+    assert run(worked)["looked_at"] < 40
