@@ -37,7 +37,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     help="Also write each pair's consensus with its confidence; .gz packs it.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes every draw.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Fixes every draw."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @clear_errors
 def report(
