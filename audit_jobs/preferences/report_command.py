@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import orjson
 from rich.console import Console
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from audit_jobs.measures.preferences.verdicts import verdicts
 from audit_jobs.preferences.report import preference_report
@@ -75,7 +76,8 @@ def report(
             write_file(consensus, _consensus(pairs, packed=consensus.suffix == ".gz"))
     except (DataFileError, JsonLinesError, PreferenceRecordsError) as error:
         raise click.ClickException(str(error)) from error
-    found = preference_report(pairs, seed)
+    with threadpool_limits(limits=1):  # threads of BLAS would wait on short rows, in a loop
+        found = preference_report(pairs, seed)
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:
