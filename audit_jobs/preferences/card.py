@@ -84,7 +84,7 @@ def dataset_card(facts: Facts, report: Mapping[str, Any]) -> str:
         *_biases(report),
         "## How it was made",
         "",
-        *(f"- {line}" for line in facts.made),
+        *(f"- {_line(line)}" for line in facts.made),
     ]
     return "\n".join(parts) + "\n"
 

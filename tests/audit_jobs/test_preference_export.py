@@ -266,6 +266,15 @@ def test_the_card_says_what_there_is_to_know_and_names_nobody(tmp_path: Path) ->
     assert "RewardTrainer takes `margin`" in card
 
 
+def test_a_name_of_a_file_is_no_markdown_of_the_card(tmp_path: Path) -> None:
+    file = tmp_path / "x\n# <img src=x> [a](b).jsonl"
+    file.write_text(json.dumps(record(1, {"ann": "a"})) + "\n")
+    out = ["--format", "trl", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, ["preferences", "export", str(file), *out]).exit_code == 0
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert not re.search(r"(?<!\\)<img|^# <|(?<!\\)\[a", card, re.MULTILINE)
+
+
 def test_the_same_judgements_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()

@@ -85,7 +85,7 @@ def fit_rewards(
     out: of two answers that differ in nothing else, none is better.
 
     On PandaLM's 999 pairs of 170 prompts, in five held-out fifths of the prompts, drawn five times:
-    right of 70.0 to 73.1 % of the pairs (95 % about 65 to 77), Brier score 0.18 to 0.19,
+    right of 70.0 to 73.1 % of the pairs, Brier score 0.18 to 0.19,
     calibration error 0.03 to 0.05, ties 10.9 % expected where 10.9 % were seen.
 
     Raises
