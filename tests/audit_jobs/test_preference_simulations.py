@@ -182,3 +182,10 @@ def test_the_confidence_of_a_verdict_is_nearly_how_often_it_is_right() -> None:
         apart.append(found.confidence[decided].mean() - right)
         assert found.quality[:2].min() > found.quality[4:].max()
     assert abs(np.mean(apart)) < 0.05
+
+
+def test_four_questions_prove_nothing_where_neither_place_nor_length_counts() -> None:
+    judgments = [simulated(seed, prompts=4, judges=3) for seed in range(60)]
+    lengths = [length_bias(each) for each in judgments]
+    assert np.mean([each is not None and each.found for each in lengths]) <= 0.05
+    assert np.mean([holds(bias_of(each).effect, 0.0) for each in judgments]) >= 0.92

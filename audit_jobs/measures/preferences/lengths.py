@@ -55,7 +55,8 @@ def length_bias(data: Judged, seed: int = 0) -> LengthBias | None:
     each other: intervals draw prompts, or, of fewer than 20, questions.
 
     Of 300 seeds, 100 prompts of 3 pairs and two judges, the interval holds log odds of 0.5 in 94 %;
-    where length adds nothing but prompts differ, it is found in 4 %.
+    where length adds nothing but prompts differ, it is found in 4 %, and of four questions by three
+    judges in 1 % (in 18 % if the columns of the regression cost no degrees of freedom).
     """
     kept = data.those(data.decided & (data.doublings[data.question] != 0))
     if len(kept) == 0:
@@ -79,7 +80,7 @@ def _per_doubling(design: Design) -> tuple[Estimate, float]:
     cluster = _clusters(design.data, design.questions)
     error = float(standard_errors(design.choices, fitted, cluster)[column])
     value = float(fitted.coefficients[column])
-    free = max(len(np.unique(cluster)) - 1, 1)
+    free = max(len(np.unique(cluster)) - len(design.columns), 1)
     half = float(t.ppf(0.975, free)) * error
     p_value = float(2 * t.sf(abs(value) / error, free)) if error > 0 else 1.0
     found = Estimate(value=value, low=value - half, high=value + half, n=len(design.data))

@@ -14,7 +14,8 @@ all judgements finds 92 % at s = 4. None planted: found in 4.9 % of 3,000 seeds 
 to 7 % of 400 with three; where all judges of a question see one order, in 4 %, and by the plain
 share in 14 %. The effect of three judges is 0.35 on average, and the interval holds it in 92 to
 97 %. One judge a question tells nothing of ``s``: then it is what the average question shows, 0.29
-at s = 1 and 0.19 at s = 2.5.
+at s = 1 and 0.19 at s = 2.5. Of four questions by three judges the interval holds 0 in 98 % where
+the place adds nothing, of eight in 96 %.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 
 from audit_jobs.measures.bootstrap import sum_by
 from audit_jobs.measures.preferences.choices import (
@@ -37,7 +38,6 @@ from policies.domain import Estimate, FloatArray, IntArray
 from policies.intervals import wilson
 
 LEVEL = 0.05
-_NORMAL = 1.959963984540054
 _DRAWS = 9_999
 _MANY = 200  # questions from which on the sum over signs is as good as normal
 _ALIKE = 1e-9
@@ -156,7 +156,9 @@ def _effect(design: Design) -> tuple[Estimate, Estimate]:
     error = float(standard_errors(placed.choices, fitted, np.arange(len(placed.questions)))[column])
     value = float(fitted.coefficients[column])
     n = int((design.data.first != 0).sum())
-    low, high = value - _NORMAL * error, value + _NORMAL * error
+    free = max(len(placed.questions) - len(placed.columns), 1)
+    half = float(t.ppf(0.975, free)) * error
+    low, high = value - half, value + half
     shares = [share_chosen(placed.choices, fitted, column, each) for each in (value, low, high)]
     return (
         Estimate(value=shares[0], low=shares[1], high=shares[2], n=n),

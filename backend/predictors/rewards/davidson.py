@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, issparse
 from scipy.special import expit, stdtrit
 
-from policies.domain import Estimate, FloatArray, IntArray
+from policies.domain import BoolArray, Estimate, FloatArray, IntArray
 
 Matrix = csr_matrix | FloatArray
 
@@ -28,6 +28,7 @@ _STEPS = 500
 _CLOSE = 1e-9
 # How much the tie's figure is held back, in rows: so that all ties, or hardly any, stay finite.
 _HELD_BACK = 0.01
+_MIXED = 1e-4  # how much of a column may be in a direction that nothing is known of
 _FAR = 10.0  # log odds of a unit beyond which the pairs say all and nothing can be told
 
 
@@ -168,17 +169,34 @@ def effects(
     bread, meat = _spread(differences, outcomes, groups, fitted)
     unknown = Estimate(value=None, low=None, high=None, n=n)
     many = len(np.unique(groups))
-    if many < 2 or np.linalg.cond(bread) > 1.0 / _CLOSE:
+    if many < 2:
         return [unknown] * columns
-    inverse = np.linalg.inv(bread)
+    inverse, told = _inverse(bread)
     errors = np.sqrt(np.diag(inverse @ meat @ inverse)[:columns] * many / (many - 1))
     halves = float(stdtrit(many - 1, 0.5 + confidence / 2)) * errors
     return [
-        unknown
-        if abs(value) > _FAR
-        else Estimate(value=value, low=value - half, high=value + half, n=n)
-        for value, half in zip(fitted.coefficients.tolist(), halves.tolist(), strict=True)
+        Estimate(value=value, low=value - half, high=value + half, n=n)
+        if known and abs(value) <= _FAR
+        else unknown
+        for value, half, known in zip(
+            fitted.coefficients.tolist(), halves.tolist(), told[:columns].tolist(), strict=True
+        )
     ]
+
+
+def _inverse(bread: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """The inverse, and which columns have one: not those that others add up to.
+
+    What two columns of the same thing do cannot be told apart, and a third one's effect can.
+    """
+    diagonal = np.diag(bread)
+    sizes = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    scale = np.outer(sizes, sizes)
+    curves, ways = np.linalg.eigh(bread / scale)
+    flat = curves <= _CLOSE
+    told = (np.abs(ways[:, flat]) < _MIXED).all(axis=1)
+    kept = ways[:, ~flat]
+    return (kept / curves[~flat]) @ kept.T / scale, told
 
 
 def curvature(differences: FloatArray, tie: float | None) -> FloatArray:

@@ -115,6 +115,18 @@ def test_an_effect_that_cannot_be_told_is_undefined() -> None:
     assert effects(np.abs(column) + 1.0, sure, np.arange(50))[0].value is None
 
 
+def test_an_effect_is_told_beside_two_columns_that_cannot_be_told_apart() -> None:
+    rng, _, pairs = world(5, 400)
+    said = judged(rng, 0.5 * pairs[:, 0] + 0.8 * pairs[:, 1], tie=-1.0)
+    groups = np.arange(400)
+    twice = np.column_stack([pairs[:, 0], -2.0 * pairs[:, 0], pairs[:, 1]])
+    one, other, beside = effects(twice, said, groups)
+    assert (one.value, other.value) == (None, None)
+    _, alone = effects(pairs[:, :2], said, groups)
+    assert beside.value == pytest.approx(alone.value, abs=1e-3)
+    assert (beside.low, beside.high) == pytest.approx((alone.low, alone.high), abs=1e-3)
+
+
 @settings(deadline=None)
 @given(st.floats(-800, 800), st.one_of(st.none(), st.floats(-50, 50)))
 def test_chances_are_a_distribution_and_symmetric_however_far(
