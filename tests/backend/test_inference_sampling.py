@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from backend.histories import task_numbers
 from backend.inferences import sampling
 from backend.leasing import Lease, holding
+from backend.store.inference_samples import Waiting, waiting_inferences
 from backend.store.reports import MONITORING, Report, store_report
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.answer_texts import set_text
@@ -302,12 +303,12 @@ def test_answers_that_never_stop_coming_do_not_hold_up_the_round(
     worked = make(share=0.001)
     hand_in(worked, ["A"] * 25)
     monkeypatch.setattr(sampling, "CHUNK", 10)
-    read, more = sampling.waiting_inferences, iter(range(100, 200))
+    more = iter(range(100, 200))
 
-    def waiting(session: Session, *asked: Any, **how: Any) -> sampling.Waiting:
+    def waiting(session: Session, *asked: Any, **how: Any) -> Waiting:
         """One answer comes before every look."""
         hand_in(worked, ["B"], first=next(more))
-        return read(session, *asked, **how)
+        return waiting_inferences(session, *asked, **how)
 
     monkeypatch.setattr(sampling, "waiting_inferences", waiting)
     assert run(worked)["looked_at"] < 40
