@@ -27,6 +27,8 @@ test: .venv/ready label-studio label-studio-ml ## all tests, those against a rea
 bench: .venv/ready label-studio ## speed as ratios against named peers, twenty minutes
 	@$(BIN)/python -m benchmarks.predict
 	@$(BIN)/python -m benchmarks.webhooks
+	@$(BIN)/python -m benchmarks.inferences
+	@$(BIN)/python -m benchmarks.inference_sampling
 	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.prelabel
 	@$(BIN)/python -m benchmarks.serving_memory

@@ -26,6 +26,8 @@ KINDS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
 COLUMNS = ("id", "predicted", "score", "model_version", "at", "data_sha256")
 _DATA = "data"
 _ROWS_AT_ONCE = 1_000
+# Characters of a value in a CSV: the standard library's 131,072 are fewer than a long document has.
+_LONGEST_VALUE = 20_000_000
 
 
 class InferenceFileError(ValueError):
@@ -84,6 +86,7 @@ def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
 
 
 def _csv(file: Path) -> Iterator[Record]:
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_VALUE))  # of the whole process
     with _opened(file) as raw, TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         reader = csv.reader(text, strict=True)
         try:

@@ -108,6 +108,7 @@ def _by_criterion(criteria: Any, seen: tuple[Judgment, ...]) -> tuple[Judgment, 
     for name, said in criteria.items():
         if not name.strip():
             raise _RecordError("criteria = ''  a criterion needs a name")
+        _whole(name, "criteria")
         judgments += _judgments(said, f"criteria.{name}", criterion=name, orders=orders)
     return tuple(judgments)
 

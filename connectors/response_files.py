@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from connectors.json_lines import JsonLinesError, read_objects, refuse, shown
 
 _NEEDED = 'each line is an object with a text "prompt" and a list of texts "responses"'
@@ -70,20 +72,29 @@ def _responses(line: int, record: Mapping[str, Any]) -> Responses:
     for name in OWN_FIELDS:
         if name in record and name not in _READ:
             raise ValueError(f"{name}  is a name that tasks use for themselves: rename the field")
+    more = {name: value for name, value in record.items() if name not in _READ}
+    for name, value in more.items():
+        if not _can_be_written({name: value}):
+            raise ValueError(
+                f"{name} = {shown(value)}  goes along into the tasks, and holds half a character "
+                "or a number of more than 64 bits: write it anew, or as a text"
+            )
     texts = tuple(dict.fromkeys(given))
     return Responses(
         id=_id(line, record.get("id")),
         prompt=_prompt(record),
         texts=texts,
         same=len(given) - len(texts),
-        more={name: value for name, value in record.items() if name not in _READ},
+        more=more,
     )
 
 
 def _id(line: int, value: Any) -> str:
     if value is None:
         return str(line)
-    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if _is_text(value):
         return str(value)
     raise ValueError(f"id = {shown(value)}  must be a text or a whole number")
 
@@ -97,6 +108,14 @@ def _prompt(record: Mapping[str, Any]) -> str:
     if not _is_text(more):
         raise ValueError(f"input = {shown(more)}  must be a text")
     return f"{prompt}\n\n{more}"
+
+
+def _can_be_written(value: Any) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:  # what Python's JSON reads and no other one writes
+        return False
+    return True
 
 
 def _is_text(value: Any) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import scipy.linalg  # noqa: F401
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
@@ -15,6 +17,12 @@ from tests.running_label_studio import RunningLabelStudio
 # Vectors are a matter of tests of their own: with them a text shows its label only once a worker
 # has encoded it, and each process loads a model. Processes that tests start inherit it.
 os.environ.setdefault("LABELGATE_EMBEDDINGS", "off")
+
+# Tables of tests are small: BLAS's threads wait for each other, in a loop, for longer than they
+# work. Simulations took four times the processor time with two of them. scipy.linalg is imported
+# because only libraries that are there already are limited.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for processes that tests start
+threadpool_limits(limits=1)
 
 
 @pytest.fixture(scope="session")

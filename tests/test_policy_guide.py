@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from labelgate import main
 from policies.explanations import run_tests
 from policies.loading import load_policy, parse_policy, policy_hash
+from policies.monitoring import Fetch, Monitoring, MonitoringRule
+from policies.preferences import Preferences
 
 PAGE = Path(__file__).parents[1] / "docs" / "policy.md"
 BLOCKS = re.findall(
@@ -60,3 +62,14 @@ def test_sections_are_right_in_the_first_policy(section: str) -> None:
     document = {**yaml.safe_load(FILES["mail.yaml"]), "tests": [], **yaml.safe_load(section)}
     policy = parse_policy(yaml.safe_dump(document))
     assert [tried.wrong for tried in run_tests(policy)] == [()] * len(policy.tests)
+
+
+@pytest.mark.parametrize("section", ["monitoring", "preferences"])
+def test_every_key_of_a_section_is_shown(section: str) -> None:
+    of_section = {"monitoring": (Monitoring, Fetch, MonitoringRule), "preferences": (Preferences,)}
+    shown = [yaml.safe_load(text).get(section, {}) for text in SECTIONS]
+    keys = {key for values in shown for key in values}
+    nested = [values.get("fetch", {}) for values in shown]
+    rules = [rule for values in shown for rule in values.get("rules", ())]
+    keys |= {key for values in (*nested, *rules) for key in values}
+    assert keys == {key for model in of_section[section] for key in model.model_fields}

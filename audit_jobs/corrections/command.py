@@ -11,7 +11,8 @@ from audit_jobs.corrections.figures import figures, unclear_of
 from audit_jobs.corrections.files import UNKNOWN_REVIEWER, read_answers
 from audit_jobs.corrections.report import tables
 from audit_jobs.corrections.views import NoSuchConfusionError, show_confusion
-from audit_jobs.documents.tables import FORMATS, print_report
+from audit_jobs.documents.options import in_any_form
+from audit_jobs.documents.tables import print_report
 from audit_jobs.measures.corrections import Answers
 from audit_jobs.measures.model_confusions import Background
 from audit_jobs.measures.ratings import ratings_of
@@ -28,9 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("file", metavar="[FILE]", type=_FILE, required=False)
 @click.option("--project", help="Number or title of a connected project, instead of FILE.")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Instead of tables.")
-@click.option("--out", type=_FILE, help="Write to this file instead of the screen.")
+@in_any_form
 @click.option(
     "--view",
     nargs=2,
@@ -38,14 +37,12 @@ _FILE = click.Path(path_type=Path)
     help="With --project: show the tasks of this confusion as a view in Label Studio.",
 )
 @clear_errors
-def corrections(  # noqa: PLR0913 - one parameter for each option
+def corrections(
     file: Path | None,
     project: str | None,
     kind: str | None,
     out: Path | None,
     view: tuple[str, str] | None,
-    *,
-    as_json: bool,
 ) -> None:
     """Measure how often people correct the model, and which labels it takes for which.
 
@@ -61,9 +58,7 @@ def corrections(  # noqa: PLR0913 - one parameter for each option
     """
     if (file is None) == (project is None):
         raise click.UsageError("give a FILE, or --project with a connected project")
-    if as_json and kind not in (None, "json"):
-        raise click.UsageError(f"--json and --format {kind} say different things: give one")
-    if view is not None and (project is None or kind or as_json or out):
+    if view is not None and (project is None or kind or out):
         raise click.UsageError("--view goes with --project, and prints no report")
     if project is not None and view is not None:
         _show_view(project, view)
@@ -72,7 +67,6 @@ def corrections(  # noqa: PLR0913 - one parameter for each option
         report, title = _of_file(file), file.name
     else:
         report, title = _stored_report(str(project))
-    kind = "json" if as_json else kind
     print_report(report, tables(report), f"Corrections: {title}", kind=kind, out=out)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from audit_jobs.documents.tables import FORMATS, print_report
+from audit_jobs.documents.options import in_any_form
+from audit_jobs.documents.stored import stored_report, told
+from audit_jobs.documents.tables import print_report
 from audit_jobs.figures.incidents import incidents
 from audit_jobs.figures.report import tables
 from backend.bootstrap import build_runtime, read_settings
@@ -15,18 +17,14 @@ from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
-from backend.store.reports import FIGURES, MONITORING, Report, newest_report
+from backend.store.reports import FIGURES, MONITORING, newest_report
 
 
 @click.command()
 @click.option("--project", required=True, help="Number or title of a connected project.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Instead of tables.")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen."
-)
+@in_any_form
 @clear_errors
-def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -> None:
+def report(project: str, kind: str | None, out: Path | None) -> None:
     """Tell how a project's loop does: six figures, now, by week and by model version.
 
     What a human label is worth by the strategy that asked for it, the correction rate, the audit
@@ -35,12 +33,9 @@ def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -
     incidents: breakers that tripped, recalls, thresholds that moved.
     Every figure has its interval and what it rests on; one that is undefined is null in JSON.
     """
-    if as_json and kind not in (None, "json"):
-        raise click.UsageError(f"--json and --format {kind} say different things: give one")
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
     found = _report(runtime, connected)
-    kind = "json" if as_json else kind
     print_report(found, tables(found), f"{connected.title}: report", kind=kind, out=out)
 
 
@@ -55,15 +50,7 @@ def _report(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             f"jobs run figures --project {project.id}`"
         )
     return {
-        "project": {"id": project.id, "title": project.title},
-        "made_at": stored.made_at.isoformat(),
-        "model_version": stored.model_version,
-        **_told(stored),
-        "monitoring": None if monitored is None else _told(monitored),
+        **stored_report(project, stored),
+        "monitoring": None if monitored is None else told(monitored),
         "incidents": happened,
     }
-
-
-def _told(report: Report) -> dict[str, Any]:
-    """What a report says, without what the job knows it again by."""
-    return {name: value for name, value in report.body.items() if name != "made_of"}

@@ -31,6 +31,8 @@ TimeArray = NDArray[np.datetime64]
 
 # Labels, and values of a slice, that a report keeps at most: those with the most verified answers.
 MOST_VALUES = 50
+# Versions that a period of the curve keeps apart at most: those that gave the most answers.
+_MOST_VERSIONS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,10 @@ def accuracy_of(drawn: Drawn, answers: int) -> Figure:
 
 
 def curve(drawn: Drawn, given: Given, period: Period) -> list[Point]:
-    """A point for each period in which the model answered, and for each version in it, by time."""
+    """A point for each period in which the model answered, and for each version in it, by time.
+
+    Of more than 20 versions in a period those that gave the most answers; all count in the period.
+    """
     when, counted = period_names(drawn.at, period), period_names(given.days, period)
     points = []
     for name in sorted({*when.tolist(), *counted.tolist()}):
@@ -146,8 +151,8 @@ def curve(drawn: Drawn, given: Given, period: Period) -> list[Point]:
         points.append(Point(period=name, model_version=None, figure=whole))
         by_version = figures_by(part.versions, given.versions[among], part, given.counts[among])
         points += [
-            Point(period=name, model_version=version, figure=figure)
-            for version, figure in by_version.items()
+            Point(period=name, model_version=version, figure=by_version[version])
+            for version in _most_answers(by_version)
         ]
     return points
 
@@ -183,7 +188,7 @@ def measured(drawn: Drawn, given: Given, period: Period, *, listed: bool) -> dic
         **accuracy_of(drawn, int(given.counts.sum())).as_json(),
         "period": period,
         "curve": [point.as_json() for point in curve(drawn, given, period)],
-        "by_version": {name: each.as_json() for name, each in by_version.items()},
+        "by_version": dict(sorted(_largest(by_version).items())),
         "by_class": _largest(by_class),
         "by_slice": {field: _largest(each) for field, each in by_slice.items()},
         "truth": {label: each.as_json() for label, each in truth_shares(drawn, given).items()}
@@ -255,6 +260,14 @@ def _codes(values: ObjectArray, codes: Mapping[str, int]) -> IntArray:
 def _known(values: ObjectArray) -> ObjectArray:
     """Values of a slice field, nothing where an answer lacks it."""
     return np.array(["" if each is None else str(each) for each in values.tolist()], dtype=object)
+
+
+def _most_answers(figures: Mapping[str, Figure]) -> list[str]:
+    """The versions that are kept apart, in their order."""
+    if len(figures) <= _MOST_VERSIONS:
+        return list(figures)
+    by_size = sorted(figures, key=lambda name: (-figures[name].answers, -figures[name].drawn, name))
+    return sorted(by_size[:_MOST_VERSIONS])
 
 
 def _largest(figures: Mapping[str, Figure]) -> dict[str, Any]:

@@ -19,8 +19,11 @@ Standing = Mapping[tuple[str, str], Alert]
 
 
 def recovered(decay: Decay) -> bool:
-    """Whether the answers that were given after the alarm are as right again as is expected."""
-    later, expected = decay.later, decay.baseline
+    """Whether the answers that were given after the alarm are as right again as is expected.
+
+    Of the newest answers where nothing says decay any more: what people say was corrected since.
+    """
+    later, expected = decay.later if decay.found else decay.now, decay.baseline
     if expected is None or later.value is None or later.n < ENOUGH_TO_END:
         return False
     return later.value >= expected.accuracy
@@ -36,16 +39,21 @@ def decay_alerts(
     """The alerts to store now, one for each version that decays while it answers.
 
     One is over where the version is among those that are ``over``, as right again as is expected,
-    or where it answers no more; a bound that only just gives way ends none.
+    where it is as right and nothing says decay any more, or where it answers no more; a bound that
+    only just gives way ends none.
     """
-    due = []
+    due = [
+        _over(alert, f"{version} answers no more", now)
+        for (name, version), alert in standing.items()
+        if name == DECAY and version not in decays and version not in current
+    ]
     for version, found in decays.items():
         before = standing.get((DECAY, version))
         if before is None and found.found and version in current and version not in over:
             due.append(
                 _alert(DECAY, version, f"{version} {found.as_json()['says']}", found.as_json(), now)
             )
-        elif before is not None and version in over:
+        elif before is not None and (version in over or (not found.found and recovered(found))):
             says = f"{version} is as right as is expected again: {found.as_json()['says']}"
             due.append(_over(before, says, now))
         elif before is not None and version not in current:

@@ -21,6 +21,7 @@ from backend.sameness import likeness_in
 from backend.store.alerts import Alert, open_alerts, store_alert
 from backend.store.breaker_marks import breaker_marks
 from backend.store.escalations import final_labels
+from backend.store.inference_tasks import store_lost
 from backend.store.inferences import LOST, PLACED
 from backend.store.projects import ConnectedProject
 from backend.store.reports import MONITORING, Report, newest_report, store_report
@@ -30,6 +31,7 @@ from backend.store.verified_inferences import (
     count_inferences,
     counted_inferences,
     picked_inferences,
+    rows_of_deleted,
 )
 from backend.store.votes import human_votes
 from connectors.label_studio.labeling import LabelingError, parse_labeling
@@ -71,12 +73,16 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     made_of = _made_of(runtime, project)
     if made_of is None:
         return {"state": "nothing is monitored"}
-    found = _gathered(runtime, project)
     now = runtime.now()
-    age = EVERY if found.last is None else now - found.last.made_at
-    if found.before.get("made_of") == made_of and timedelta(0) <= age < EVERY:
+    with runtime.reads() as session:
+        last = newest_report(session, project.id, MONITORING)
+    age = EVERY if last is None else now - last.made_at
+    if last is not None and last.body.get("made_of") == made_of and timedelta(0) <= age < EVERY:
         return {"state": "nothing new"}
 
+    if _lose_deleted(runtime, project):
+        made_of = _made_of(runtime, project)
+    found = _gathered(runtime, project, last)
     looked = _looked(runtime, project, found, now.date())
     decays, over, after = _decays(found)
     body = _body(found, looked, decays, now) | {"made_of": made_of}
@@ -115,7 +121,17 @@ def _made_of(runtime: Runtime, project: ConnectedProject) -> str | None:
     return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 
-def _gathered(runtime: Runtime, project: ConnectedProject) -> _Gathered:
+def _lose_deleted(runtime: Runtime, project: ConnectedProject) -> bool:
+    """Nobody will answer a task that was deleted: its inference is lost. Whether there was one."""
+    with runtime.reads() as session:
+        rows = rows_of_deleted(session, project.id)
+    if rows:
+        with runtime.sessions.begin() as session:
+            store_lost(session, dict.fromkeys(rows, "its task was deleted before it was answered"))
+    return bool(rows)
+
+
+def _gathered(runtime: Runtime, project: ConnectedProject, last: Report | None) -> _Gathered:
     policy = parse_policy(project.policy_text)
     fields = policy.monitoring.slices
     with runtime.reads() as session:
@@ -127,7 +143,7 @@ def _gathered(runtime: Runtime, project: ConnectedProject) -> _Gathered:
             counted=counted_inferences(session, project.id, fields),
             states=count_inferences(session, project.id),
             listed=_is_listed(project),
-            last=newest_report(session, project.id, MONITORING),
+            last=last,
             standing=open_alerts(session, project.id),
         )
 

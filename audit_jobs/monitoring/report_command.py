@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from audit_jobs.documents.tables import FORMATS, print_report
+from audit_jobs.documents.options import in_any_form
+from audit_jobs.documents.stored import stored_report
+from audit_jobs.documents.tables import print_report
 from audit_jobs.monitoring.tables import monitoring_tables
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
@@ -19,24 +21,17 @@ from backend.store.reports import MONITORING, newest_report
 
 @click.command()
 @click.option("--project", required=True, help="Number or title of a connected project.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Instead of tables.")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen."
-)
+@in_any_form
 @clear_errors
-def report(project: str, kind: str | None, out: Path | None, *, as_json: bool) -> None:
+def report(project: str, kind: str | None, out: Path | None) -> None:
     """Tell how often a project's deployed models are right: over time, by version, class and slice.
 
     With it whether one of them gets worse, and whether what they are asked has changed. It is what
     the job `monitoring` last found; every figure has its interval and what it rests on.
     """
-    if as_json and kind not in (None, "json"):
-        raise click.UsageError(f"--json and --format {kind} say different things: give one")
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
     found = _report(runtime, connected)
-    kind = "json" if as_json else kind
     title = f"{connected.title}: accuracy in production"
     print_report(found, monitoring_tables(found), title, kind=kind, out=out)
 
@@ -50,9 +45,4 @@ def _report(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
             f"(`labelgate inferences token`), then run `labelgate scheduler`, or `labelgate jobs "
             f"run monitoring --project {project.id}`"
         )
-    return {
-        "project": {"id": project.id, "title": project.title},
-        "made_at": stored.made_at.isoformat(),
-        "model_version": stored.model_version,
-        **{name: value for name, value in stored.body.items() if name != "made_of"},
-    }
+    return stored_report(project, stored)

@@ -28,8 +28,8 @@ _COLUMNS = {
         "(trl's conversational preference format)"
     ),
     Format.UNPAIRED: (
-        "`prompt` and `completion` are texts, `label` says whether people like the completion "
-        "(trl's unpaired preference format)"
+        "`prompt` and `completion` are texts, `label` says whether the completion is a preferred "
+        "one (trl's unpaired preference format)"
     ),
 }
 _QUALITY = """\
@@ -51,10 +51,11 @@ completion that was chosen as often as rejected is left out.
 class Facts:
     """What a card states beside the figures of the report.
 
-    ``source`` says in words where the pairs come from. ``rows`` and ``prompts`` are those of train
-    and test, ``left_out`` the pairs without a row, by reason, ``even`` the completions that no
-    unpaired row can be given to. ``tiers`` are how many judges each tier has, () where there are
-    none. ``made`` says in words how the set was made, a line each.
+    ``people`` says that it is known to be people who judged: a file does not tell. ``source`` says
+    in words where the pairs come from. ``rows`` and ``prompts`` are those of train and test,
+    ``left_out`` the pairs without a row, by reason, ``even`` the completions that no unpaired row
+    can be given to. ``tiers`` are how many judges each tier has, () where there are none. ``made``
+    says in words how the set was made, a line each.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Facts:
     left_out: Mapping[str, int]
     even: int
     tiers: Sequence[tuple[str, int]]
+    people: bool
     made: Sequence[str]
 
 
@@ -82,7 +84,7 @@ def dataset_card(facts: Facts, report: Mapping[str, Any]) -> str:
         *_biases(report),
         "## How it was made",
         "",
-        *(f"- {line}" for line in facts.made),
+        *(f"- {_line(line)}" for line in facts.made),
     ]
     return "\n".join(parts) + "\n"
 
@@ -110,7 +112,8 @@ def _head(facts: Facts) -> Iterator[str]:
         yield from (f"  - split: {split}", f"    path: {name}")
     yield from ("tags:", "- preference", "- trl", "- human-feedback", "---", "")
     yield from (f"# {_line(facts.title)}", "")
-    yield from (f"People's preferences between answers, from {_line(facts.source)}.", "")
+    whose = "People's preferences" if facts.people else "Preferences"
+    yield from (f"{whose} between answers, from {_line(facts.source)}.", "")
 
 
 def _contents(facts: Facts) -> Iterator[str]:
@@ -142,10 +145,12 @@ def _contents(facts: Facts) -> Iterator[str]:
 def _judges(facts: Facts, report: Mapping[str, Any]) -> Iterator[str]:
     details = list(report["judges_detail"].values())
     given = sum(each["judgments"] for each in details)
+    one, several = ("person", "people") if facts.people else ("judge", "judges")
+    who = one if len(details) == 1 else several
     yield from (
         "## Who judged",
         "",
-        f"{len(details):,} people gave {given:,} judgements. They are not named here.",
+        f"{len(details):,} {who} gave {given:,} judgements. None is named here.",
         "",
     )
     if facts.tiers:

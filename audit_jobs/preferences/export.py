@@ -31,12 +31,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the pairs come from, in words, and how many judges each tier has."""
+    """Where the pairs come from, in words, how many judges each tier has, and if all are people."""
 
     title: str
     words: str
     made: tuple[str, ...] = ()
     tiers: tuple[tuple[str, int], ...] = ()
+    people: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,11 @@ def preference_export(pairs: Sequence[PreferencePair], wish: Wish, source: Sourc
         for tested in (False, True)
     ]
     train, test = (rows_of(wish.form, side) for side in sides)
+    if not train:
+        raise NothingToExportError(
+            "every completion was chosen as often as rejected, so none is a liked or a disliked "
+            "one: nothing is written; the paired formats hold these pairs"
+        )
     report = preference_report(pairs)
     facts = Facts(
         title=source.title,
@@ -94,6 +100,7 @@ def preference_export(pairs: Sequence[PreferencePair], wish: Wish, source: Sourc
         left_out=found.left_out,
         even=evenly_matched(found.preferred) if wish.form is Format.UNPAIRED else 0,
         tiers=source.tiers,
+        people=source.people,
         made=(*source.made, *_made(wish)),
     )
     contents = {TRAIN: json_lines(train), CARD: dataset_card(facts, report).encode()}

@@ -103,6 +103,8 @@ def export(  # noqa: PLR0913 - one parameter for each option
     """
     if (file is None) == (project is None):
         raise click.UsageError("name FILE.jsonl or a connected --project, one of them")
+    if file is not None and file.resolve().parent == folder.resolve():
+        raise click.UsageError(f"{file} lies in --out {folder}: name another folder")
     wish = Wish(form=Format(form), holdout=holdout, minimum_agreement=minimum_agreement, seed=seed)
     try:
         pairs, source = _of_file(file) if file is not None else _of_named(str(project))
@@ -170,6 +172,7 @@ def of_project(runtime: Runtime, project: ConnectedProject) -> tuple[list[Prefer
         words=f"the Label Studio project {project.title!r}",
         made=tuple(filter(None, made)),
         tiers=tiers,
+        people=True,
     )
     return pairs, source
 

@@ -15,7 +15,9 @@ def import_missing(tool: AnnotationTool, project_id: int, tasks: Sequence[dict[s
 
     Safe to repeat: what was made before a failure is found again by its id.
     """
-    there = {task.data.get("id") for page in tool.tasks_after(project_id, 0) for task in page}
+    pages = tool.tasks_after(project_id, 0)
+    ids = (task.data.get("id") for page in pages for task in page)
+    there = {each for each in ids if isinstance(each, str)}  # others' tasks have ids of any form
     missing = [task for task in tasks if task["id"] not in there]
     for start in range(0, len(missing), _AT_ONCE):
         tool.import_tasks(project_id, missing[start : start + _AT_ONCE])

@@ -88,6 +88,7 @@ def pair(  # noqa: PLR0913 - one parameter for each option
     preset `preference`.
     """
     _check(out, pairs=pairs, ranking=ranking, ties=ties)
+    _check_apart(file, out, config_file)
     try:
         plan = Plan(pairs=pairs, repeats=repeats, seed=seed, ranking=ranking)
         made = make_tasks(read_responses(file), plan)
@@ -125,6 +126,16 @@ def _check(out: Path, *, pairs: int | None, ranking: bool, ties: bool) -> None:
         )
     if ranking and ties:
         raise click.UsageError("--ties is for pairs: a ranking says which answer is the better one")
+
+
+def _check_apart(file: Path, out: Path, config_file: Path | None) -> None:
+    """What is written must not take the place of what is read, nor of each other."""
+    if out.resolve() == file.resolve():
+        raise click.UsageError(f"--out {out} is the file to be read: give another name")
+    if config_file is not None and config_file.resolve() in (file.resolve(), out.resolve()):
+        raise click.UsageError(
+            f"--label-config {config_file} is the file of prompts or of tasks: give another name"
+        )
 
 
 def _content(out: Path, tasks: list[dict[str, Any]]) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import orjson
 from rich.console import Console
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from audit_jobs.measures.preferences.verdicts import verdicts
 from audit_jobs.preferences.report import preference_report
@@ -37,7 +38,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     help="Also write each pair's consensus with its confidence; .gz packs it.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes every draw.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Fixes every draw."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @clear_errors
 def report(
@@ -73,7 +76,8 @@ def report(
             write_file(consensus, _consensus(pairs, packed=consensus.suffix == ".gz"))
     except (DataFileError, JsonLinesError, PreferenceRecordsError) as error:
         raise click.ClickException(str(error)) from error
-    found = preference_report(pairs, seed)
+    with threadpool_limits(limits=1):  # threads of BLAS would wait on short rows, in a loop
+        found = preference_report(pairs, seed)
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:

@@ -39,7 +39,7 @@ _FILE = click.Path(path_type=Path)
     help="Share of the prompts that the model is measured on and does not learn from.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn."
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of all draws."
 )
 @click.option("--length-free", is_flag=True, help="Take out what length alone is worth to people.")
 @click.option(

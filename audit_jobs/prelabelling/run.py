@@ -100,6 +100,11 @@ def carry_out(runtime: Runtime, project: ConnectedProject, pause: Pause) -> Prel
 def _require_model(runtime: Runtime, project: ConnectedProject) -> None:
     """Raises ``PrelabellingError`` where nothing could answer; a foreign model is asked itself."""
     policy = parse_policy(project.policy_text)
+    if not policy.shows_answers:
+        raise PrelabellingError(
+            f"project {project.id} asks what people prefer, and the policy's preferences.prerank "
+            "is false: they are shown no model's answer; set it to true to show them one"
+        )
     if isinstance(policy.model, Foreign):
         found = register_foreign(runtime, project, policy)
         if found["state"] == UNAVAILABLE and not policy.automation:

@@ -8,11 +8,13 @@ in Label Studio alone. An inference is made a task once; a second one is taken a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from backend.bulk_imports import MOST_TASKS
 from backend.leasing import Lease
 from backend.runtime import Runtime
+from backend.store.inference_samples import first_wanted
 from backend.store.inference_tasks import (
     INFERENCE_KEY,
     Drawn,
@@ -20,16 +22,19 @@ from backend.store.inference_tasks import (
     decide_anew,
     held_inferences,
     newest_task,
+    newest_task_before,
     placed_task,
     store_placed,
 )
-from backend.store.inferences import DRAWN
+from backend.store.inferences import DRAWN, LOST
 from backend.store.projects import ConnectedProject
 from backend.store.tasks import StoredTask, mark_tasks_deleted, store_tasks
 
 # How many of the tasks placed last are looked behind: requests that were given up may still be
 # carried out, and their tasks stand among those of the next ones.
 _LOOKED_BACK = 2 * MOST_TASKS
+# A task of an inference is younger than the inference, but for a clock that was set back.
+_MARGIN = timedelta(days=1)
 
 
 def provenance(drawn: Drawn) -> dict[str, str]:
@@ -51,13 +56,22 @@ def inference_of(data: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def find_in_store(runtime: Runtime, project: ConnectedProject, lease: Lease) -> int:
+def find_in_store(
+    runtime: Runtime, project: ConnectedProject, lease: Lease, *, lost: bool = False
+) -> int:
     """Note the tasks that were read without being known for what they are; how many.
 
-    Label Studio need not be there for it: before they are decided as any other task.
+    Label Studio need not be there for it: before they are decided as any other task. Tasks that are
+    older than every inference that is wanted (or ``lost``, if asked) are not read.
     """
     with runtime.reads() as session:
-        behind = placed_task(session, project.id, _LOOKED_BACK)
+        since = first_wanted(session, project.id, lost=lost)
+        if since is None:
+            return 0
+        behind = max(
+            placed_task(session, project.id, _LOOKED_BACK),
+            newest_task_before(session, project.id, since - _MARGIN),
+        )
         tasks = carrying_tasks(session, project.id, behind)
     return _note(runtime, project, lease, tasks)
 
@@ -86,7 +100,8 @@ def _note(
         known = held.get(name)
         if known is None or task_id == known.task_id:
             continue  # of another project, or noted
-        if known.state == DRAWN and known.row_id not in placed:
+        wanted = known.state in (DRAWN, LOST) and known.task_id is None
+        if wanted and known.row_id not in placed:
             placed[known.row_id] = task_id
         elif known.task_id is not None or known.row_id in placed:
             doubles.append(task_id)

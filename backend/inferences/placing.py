@@ -54,6 +54,7 @@ class _Placing:
         self._lease = lease
         controls = parse_labeling(project.label_config).controls
         self._shown = sorted({key for each in controls for key in each.data_keys if key})
+        self._mask = parse_policy(project.policy_text).monitoring.mask
         self._refused: dict[int, AnnotationToolRefusedError] = {}
         self.placed = 0
         self.lost = 0
@@ -61,12 +62,14 @@ class _Placing:
     def place(self, ready: Iterable[Drawn]) -> None:
         """Make tasks of these, whose data is there.
 
-        Where Label Studio takes some and refuses others, it is those that are wrong: they are lost.
+        All are masked as the policy says now: what was kept was kept under an earlier one. Where
+        Label Studio takes some and refuses others, it is those that are wrong: they are lost.
         Where it takes none, somebody must act: raises its error, and nothing is lost.
         """
         before = self.placed
         self._refused.clear()
-        for chunk in in_requests(self._showable(ready), _data):
+        blank = (replace(each, data=masked(_data(each), self._mask)) for each in ready)
+        for chunk in in_requests(self._showable(blank), _data):
             self._make(chunk, before)
         if self._refused and self.placed == before:
             raise next(iter(self._refused.values()))
@@ -138,7 +141,7 @@ def place_drawn(
         found += find_in_tool(runtime, project, lease)
         placing.place(_kept(runtime, project))
     if source is not None:
-        _place_fetched(runtime, project, policy, source, placing)
+        _place_fetched(runtime, project, source, placing)
     return _counted(runtime, project, placing, found)
 
 
@@ -152,13 +155,13 @@ def place_supplied(
 
     Those that are not wanted are left aside. One that was lost for want of its data is wanted too.
     """
-    policy = parse_policy(project.policy_text)
-    found = find_in_store(runtime, project, lease) + find_in_tool(runtime, project, lease)
+    found = find_in_store(runtime, project, lease, lost=True)
+    found += find_in_tool(runtime, project, lease)
     with runtime.reads() as session:
         wanting = wanting_data(session, project.id, lost=True)
     placing = _Placing(runtime, project, lease)
     known = [each for each in wanting if each.inference_id in supplied]
-    placing.place(_sound(policy, known, supplied, (placing, "the file")))
+    placing.place(_sound(known, supplied, (placing, "the file")))
     return _counted(runtime, project, placing, found)
 
 
@@ -183,7 +186,7 @@ def _kept(runtime: Runtime, project: ConnectedProject) -> Iterator[Drawn]:
 
 
 def _place_fetched(
-    runtime: Runtime, project: ConnectedProject, policy: Policy, source: Fetch, placing: _Placing
+    runtime: Runtime, project: ConnectedProject, source: Fetch, placing: _Placing
 ) -> None:
     """Ask for data request by request, and make tasks of it before the next is asked."""
     server = _server(runtime.settings, source)
@@ -198,7 +201,7 @@ def _place_fetched(
         unknown = [each.row_id for each in part if each.inference_id not in data]
         placing.lose(dict.fromkeys(unknown, f"{source.url} gave no data of it"))
         known = [each for each in part if each.inference_id in data]
-        placing.place(_sound(policy, known, data, (placing, source.url)))
+        placing.place(_sound(known, data, (placing, source.url)))
 
 
 def _server(settings: Settings, source: Fetch) -> ModelServer:
@@ -214,18 +217,17 @@ def _server(settings: Settings, source: Fetch) -> ModelServer:
 
 
 def _sound(
-    policy: Policy,
     known: Iterable[Drawn],
     data: Mapping[str, dict[str, Any]],
     told_by: tuple[_Placing, str],
 ) -> Iterator[Drawn]:
-    """Those whose data is what their model was sent, as far as a hash says it; masked."""
+    """Those whose data is what their model was sent, as far as a hash says it."""
     placing, who = told_by
     for drawn in known:
         given = data[drawn.inference_id]
         wrong = _mismatch(drawn.data_sha256, given)
         if wrong is None:
-            yield replace(drawn, data=masked(given, policy.monitoring.mask))
+            yield replace(drawn, data=given)
         else:
             placing.lose({drawn.row_id: f"{who} gave other data than the model was sent: {wrong}"})
 
@@ -236,7 +238,7 @@ def _mismatch(expected: str | None, data: Mapping[str, Any]) -> str | None:
         return None
     try:
         found = data_sha256(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"it is no JSON that has a hash ({error})"
     if found == expected:
         return None

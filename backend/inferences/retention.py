@@ -14,18 +14,21 @@ from sqlalchemy.orm import Session
 from backend.runtime import Runtime
 from backend.store.inference_batches import forget_batches
 from backend.store.inferences import (
+    DRAWN,
     LOST,
     PASSED,
+    WAITING,
     blank_inferences,
     delete_inferences,
     projects_with_inferences,
 )
-from backend.store.projects import policy_text_of
+from backend.store.projects import active_project, policy_text_of
 from policies.loading import PolicyError, parse_policy
 
 logger = logging.getLogger(__name__)
 
 KEYS_KEPT = timedelta(days=30)
+_OVER = (PASSED, LOST)  # what nothing more becomes of
 _CHUNK = 2_000  # rows of one transaction: other writers wait for no more
 _PAUSE_S = 0.02  # in which they get their turn: who waits for SQLite asks every 4 ms
 
@@ -45,8 +48,9 @@ def forget_inferences(
     """Delete what was not sampled, and the data of what was, after the days that policies name.
 
     The days are counted from when an answer came in. What no job has looked at yet, and what waits
-    to become a task, is never deleted. Disconnected projects are held to the policy that was last
-    in force. Safe to cut off and to run again.
+    to become a task, is never deleted while the project is connected. A disconnected one is held to
+    the policy that was last in force, and as no job will ever look, what waits is deleted too. Safe
+    to cut off and to run again.
     """
     now = runtime.now()
     deleted = blanked = 0
@@ -64,7 +68,9 @@ def forget_inferences(
 
     for project_id, days in _days_by_project(runtime).items():
         before = now - timedelta(days=days)
-        for state in (PASSED, LOST):
+        with runtime.reads() as session:
+            connected = active_project(session, project_id) is not None
+        for state in _OVER if connected else (*_OVER, WAITING, DRAWN):
             deleted += in_chunks(
                 partial(
                     delete_inferences, project_id=project_id, state=state, before=before, most=chunk

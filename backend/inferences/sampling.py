@@ -92,7 +92,10 @@ class _Grounds:
 def sample_waiting(
     runtime: Runtime, project: ConnectedProject, policy: Policy, lease: Lease
 ) -> dict[str, int]:
-    """Look at all that waits; how many were looked at, and how many of them were drawn."""
+    """Look at all that waits; how many were looked at, and how many of them were drawn.
+
+    What comes meanwhile is for the next time: where answers never stop coming, this does.
+    """
     grounds = _gathered(runtime, project, policy)
     looked = drawn = after = 0
     while True:
@@ -101,7 +104,7 @@ def sample_waiting(
                 session, project.id, after, CHUNK, with_data=grounds.reads_data
             )
         if not len(waiting):
-            return {"looked_at": looked, "drawn": drawn}
+            break
         answers = _answers(runtime, grounds, waiting)
         grounds.traffic.count(answers)
         sampled = sample(policy, answers, grounds.traffic, grounds.raised)
@@ -113,6 +116,9 @@ def sample_waiting(
         after = waiting.ids[-1]
         looked += len(waiting)
         drawn += int(np.count_nonzero(sampled.drawn))
+        if len(waiting) < CHUNK:
+            break
+    return {"looked_at": looked, "drawn": drawn}
 
 
 def _gathered(runtime: Runtime, project: ConnectedProject, policy: Policy) -> _Grounds:

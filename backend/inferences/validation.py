@@ -31,6 +31,8 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _MOST_AHEAD = timedelta(days=1)  # clocks differ, and some are set to the wrong zone
 _LARGEST_ID = 2**63
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Ids are listed a line each, versions stand in tables on terminals.
+_CONTROL = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,10 @@ class _Reader:
         if self.problems or self.id is None or version is None or predicted is None:
             return None
         kept = masked(data, monitoring.mask) if data and monitoring.mask else data
+        if kept is not None and kept is not data and monitoring.keep == "data":
+            # Beside all other fields, a hash of what was sent would tell a blanked one to whoever
+            # tries the few values that it can have. What is kept needs none of the rest.
+            sha256 = data_sha256(kept)
         return Inference(
             inference_id=self.id,
             model_version=version,
@@ -172,7 +178,10 @@ class _Reader:
 
     def _name(self, name: str, value: Any) -> str | None:
         if isinstance(value, str) and 0 < len(value) <= LONGEST and _is_storable(value):
-            return value
+            if _CONTROL.search(value) is None:
+                return value
+            self._wrong(name, "holds a line break or another control character")
+            return None
         if value is None or value == "":
             self.problems.append((name, "is missing"))
         elif not isinstance(value, str):

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.store.inferences import WAITING
+from backend.store.inferences import DRAWN, LOST, WAITING
 from backend.store.tables import InferenceDayRow, InferenceRow
 
 _ROWS = InferenceRow.__table__.c
@@ -70,9 +70,30 @@ def count_in_states(session: Session, project_id: int, states: Sequence[str]) ->
 
 def earliest_waiting(session: Session, project_id: int) -> datetime | None:
     """When the first of those was answered that nobody has looked at; None without one."""
-    query = select(func.min(_ROWS.at)).where(_ROWS.project_id == project_id, _ROWS.state == WAITING)
-    found: datetime | None = session.scalar(query)
+    found: datetime | None = session.scalar(
+        select(func.min(_ROWS.at))
+        .where(_ROWS.project_id == project_id, _ROWS.state == WAITING)
+        # Else SQLite walks through all answers by their time until one of them waits.
+        .group_by(_ROWS.state)
+    )
     return found
+
+
+def first_wanted(session: Session, project_id: int, *, lost: bool = False) -> datetime | None:
+    """When the first came in of those that are to become tasks; None without one.
+
+    ``lost`` ones are to become tasks too if asked.
+    """
+    found = [
+        session.scalar(
+            select(_ROWS.received_at)
+            .where(_ROWS.project_id == project_id, _ROWS.state == state)
+            .order_by(_ROWS.id)
+            .limit(1)
+        )
+        for state in ((DRAWN, LOST) if lost else (DRAWN,))
+    ]
+    return min((each for each in found if each is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ def wanting_data(session: Session, project_id: int, *, lost: bool = False) -> li
             _ROWS.project_id == project_id,
             _ROWS.state.in_(states),
             _ROWS.data.is_(None),
-            _ROWS.task_id.is_(None),
+            # Not "is null": SQLite would look for it among all answers, few of which are tasks.
+            func.coalesce(_ROWS.task_id, 0) == 0,
         )
         .order_by(_ROWS.id)
     )
@@ -183,6 +184,20 @@ def placed_task(session: Session, project_id: int, back: int) -> int:
 def newest_task(session: Session, project_id: int) -> int:
     """The highest task id that is known; 0 without one."""
     return session.scalar(select(func.max(TaskRow.task_id)).where(_of(project_id))) or 0
+
+
+def newest_task_before(session: Session, project_id: int, moment: datetime) -> int:
+    """The highest id of the tasks that were known before a moment; 0 without one.
+
+    Read from the newest on, so that what is older than it is not read.
+    """
+    found = session.scalar(
+        select(TaskRow.task_id)
+        .where(_of(project_id), TaskRow.created_at < moment)
+        .order_by(TaskRow.task_id.desc())
+        .limit(1)
+    )
+    return int(found or 0)
 
 
 def carrying_tasks(session: Session, project_id: int, after: int) -> dict[int, dict[str, Any]]:

@@ -571,12 +571,12 @@ class InferenceRow(Base):
     """What a deployed model answered in production; ``id`` is the order in which it came.
 
     ``inference_id`` is the sender's own. ``data`` is null where only ids are kept, and masked where
-    the policy says so; ``data_sha256`` is of what was sent. ``slices`` are the values of the
-    policy's slice fields. ``share`` and ``draw`` are null until a job has looked at it; it is drawn
-    where the draw is under the share, which is its chance of being drawn. ``state`` is waiting
-    (nobody looked yet), passed (not drawn), drawn (wanted as a task), placed (it is the task
-    ``task_id``) or lost (its data cannot be had). ``why`` says why its share is what it is where it
-    was drawn, and of a lost one why it is lost.
+    the policy says so; ``data_sha256`` is of what was sent, or of what is kept where some of it is
+    masked. ``slices`` are the values of the policy's slice fields. ``share`` and ``draw`` are null
+    until a job has looked at it; it is drawn where the draw is under the share, which is its chance
+    of being drawn. ``state`` is waiting (nobody looked yet), passed (not drawn), drawn (wanted as a
+    task), placed (it is the task ``task_id``) or lost (its data cannot be had). ``why`` says why
+    its share is what it is where it was drawn, and of a lost one why it is lost.
     """
 
     __tablename__ = "inferences"

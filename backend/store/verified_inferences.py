@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.inferences import DRAWN, LOST, PASSED, PLACED, WAITING
-from backend.store.tables import InferenceDayRow, InferenceRow
+from backend.store.tables import InferenceDayRow, InferenceRow, TaskRow
 from policies.domain import FloatArray, IntArray, ObjectArray, column
 
 # What the draw picked, whatever became of it.
@@ -125,6 +125,22 @@ def counted_inferences(
         predicted=column(predicted),
         slices={field: _values(parts, field) for field in fields},
         counts=np.array(counts, np.int64),
+    )
+
+
+def rows_of_deleted(session: Session, project_id: int) -> list[int]:
+    """The rows of those that were placed and whose task was deleted before anybody answered it."""
+    gone = select(TaskRow.task_id).where(
+        TaskRow.project_id == project_id, TaskRow.deleted_at.is_not(None), TaskRow.human_labels == 0
+    )
+    return list(
+        session.scalars(
+            select(InferenceRow.id).where(
+                InferenceRow.project_id == project_id,
+                InferenceRow.state == PLACED,
+                InferenceRow.task_id.in_(gone),
+            )
+        )
     )
 
 

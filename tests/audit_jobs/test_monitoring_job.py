@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from audit_jobs.monitoring import job
 from audit_jobs.monitoring.alerts import DECAY, DRIFT, TRAFFIC
@@ -17,6 +18,8 @@ from backend.alerts.watch import watch
 from backend.store.alerts import Alert, newest_alerts
 from backend.store.drift import left_of
 from backend.store.reports import MONITORING, reports
+from backend.store.tables import InferenceRow
+from backend.store.tasks import mark_tasks_deleted
 from policies.loading import parse_policy
 from tests.fakes.production import Answer, add_answers, count
 from tests.fakes.worked_project import WorkedProject, text_of, worked_policy, worked_project
@@ -127,6 +130,31 @@ def test_what_people_settled_on_is_held_against_what_the_model_said(tmp_path: Pa
     assert alerts(worked) == {}
 
 
+def test_a_task_that_was_deleted_waits_for_nobody_and_an_answer_given_before_counts(
+    tmp_path: Path,
+) -> None:
+    worked = project(tmp_path)
+    ids = place(worked, days(4))
+    verify(worked, ids[:1], ["A"])
+    with worked.runtime.sessions.begin() as session:
+        mark_tasks_deleted(session, worked.project_id, ids[:2], worked.clock())
+    assert run(worked)["verified"] == 1
+    states = stored(worked)[-1]["states"]
+    assert (states["placed"], states["lost"]) == (3, 1)
+    with worked.runtime.reads() as session:
+        (why,) = session.scalars(select(InferenceRow.why).where(InferenceRow.state == "lost"))
+    assert why == "its task was deleted before it was answered"
+
+
+def test_what_is_not_new_is_not_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every round would read all answers of all people."""
+    worked = project(tmp_path)
+    verify(worked, place(worked, days(2)), ["A", "B"])
+    run(worked)
+    monkeypatch.setattr(job, "human_votes", None)
+    assert run(worked, later=60) == {"state": "nothing new"}
+
+
 def test_only_what_is_new_is_reported_and_an_answer_that_was_changed_is(tmp_path: Path) -> None:
     worked = project(tmp_path, baseline=0.9)
     ids = place(worked, days(3))
@@ -189,6 +217,18 @@ def test_decay_is_told_once_and_is_over_when_the_model_is_right_again(tmp_path: 
     assert run(worked, later=3_700)["opened"] == []
 
 
+def test_an_alarm_made_of_wrong_answers_is_over_once_people_correct_them(tmp_path: Path) -> None:
+    worked = project(tmp_path, baseline=0.95)
+    ids = place(worked, days(60))
+    verify(worked, ids, ["B"] * 60)
+    assert len(run(worked)["opened"]) == 1
+    verify(worked, ids[:20], ["A"] * 20)
+    assert run(worked, later=3_700)["resolved"] == []  # 40 of the newest are wrong still
+    verify(worked, ids[20:], ["A"] * 40)
+    (says,) = run(worked, later=3_700)["resolved"]
+    assert says.startswith("deployed-1 is as right as is expected again: no decay found")
+
+
 def test_the_alarm_of_a_version_that_answers_no_more_is_over(tmp_path: Path) -> None:
     worked = project(tmp_path, baseline=0.95)
     verify(worked, place(worked, days(20)), ["B"] * 20)
@@ -214,6 +254,18 @@ def traffic(day: int, share_b: float, number: int = 150) -> list[Answer]:
         )
         for place, (label, score) in enumerate(zip(labels, source.random(number), strict=True))
     ]
+
+
+def test_the_alarm_of_a_version_that_many_newer_ones_followed_is_over_too(tmp_path: Path) -> None:
+    worked = project(tmp_path, baseline=0.95)
+    verify(worked, place(worked, days(20)), ["B"] * 20)
+    assert len(run(worked)["opened"]) == 1
+    newer = [
+        each for n in range(30) for each in days(1, start=40, model_version=f"deployed-2.{n:02d}")
+    ]
+    with worked.runtime.sessions.begin() as session:
+        add_answers(session, worked.project_id, newer, "newer")
+    assert run(worked, later=3_700)["resolved"] == ["deployed-1 answers no more"]
 
 
 def test_drift_is_found_raises_slices_and_is_over_with_traffic_as_before(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit_jobs.preferences.export import (
+    NothingToExportError,
+    Source,
+    Wish,
+    preference_export,
+)
 from audit_jobs.preferences.preferred import (
     EQUAL,
     TIES,
@@ -249,13 +255,24 @@ def test_the_card_says_what_there_is_to_know_and_names_nobody(tmp_path: Path) ->
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     folder = "".join(each.read_text("utf-8") for each in (tmp_path / "out").iterdir())
     assert not re.search(r"ann|bob|cy@|example\.com", folder)
-    assert "3 people gave 184 judgements" in card
+    assert "3 judges gave 184 judgements" in card
+    assert "whether its judges are people is not known here" in card
+    assert not re.search(r"people('s)? (gave|prefer|like)|People's", card)
     assert re.search(r"Krippendorff's alpha, beyond chance: 0\.\d{3} \(", card)
     assert re.search(r"- place: the answer shown first is preferred in 0\.\d{3}", card)
     assert "- 1 ties: both answers are as good" in card
     assert "SHA-256" in card
     assert "10% of the prompts were held out" in card
     assert "RewardTrainer takes `margin`" in card
+
+
+def test_a_name_of_a_file_is_no_markdown_of_the_card(tmp_path: Path) -> None:
+    file = tmp_path / "x\n# <img src=x> [a](b).jsonl"
+    file.write_text(json.dumps(record(1, {"ann": "a"})) + "\n")
+    out = ["--format", "trl", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, ["preferences", "export", str(file), *out]).exit_code == 0
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert not re.search(r"(?<!\\)<img|^# <|(?<!\\)\[a", card, re.MULTILINE)
 
 
 def test_the_same_judgements_give_the_same_bytes(tmp_path: Path) -> None:
@@ -305,6 +322,31 @@ def test_a_folder_that_holds_something_is_refused_unless_it_is_an_export(tmp_pat
     assert isinstance(rows_in(tmp_path / "out" / "train.jsonl")[0]["prompt"], str)
     assert run(tmp_path, "trl-conversational", "--replace").exit_code == 0
     assert isinstance(rows_in(tmp_path / "out" / "train.jsonl")[0]["prompt"], list)
+
+
+def test_the_file_that_is_read_is_not_replaced_by_an_export(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    file = folder / "train.jsonl"
+    file.write_text(json.dumps(record(1, {"ann": "a"})) + "\n")
+    out = ["--format", "trl", "--out", str(folder), "--replace"]
+    result = CliRunner().invoke(main, ["preferences", "export", str(file), *out])
+    assert result.exit_code == 2
+    assert "name another folder" in result.output
+    assert "judgments" in file.read_text()
+
+
+def test_completions_that_win_as_often_as_they_lose_make_no_empty_set() -> None:
+    ring = [("x", "y"), ("y", "z"), ("z", "x")]
+    pairs = [
+        pair(str(place), "aaa", prompt="p", response_a=better, response_b=worse)
+        for place, (better, worse) in enumerate(ring)
+    ]
+    source = Source(title="t", words="w")
+    with pytest.raises(NothingToExportError, match="as often as rejected"):
+        preference_export(pairs, Wish(form=Format.UNPAIRED), source)
+    rows = preference_export(pairs, Wish(form=Format.PREFERENCE), source)
+    assert rows.facts.rows == (3, 0)
 
 
 def test_pandalm_s_pairs_are_exported_but_for_the_ties(tmp_path: Path, data_folder: Path) -> None:

@@ -163,6 +163,22 @@ def test_the_deviation_is_integrated_out_exactly() -> None:
         assert loss(fitted.coefficients[0] + effect, fitted.spread + spread) > best - 1e-4
 
 
+@pytest.mark.parametrize("cells", [1, 700])
+def test_questions_taken_some_at_a_time_are_fitted_as_all_at_once(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one cell a question has more choices than are taken at a time: it is taken whole."""
+    data = simulated(2, prompts=60, judges=3, spread=2.0, length=0.3, ties=0.2)
+    choices = design_of(data, NAME, LENGTH, PLACE).choices
+    whole = fit_choices(choices)
+    monkeypatch.setattr("audit_jobs.measures.preferences.choices._CELLS", cells)
+    parts = fit_choices(choices)
+    assert len(np.unique(np.bincount(choices.group))) > 1
+    assert parts.coefficients == pytest.approx(whole.coefficients, abs=1e-6)
+    assert parts.spread == pytest.approx(whole.spread, abs=1e-5)
+    assert parts.residuals == pytest.approx(whole.residuals, abs=1e-5)
+
+
 def test_a_column_that_tells_every_choice_stays_finite() -> None:
     table = np.array([[1.0], [-1.0]] * 50)
     choices = Choices(columns=table, chosen=table[:, 0] > 0, group=np.arange(100))
@@ -183,9 +199,9 @@ def test_pulls_of_one_size_are_counted_as_the_binomial_test_does(up: int, down: 
 
 
 @settings(deadline=None, max_examples=15)
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9))
-def test_pulls_of_all_sizes_are_turned_over_in_every_way(values: list[float]) -> None:
-    pulls = np.array(values)
+@given(st.lists(st.integers(-100, 100), min_size=1, max_size=9))
+def test_pulls_of_all_sizes_are_turned_over_in_every_way(hundredths: list[int]) -> None:
+    pulls = np.array(hundredths) / 100  # what is under 1e-9 is nothing to the test
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(pulls))).reshape(len(pulls), -1)
     sums = np.abs(pulls @ signs)
     exact = (sums >= abs(pulls.sum()) - 1e-9).mean()

@@ -207,6 +207,21 @@ def test_label_studio_s_page_is_given_one_array_of_tasks(tmp_path: Path) -> None
             (),
             ":2  id = '1'  stands on line 1 too",
         ),
+        (
+            [{"id": "\ud800", "prompt": "a", "responses": ["b", "c"]}],
+            (),
+            ':1  id = "\\ud800"  must be a text or a whole number',
+        ),
+        (
+            [{"prompt": "a", "responses": ["b", "c"], "topic": ["\ud800"]}],
+            (),
+            ':1  topic = ["\\ud800"]  goes along into the tasks',
+        ),
+        (
+            [{"prompt": "a", "responses": ["b", "c"], "seen": 2**70}],
+            (),
+            ":1  seen = 1180591620717411303424  goes along",
+        ),
         (LINES, ("--ranking", "--ties"), "--ties is for pairs"),
         (LINES, ("--ranking", "--pairs-per-prompt", "3"), "leave out a number of pairs"),
         (LINES, ("--pairs-per-prompt", "1"), "'2' has 3 answers: fewer than 2 pairs"),
@@ -219,6 +234,18 @@ def test_what_cannot_be_paired_says_where_and_what_to_do(
     result = run(tmp_path, lines, *options)
     assert result.exit_code != 0
     assert said in result.output
+    assert not (tmp_path / "tasks.jsonl").exists()
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    before = "".join(json.dumps(each) + "\n" for each in LINES)
+    over = run(tmp_path, LINES, out="answers.jsonl")
+    config = str(tmp_path / "answers.jsonl")
+    beside = run(tmp_path, LINES, "--label-config", config)
+    same = run(tmp_path, LINES, "--label-config", str(tmp_path / "tasks.jsonl"))
+    assert (over.exit_code, beside.exit_code, same.exit_code) == (2, 2, 2)
+    assert "is the file to be read" in over.output
+    assert (tmp_path / "answers.jsonl").read_text() == before
     assert not (tmp_path / "tasks.jsonl").exists()
 
 

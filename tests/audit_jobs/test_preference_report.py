@@ -237,6 +237,7 @@ def test_the_consensus_of_each_pair_is_written(tmp_path: Path, data_folder: Path
     [
         ((), "give a FILE, or --project"),
         (("pairs.jsonl", "--project", "1"), "give a FILE, or --project"),
+        (("pairs.jsonl", "--seed", "-1"), "-1 is not in the range"),
         (("missing.jsonl",), "missing.jsonl cannot be read: No such file"),
         (("pairs.jsonl", "--consensus", "pairs.jsonl"), "is the file to be read"),
         (("pairs.jsonl", "--consensus", "nowhere/out.csv"), "nowhere/out.csv cannot be written"),

@@ -70,6 +70,29 @@ def test_a_file_is_trained_on_and_measured_by_prompts_that_were_held_out(tmp_pat
     assert found["file"] is None
 
 
+def test_answers_that_are_all_of_one_style_are_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "alike.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "id": number,
+                    "prompt": f"Say something, {number % 10}",
+                    "response_a": "good tea" if number % 2 else "poor tea",
+                    "response_b": "poor tea" if number % 2 else "good tea",
+                    "judgments": {"x": "a" if number % 2 else "b"},
+                }
+            )
+            + "\n"
+            for number in range(40)
+        )
+    )
+    found = told("train", path)
+    assert found["holdout_accuracy"]["value"] == 1.0
+    assert found["length_effect"]["alone"]["value"] is None
+    assert found["position_effect"] is None
+
+
 def test_the_same_file_and_seed_give_the_same_version_and_another_seed_another(
     tmp_path: Path,
 ) -> None:

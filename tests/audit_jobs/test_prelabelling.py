@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from connectors.annotation_tool import (
     AnnotationToolUnavailableError,
     Prelabel,
 )
+from connectors.label_studio.preference_configs import pairwise_config
 from policies.domain import Purpose
 from tests.fakes.model_servers import Backend, ModelServerOnLoopback, Reply, Request, backend
 from tests.fakes.worked_project import (
@@ -147,6 +149,28 @@ def test_without_a_model_it_says_what_to_do(tmp_path: Path) -> None:
     worked = worked_project(tmp_path)
     with pytest.raises(PrelabellingError, match="`labelgate train --project 1` trains one"):
         ask(worked)
+
+
+def test_where_people_may_see_no_preference_of_a_model_it_says_so_at_once(
+    tmp_path: Path,
+) -> None:
+    worked = worked_project(tmp_path)
+    seen = worked.server.projects[worked.project_id]
+    worked.server.projects[worked.project_id] = replace(
+        seen, label_config=pairwise_config(ties=False)
+    )
+    people = {"domain": ["ann@example.com", "bob@example.com"], "senior": ["sue@example.com"]}
+    tiers = [
+        {"name": name, "reviewers": who, "cost_per_label": 1.0, "daily_capacity": 9}
+        for name, who in people.items()
+    ]
+    overlap = {"share": 0.5}
+    worked.connect(
+        worked_policy(auto_accept="never", tiers=tiers, agreement=overlap, preferences={})
+    )
+    with pytest.raises(PrelabellingError, match="prerank is false"):
+        ask(worked)
+    assert found(worked).asked == 0
 
 
 def test_it_gives_up_where_nothing_gets_on(worked: WorkedProject) -> None:

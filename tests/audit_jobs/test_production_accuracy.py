@@ -137,6 +137,17 @@ def test_classes_slices_and_true_labels_are_told_apart() -> None:
     assert unlisted["by_class"] == unlisted["truth"] == {}
 
 
+def test_a_version_for_each_answer_makes_no_report_of_megabytes() -> None:
+    day, versions = "2026-01-05", [f"v{n:04d}" for n in range(1_000)]
+    drawn = drawn_of([(day, version, "A", 0.5, "A") for version in versions])
+    given = given_of([(day, version, "A", 1 + place) for place, version in enumerate(versions)])
+    body = measured(drawn, given, "month", listed=True)
+    points = {point["model_version"]: point for point in body["curve"]}
+    assert list(points) == [None, *versions[-20:]]
+    assert points[None]["verified"] == 1_000
+    assert list(body["by_version"]) == versions[-50:]
+
+
 def test_without_any_answer_everything_is_undefined() -> None:
     body = measured(drawn_of([]), given_of([]), "week", listed=True)
     assert body["accuracy"] == {"value": None, "low": None, "high": None, "n": 0}

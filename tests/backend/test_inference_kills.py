@@ -20,7 +20,7 @@ from tests.backend.test_web_server import WEB, environment, free_port
 from tests.fakes.inferences import monitored_project, token_of
 from tests.fakes.web_project import WebProject
 
-KILLS = 4
+KILLS = 2
 SENDERS = 3
 BATCH = 200
 SEED = 20261129

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backend.inferences import healing, job
+from backend.inferences import healing, job, placing
 from backend.inferences.placing import DataSourceError
 from backend.mirrors.keys import KEY
 from backend.store.inference_tasks import INFERENCE_KEY, wanting_data
@@ -280,6 +280,25 @@ def test_data_without_what_people_are_to_see_is_lost_and_says_which_field(make: 
         "its data has no 'text', which the labelling config shows"
     )
     assert noted(worked)["req-1"].state == "placed"
+
+
+def test_a_field_masked_since_the_data_was_kept_is_blank_to_people_too(make: Make) -> None:
+    worked = make()
+    hand_in(worked, ["A"], data=[data_of(0, mail="ann@example.org")])
+    masks = {"share": 1.0, "each_class": 0, "mask": ["mail"]}
+    worked.connect(worked_policy(monitoring=masks))
+    run(worked)
+    (task,) = worked.tasks
+    assert task.data["mail"] == ""
+
+
+def test_data_too_deep_for_a_hash_is_other_data_and_stops_nothing() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    assert "no JSON that has a hash" in str(placing._mismatch("0" * 64, deep))
+    while deep:  # one by one: a deep one is not freed at once
+        deep = deep["a"]
 
 
 def test_many_are_placed_in_few_requests(make: Make) -> None:

@@ -91,8 +91,11 @@ def test_a_disconnected_project_is_held_to_its_last_policy(project: WebProject) 
     came_in(project, 0)
     with project.runtime.sessions.begin() as session:
         mark_disconnected(session, PROJECT_ID, project.clock())
-    project.clock.forward(11 * DAY_S)
-    assert forget_inferences(project.runtime).deleted == 20
+    project.clock.forward(9 * DAY_S)
+    assert forget_inferences(project.runtime).deleted == 0
+    project.clock.forward(2 * DAY_S)
+    assert forget_inferences(project.runtime) == Forgotten(deleted=40, blanked=10)
+    assert states(project) == {PLACED: 10}  # no job will look at what waited
 
 
 def test_keys_are_dropped_after_thirty_days(project: WebProject) -> None:

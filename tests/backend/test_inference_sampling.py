@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from backend.histories import task_numbers
 from backend.inferences import sampling
 from backend.leasing import Lease, holding
+from backend.store.inference_samples import Waiting, waiting_inferences
 from backend.store.reports import MONITORING, Report, store_report
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.answer_texts import set_text
@@ -294,3 +295,20 @@ def test_the_draw_is_fair_among_all_that_came(make: Make) -> None:
     hand_in(worked, ["A"] * 3_000)
     found = run(worked)
     assert abs(found["drawn"] - 300) < 4 * np.sqrt(3_000 * 0.1 * 0.9)
+
+
+def test_answers_that_never_stop_coming_do_not_hold_up_the_round(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = make(share=0.001)
+    hand_in(worked, ["A"] * 25)
+    monkeypatch.setattr(sampling, "CHUNK", 10)
+    more = iter(range(100, 200))
+
+    def waiting(session: Session, *asked: Any, **how: Any) -> Waiting:
+        """One answer comes before every look."""
+        hand_in(worked, ["B"], first=next(more))
+        return waiting_inferences(session, *asked, **how)
+
+    monkeypatch.setattr(sampling, "waiting_inferences", waiting)
+    assert run(worked)["looked_at"] < 40

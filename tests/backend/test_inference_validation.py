@@ -207,6 +207,21 @@ def test_slices_are_short_texts() -> None:
     }
 
 
+@pytest.mark.parametrize("field", ["id", "model_version"])
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "a\u2028b", "a\x9bb"])
+def test_a_name_that_would_not_stay_in_its_line_or_cell_is_refused(field: str, text: str) -> None:
+    assert "holds a line break or another control character" in said(inference(1, **{field: text}))
+
+
+def test_slices_fit_into_a_key_of_every_database_and_into_a_cell() -> None:
+    fields = [f"field{number}" for number in range(10)]
+    found = slice_values(dict.fromkeys(fields, "😀" * 300), fields)
+    assert list(found) == fields
+    assert set(found.values()) == {"\U0001f600" * 15}
+    assert slice_values({"a": "\u4e2d" * 300}, "a") == {"a": "\u4e2d" * 200}
+    assert slice_values({"a": "x\x1b[2J\ny"}, "a") == {"a": "x [2J y"}
+
+
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
     sent = inference(1, data={"text": "é", "more": {"b": 1, "a": [1.5, None]}})
     turned = inference(1, data={"more": {"a": [1.5, None], "b": 1}, "text": "é"})

@@ -266,13 +266,19 @@ def test_a_batch_that_cannot_be_stored_is_not_answered_as_stored(
     assert told(post(client, inference(1), inference(2)))["stored"] == 1
 
 
-def test_masked_fields_are_blank_and_the_hash_is_of_what_was_sent(tmp_path: Path) -> None:
+def test_masked_fields_are_blank_and_no_hash_stays_by_which_they_could_be_guessed(
+    tmp_path: Path,
+) -> None:
     project = monitored_project(tmp_path, "mask: [name], slices: [country, device]")
     data = {"text": "hello", "name": "Ann", "country": "DE"}
-    told(post(with_token(project), inference(1, data=data)))
+    client = with_token(project)
+    sent = inference(1, data=data, data_sha256=data_sha256(data))
+    told(post(client, sent))
     (row,) = kept(project)
     assert row["data"] == {"text": "hello", "name": "", "country": "DE"}
-    assert row["data_sha256"] == data_sha256(data)
+    assert row["data_sha256"] == data_sha256(row["data"])
+    assert told(post(client, sent))["known"] == 1
+    assert told(post(client, inference(1, data={**data, "text": "x"})))["conflicts"] == 1
     assert row["slices"] == {"country": "DE", "device": ""}
     assert "Ann" not in (tmp_path / "labelgate.db").read_bytes().decode(errors="replace")
 

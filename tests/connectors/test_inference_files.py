@@ -186,3 +186,10 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> None:
     lines = b"".join(orjson.dumps(RECORDS[0]) + b"\n" for _ in range(100_000)) + b"not JSON"
     records = read_records(written(tmp_path, "a.jsonl", lines))
     assert next(records).inference == RECORDS[0]
+
+
+def test_a_long_document_in_a_csv_is_read_whole(tmp_path: Path) -> None:
+    text = "word " * 100_000
+    file = written(tmp_path, "long.csv", f"id,predicted,model_version,text\n1,A,v1,{text}\n")
+    (record,) = read_records(file)
+    assert record.inference["data"] == {"text": text}

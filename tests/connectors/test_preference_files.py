@@ -145,6 +145,7 @@ def test_a_part_of_a_file_may_lack_what_it_repeats(tmp_path: Path) -> None:
         (line(judgments={"ann:ab": "a", "ann": "b"}), "as ann:ab and ann:ba"),
         (line(criteria=[]), "criteria = []  must be {NAME: {JUDGE: choice}}"),
         (line(criteria={" ": {}}), "a criterion needs a name"),
+        (line(criteria={"\ud800": {"ann": "a"}}), "criteria = '\\ud800'  holds half a character"),
         (line(criteria={"safe": {"ann": "A"}}), 'criteria.safe.ann = "A"  is no choice'),
         (line(gold="c"), 'gold = "c"  is no choice'),
         (line(repeat_of=1.5), "repeat_of = 1.5  must be"),

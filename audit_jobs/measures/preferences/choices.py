@@ -9,7 +9,7 @@ plain regression takes it for smaller than it is, by a third where the log odds 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ _STEP = 1e-4  # for the slope of the gradient
 # Coefficients are drawn to 0 as if each had been seen once, ± 5: too little to be seen where they
 # are known, enough to keep them finite where a column tells every choice.
 _LOOSE = 5.0
-_LOWEST = 1e-300
+_FARTHEST = 300.0  # log odds beyond which nothing changes any more, and exp would overflow
+_CELLS = 100_000  # of a table of choices by nodes: 800 kB
 
 _POINTS: FloatArray = np.asarray(np.linspace(-4.5, 4.5, _NODES), np.float64)
 _LOG_MASS: FloatArray = np.asarray(-(_POINTS**2) / 2 - logsumexp(-(_POINTS**2) / 2))
@@ -126,6 +127,8 @@ def share_chosen(choices: Choices, fitted: Fitted, column: int, coefficient: flo
     """
     others = np.delete(choices.columns, column, axis=1)
     base = others @ np.delete(fitted.coefficients, column)
+    if not fitted.spread:
+        return float((expit(coefficient + base) + expit(coefficient - base)).mean() / 2)
     odds = base[:, None] + fitted.spread * _POINTS
     both = (expit(coefficient + odds) + expit(coefficient - odds)) / 2
     return float((both @ _MASS).mean())
@@ -156,30 +159,65 @@ def _gradient(choices: Choices, at: FloatArray) -> FloatArray:
 
 
 def _pulls(choices: Choices, at: FloatArray) -> _Pulls:
-    """A table of choices by nodes is held: 200 bytes a choice."""
-    groups = int(choices.group.max(initial=-1)) + 1
-    base = choices.columns @ at[:-1]
-    sign = np.where(choices.chosen, 1.0, -1.0)
-    nodes, log_mass = (_POINTS, _LOG_MASS) if at[-1] else (np.zeros(1), np.zeros(1))
-    chance: FloatArray = expit(sign[:, None] * (base[:, None] + at[-1] * nodes))
-    likelihood = _summed(choices.group, np.log(np.maximum(chance, _LOWEST)), groups) + log_mass
+    """Some questions at a time: their table of choices by nodes then stays in the cache."""
+    group, signs = choices.group, np.where(choices.chosen, 1.0, -1.0)
+    groups = int(group.max(initial=-1)) + 1
+    starts = np.searchsorted(group, np.arange(groups + 1))
+    agreed = signs * (choices.columns @ at[:-1])
+    by_group = np.empty((groups, len(at)))
+    residuals = np.empty(len(group))
+    log_likelihood = 0.0
+    for first, last in _parts(starts, _CELLS // (_NODES if at[-1] else 1)):
+        rows = slice(starts[first], starts[last])
+        told, left, along = _integrated(
+            signs[rows], agreed[rows], starts[first : last + 1] - starts[first], float(at[-1])
+        )
+        log_likelihood += told
+        residuals[rows] = left
+        pulls = np.column_stack([choices.columns[rows] * left[:, None], along])
+        by_group[first:last] = _summed(starts[first : last + 1] - starts[first], pulls)
+    return _Pulls(log_likelihood, by_group, residuals)
+
+
+def _parts(starts: IntArray, rows: int) -> Iterator[tuple[int, int]]:
+    """From which question to which, about so many choices each."""
+    first, groups = 0, len(starts) - 1
+    while first < groups:
+        last = int(np.searchsorted(starts, starts[first] + rows, side="right")) - 1
+        last = min(max(last, first + 1), groups)
+        yield first, last
+        first = last
+
+
+def _integrated(
+    signs: FloatArray, agreed: FloatArray, starts: IntArray, spread: float
+) -> tuple[float, FloatArray, FloatArray]:
+    """Log likelihood, residuals, and residuals times the deviation, of whole questions.
+
+    ``agreed`` are the log odds of what was chosen. exp(-odds) at a node is a product of one number
+    for the choice and one for the node: nothing is exponentiated for every cell of the table.
+    """
+    nodes, log_mass = (_POINTS, _LOG_MASS) if spread else (np.zeros(1), np.zeros(1))
+    tilts = np.exp(np.stack([-spread * nodes, spread * nodes]))
+    against = tilts[(signs < 0).astype(np.intp)]
+    against *= np.exp(-np.clip(agreed, -_FARTHEST, _FARTHEST))[:, None]
+    inverse = against + 1.0
+    likelihood = log_mass - _summed(starts, np.log(inverse))
     top = likelihood.max(axis=1, keepdims=True)
     weights = np.exp(likelihood - top)
     total = weights.sum(axis=1, keepdims=True)
     weights /= total
-    chance -= 1.0
-    chance *= weights[choices.group]
-    residuals = -sign * chance.sum(axis=1)
-    along = -sign * (chance @ nodes)
-    columns = np.column_stack([choices.columns * residuals[:, None], along])
-    return _Pulls(
-        float((np.log(total) + top).sum()), _summed(choices.group, columns, groups), residuals
+    against /= inverse  # the chance of what was not chosen
+    against *= np.repeat(weights, np.diff(starts), axis=0)
+    told = float((np.log(total) + top).sum())
+    return told, signs * against.sum(axis=1), signs * (against @ nodes)
+
+
+def _summed(starts: IntArray, rows: FloatArray) -> FloatArray:
+    """The sum of the rows of each group; ``starts`` says where each begins, and the end."""
+    if len(rows) == len(starts) - 1:
+        return rows
+    table = sparse.csr_array(
+        (np.ones(len(rows)), np.arange(len(rows)), starts), shape=(len(starts) - 1, len(rows))
     )
-
-
-def _summed(group: IntArray, rows: FloatArray, groups: int) -> FloatArray:
-    """The sum of the rows of each group; groups are sorted."""
-    ends = np.searchsorted(group, np.arange(groups + 1))
-    shape = (groups, len(group))
-    table = sparse.csr_array((np.ones(len(group)), np.arange(len(group)), ends), shape=shape)
     return np.asarray(table @ rows)

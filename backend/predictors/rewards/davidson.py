@@ -163,6 +163,8 @@ def effects(
     told from the others, or of which the pairs say all, is undefined. ``n`` counts pairs.
     """
     n, columns = differences.shape
+    if not columns:
+        return []
     fitted = fit_davidson(differences, outcomes, np.full(columns, _CLOSE))
     bread, meat = _spread(differences, outcomes, groups, fitted)
     unknown = Estimate(value=None, low=None, high=None, n=n)

@@ -13,6 +13,7 @@ from audit_jobs.monitoring.command import inferences
 from backend.commands import inference_data
 from backend.leasing import holding
 from backend.store.tables import DecisionRow
+from connectors.annotation_tool import AnnotationToolUnavailableError
 from tests.fakes.deployed_model import data_of, hand_in, noted, run, states
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -119,3 +120,18 @@ def test_a_project_that_is_not_connected_is_named(worked: WorkedProject) -> None
     result = ask("wanted", "--project", "other")
     assert result.exit_code == 1
     assert f"connected: {worked.project_id} 'worked'" in result.stderr
+
+
+def test_one_that_was_lost_becomes_one_task_though_the_command_was_cut_off(
+    worked: WorkedProject, tmp_path: Path
+) -> None:
+    wrong = written(tmp_path, *({"id": f"req-{n}", "data": {"text": "no"}} for n in range(4)))
+    assert ask("data", wrong, "--project", "worked").exit_code == 0
+    right = written(tmp_path, *({"id": f"req-{n}", "data": DATA[n]} for n in range(4)))
+    down = AnnotationToolUnavailableError("Label Studio is down")
+    worked.tool.fail_next("import_tasks", down, afterwards=True)
+    assert ask("data", right, "--project", "worked").exit_code == 1
+    assert ask("data", right, "--project", "worked").exit_code == 0
+    assert states(worked) == {"placed": 4}
+    assert len(worked.tasks) == 4
+    assert {row.why for row in noted(worked).values()} == {None}

@@ -89,6 +89,32 @@ def test_a_thousand_judged_texts_of_forty_words_give_the_true_order() -> None:
     assert all(place is not None and 0.2 < place < 1.2 for place in places)
 
 
+@pytest.mark.simulation
+@pytest.mark.parametrize(("wavering", "least"), [(False, 0.96), (True, 0.93)])
+def test_words_that_add_up_as_often_as_they_stand_there_give_the_true_order(
+    *, wavering: bool, least: float
+) -> None:
+    rng = np.random.default_rng(1)
+    worth = rng.normal(0, 0.5, 40)
+
+    def drawn(answers: int) -> tuple[FloatArray, list[str]]:
+        counts = rng.poisson(2, (answers, 40))
+        return counts @ worth, [" ".join(np.repeat(VOCABULARY, each)) for each in counts]
+
+    (true, texts), (new, unseen) = drawn(2_000), drawn(3_000)
+    lead = true[::2] - true[1::2]
+    chance = 1 / (1 + np.exp(-lead)) if wavering else lead > 0
+    first = rng.random(1_000) < chance
+    said = np.column_stack([first, ~first, np.zeros(1_000)]).astype(np.float64)
+    asked = [
+        (f"prompt {number}", texts[2 * number], texts[2 * number + 1]) for number in range(1_000)
+    ]
+    told = fit_rewards(in_columns(asked, said), seed=0).worths(
+        Answers(prompts=[""] * len(unseen), responses=unseen)
+    )
+    assert np.mean((np.diff(told) > 0) == (np.diff(new) > 0)) >= least
+
+
 def test_real_preferences_are_learned_beyond_chance_and_said_as_sure_as_they_are(
     data_folder: Path,
 ) -> None:
