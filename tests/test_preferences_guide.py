@@ -154,6 +154,7 @@ def test_the_figures_of_the_guide_are_those_that_the_code_states() -> None:
         (f"{measures}/position.py", "one judge in 99 % at s = 1, in 83 % at s = 2.5", "in 99 %"),
         (f"{measures}/position.py", "in 96 % where gold is known", "with gold in 96 %"),
         (f"{measures}/verdicts.py", "in 0.4 % of such pairs", "in 0.4 % of such pairs"),
+        (f"{measures}/verdicts.py", "overruled in 7 %", "overruled in 7 %"),
         ("backend/prompt_leakage.py", "5 % each) 81 % of three", "5 % each, 81 % of the training"),
     ):
         assert stated in told_by(path), path

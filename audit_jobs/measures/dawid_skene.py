@@ -44,7 +44,11 @@ def dawid_skene(ratings: Ratings, *, smoothing: float = SMOOTHING) -> Consensus:
     Raises
         ConsensusError: too many units, raters and labels for a table of what is mixed up.
     """
-    found = fit(ratings, smoothing=smoothing)
+    return consensus_by(ratings, fit(ratings, smoothing=smoothing))
+
+
+def consensus_by(ratings: Ratings, found: Fit) -> Consensus:
+    """The most probable label of each unit by what was found out about these ratings."""
     rated = np.unique(ratings.units)
     chances = found.chances[rated]
     best = chances.max(axis=1) if len(rated) else np.zeros(0)

