@@ -14,7 +14,7 @@ from policies.sections import Section, Share, Text
 class MonitoringRule(Section):
     """Answers that people see more of than of others."""
 
-    when: Condition
+    when: Condition = Field(description="Which answers: a condition as routes have it.")
     share: Annotated[float, Field(gt=0, le=1)] = Field(
         description="Of the answers that match; never less than of all."
     )
