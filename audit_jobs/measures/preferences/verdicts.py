@@ -42,8 +42,8 @@ def verdicts(pairs: Sequence[PreferencePair]) -> list[Verdict]:
     judges who err more the closer two answers are (two or three of 3, 6 or 30 judges a pair, means
     of 8 seeds): the confidence of decided pairs is off by -0.07 to 0.05 at 200 pairs and by -0.05
     to 0.01 at 1,000, where one-coin's is 0.05 to 0.10 too high. Judges who agree on a pair are
-    overruled only where they guess elsewhere: in 0.4 % of such pairs, of 600 files of up to 60
-    pairs by judges who are right in 40 to 100 %.
+    overruled only where they guess elsewhere: in at most 1.4 % of such pairs, in three designs of
+    150 or 600 files of up to 60 pairs by judges who are right in 40 to 100 %.
     """
     ratings = in_all_choices(ratings_of_judged(judged(pairs)))
     return _listed(ratings, consensus_of(ratings))
