@@ -29,7 +29,7 @@ def alerts_due(
         before = opened.pop(control, None)
         if found["standing"] is None:
             if before is not None:
-                due.append(_over(before, f"{control}: the policy has no minimum any more", now))
+                due.append(before.over(f"{control}: the policy has no minimum any more", now))
             continue
         detail = {
             "alpha": found["slices"][found["judged_by"]][ALPHA],
@@ -42,13 +42,12 @@ def alerts_due(
             before = _opened(control, detail, now)
             due.append(before)
         elif before is not None and found["standing"] == Standing.FINE:
-            due.append(_over(before, _recovered(control, detail), now))
+            due.append(before.over(_recovered(control, detail), now))
             continue
         if before is not None:
             told.append({"about": control, "since": before.made_at.isoformat(), **detail})
     due += [
-        _over(alert, f"{about}: nobody is asked it any more", now)
-        for about, alert in opened.items()
+        alert.over(f"{about}: nobody is asked it any more", now) for about, alert in opened.items()
     ]
     body["alerts"] = told
     return due
@@ -69,14 +68,3 @@ def _opened(control: str, detail: dict[str, Any], now: datetime) -> Alert:
 def _recovered(control: str, detail: Mapping[str, Any]) -> str:
     value = detail["alpha"]["value"]
     return f"{control}: alpha {value:.3f} reaches the policy's minimum of {detail['minimum']:g}"
-
-
-def _over(alert: Alert, says: str, now: datetime) -> Alert:
-    return Alert(
-        name=alert.name,
-        about=alert.about,
-        opened=False,
-        says=says,
-        detail=alert.detail,
-        made_at=now,
-    )

@@ -38,14 +38,7 @@ def opened(look: Look, level: float, voided: int, now: datetime) -> Alert:
 
 def over(alert: Alert, why: str, now: datetime) -> Alert:
     """That it is over, and why."""
-    return Alert(
-        name=alert.name,
-        about=alert.about,
-        opened=False,
-        says=f"drift: {why}",
-        detail=alert.detail,
-        made_at=now,
-    )
+    return alert.over(f"drift: {why}", now)
 
 
 def _slices(risen: Sequence[Slice]) -> str:

@@ -43,7 +43,7 @@ def decay_alerts(
     only just gives way ends none.
     """
     due = [
-        _over(alert, f"{version} answers no more", now)
+        alert.over(f"{version} answers no more", now)
         for (name, version), alert in standing.items()
         if name == DECAY and version not in decays and version not in current
     ]
@@ -55,9 +55,9 @@ def decay_alerts(
             )
         elif before is not None and (version in over or (not found.found and recovered(found))):
             says = f"{version} is as right as is expected again: {found.as_json()['says']}"
-            due.append(_over(before, says, now))
+            due.append(before.over(says, now))
         elif before is not None and version not in current:
-            due.append(_over(before, f"{version} answers no more", now))
+            due.append(before.over(f"{version} answers no more", now))
     return due
 
 
@@ -72,7 +72,7 @@ def drift_alerts(
     before = standing.get((DRIFT, TRAFFIC))
     if before is not None and before.detail["model_version"] != version:
         says = f"{version} answers now, and is compared with its own first days"
-        return [_over(before, says, now)]
+        return [before.over(says, now)]
     if look is None:
         return []
     if before is None and look.comparison.drifted:
@@ -88,20 +88,9 @@ def drift_alerts(
     if before is None or look.comparison.drifted:
         return []
     if look.windows.window[0].isoformat() > before.detail["window"][1]:
-        return [_over(before, "production is again as it was at first", now)]
+        return [before.over("production is again as it was at first", now)]
     return []
 
 
 def _alert(name: str, about: str, says: str, detail: dict[str, Any], now: datetime) -> Alert:
     return Alert(name=name, about=about, opened=True, says=says, detail=detail, made_at=now)
-
-
-def _over(before: Alert, says: str, now: datetime) -> Alert:
-    return Alert(
-        name=before.name,
-        about=before.about,
-        opened=False,
-        says=says,
-        detail=before.detail,
-        made_at=now,
-    )

@@ -160,11 +160,4 @@ def _says(rule: AlertRule, subject: str, figure: Estimate, *, opened: bool) -> s
 
 
 def _unwatched(alert: Alert, now: datetime) -> Alert:
-    return Alert(
-        name=alert.name,
-        about=alert.about,
-        opened=False,
-        says=f"{alert.name}, {alert.about}: no rule or no figure of it is left",
-        detail=alert.detail,
-        made_at=now,
-    )
+    return alert.over(f"{alert.name}, {alert.about}: no rule or no figure of it is left", now)

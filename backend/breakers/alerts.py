@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -46,7 +45,7 @@ def opened(suspension: Suspension, failing: Mapping[str, int]) -> Alert:
 def moved(alert: Alert, now: datetime) -> Alert:
     """Tells that a group is none any more, while its answers are suspended in others."""
     says = f"{alert.about}: the policy cuts its answers otherwise now; they stay suspended"
-    return replace(alert, opened=False, says=says, made_at=now)
+    return alert.over(says, now)
 
 
 def resolve(runtime: Runtime, project: ConnectedProject) -> None:
@@ -79,14 +78,5 @@ def _over(session: Session, project_id: int, now: datetime) -> list[Alert]:
             says = f"{each.about}: another version serves now: {version}"
         else:
             continue
-        over.append(
-            Alert(
-                name=TRIPPED,
-                about=each.about,
-                opened=False,
-                says=says,
-                detail=each.detail,
-                made_at=now,
-            )
-        )
+        over.append(each.over(says, now))
     return over

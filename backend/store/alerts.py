@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,10 @@ class Alert:
     def event(self) -> tuple[str, str]:
         """What opens once and is over once."""
         return self.name, self.about
+
+    def over(self, says: str, now: datetime) -> Alert:
+        """What tells that it is over, and why."""
+        return replace(self, opened=False, says=says, made_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
