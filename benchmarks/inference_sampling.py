@@ -24,8 +24,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from backend.inferences.sampling import sample_waiting
 from backend.leasing import holding
+from backend.store.inference_tables import InferenceRow
 from backend.store.inferences import Inference, store_inferences
-from backend.store.tables import InferenceRow
 from connectors.inference_data import data_sha256
 from policies.loading import parse_policy
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project

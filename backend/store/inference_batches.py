@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import InferenceBatchRow
+from backend.store.inference_tables import InferenceBatchRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from backend.store.inference_tables import InferenceDayRow, InferenceRow
 from backend.store.inferences import DRAWN, LOST, WAITING
-from backend.store.tables import InferenceDayRow, InferenceRow
 
 _ROWS = InferenceRow.__table__.c
 

@@ -21,8 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from backend.store.inference_tables import InferenceRow
 from backend.store.inferences import DRAWN, LOST, PLACED
-from backend.store.tables import InferenceRow, TaskRow
+from backend.store.tables import TaskRow
 
 # The field of a task's data that says which inference it verifies.
 INFERENCE_KEY = "labelgate_inference"

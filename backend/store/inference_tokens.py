@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import InferenceTokenRow
+from backend.store.inference_tables import InferenceTokenRow
 
 _PREFIX = "lgi_"  # so that scanners of code and logs can tell what leaked
 

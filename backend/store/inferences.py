@@ -12,7 +12,8 @@ from sqlalchemy import Dialect, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.bulk import BulkInsert, bulk_insert
-from backend.store.tables import InferenceRow, ProjectRow
+from backend.store.inference_tables import InferenceRow
+from backend.store.tables import ProjectRow
 
 WAITING, PASSED, DRAWN, PLACED, LOST = "waiting", "passed", "drawn", "placed", "lost"
 _IDS_PER_STATEMENT = 5_000

@@ -12,8 +12,9 @@ import orjson
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from backend.store.inference_tables import InferenceDayRow, InferenceRow
 from backend.store.inferences import DRAWN, LOST, PASSED, PLACED, WAITING
-from backend.store.tables import InferenceDayRow, InferenceRow, TaskRow
+from backend.store.tables import TaskRow
 from policies.domain import FloatArray, IntArray, ObjectArray, column
 
 # What the draw picked, whatever became of it.

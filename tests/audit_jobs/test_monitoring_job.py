@@ -17,8 +17,8 @@ from audit_jobs.monitoring.alerts import DECAY, DRIFT, TRAFFIC
 from backend.alerts.watch import watch
 from backend.store.alerts import Alert, newest_alerts
 from backend.store.drift import left_of
+from backend.store.inference_tables import InferenceRow
 from backend.store.reports import MONITORING, reports
-from backend.store.tables import InferenceRow
 from backend.store.tasks import mark_tasks_deleted
 from policies.loading import parse_policy
 from tests.fakes.production import Answer, add_answers, count

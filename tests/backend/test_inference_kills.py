@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from backend.store.tables import InferenceRow
+from backend.store.inference_tables import InferenceRow
 from connectors.inference_client import InferenceClient, InferencesNotSentError
 from tests.backend.test_web_server import WEB, environment, free_port
 from tests.fakes.inferences import monitored_project, token_of

@@ -13,9 +13,10 @@ from audit_jobs.schedule import forget
 from backend.inferences.intake import BatchKey, read_batch, take_in
 from backend.inferences.retention import Forgotten, forget_inferences
 from backend.store.inference_batches import known_batch
+from backend.store.inference_tables import InferenceDayRow, InferenceRow
 from backend.store.inferences import DRAWN, LOST, PASSED, PLACED, WAITING
 from backend.store.projects import active_project, mark_disconnected
-from backend.store.tables import InferenceDayRow, InferenceRow, PolicyRow
+from backend.store.tables import PolicyRow
 from tests.fakes.inferences import inference, kept, monitored_project
 from tests.fakes.web_project import PROJECT_ID, WebProject
 

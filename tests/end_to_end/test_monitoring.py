@@ -12,9 +12,9 @@ import orjson
 from sqlalchemy import select
 
 from backend.store.alerts import open_alerts
+from backend.store.inference_tables import InferenceRow
 from backend.store.ledger import verify_ledger
 from backend.store.reports import MONITORING, newest_report
-from backend.store.tables import InferenceRow
 from backend.store.votes import count_human_labels
 from connectors.inference_client import InferenceClient
 from policies.domain import Purpose

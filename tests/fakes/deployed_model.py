@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from backend.inferences import job
 from backend.inferences.masking import masked, slice_values
+from backend.store.inference_tables import InferenceDayRow, InferenceRow
 from backend.store.inferences import Inference, store_inferences
-from backend.store.tables import InferenceDayRow, InferenceRow
 from connectors.inference_data import data_sha256
 from policies.loading import parse_policy
 from tests.fakes.worked_project import WorkedProject, text_of

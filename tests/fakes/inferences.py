@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from backend.store.inference_tables import InferenceRow
 from backend.store.inference_tokens import make_token
-from backend.store.tables import InferenceRow
 from tests.fakes.web_project import POLICY, PROJECT_ID, WebProject, web_project
 
 AT = "2026-03-01T10:00:00Z"

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from sqlalchemy.orm import Session
 
-from backend.store.tables import InferenceDayRow, InferenceRow
+from backend.store.inference_tables import InferenceDayRow, InferenceRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from backend.store.tables import ProjectRow
+from backend.store.inference_tables import InferenceRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=ProjectRow.metadata,
+    target_metadata=InferenceRow.metadata,
     render_as_batch=True,  # SQLite alters tables by copying them
     compare_type=True,
 )

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
 from backend.store.bulk import bulk_insert
+from backend.store.inference_tables import InferenceRow
 from backend.store.inference_tokens import TokenOwner, make_token, revoke_tokens, token_owner
 from backend.store.inferences import (
     Inference,
@@ -19,7 +20,6 @@ from backend.store.inferences import (
     store_inferences,
     write_alone,
 )
-from backend.store.tables import InferenceRow
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
 
 

@@ -15,12 +15,12 @@ from sqlalchemy import inspect, text
 
 from backend.store.engine import make_engine
 from backend.store.freezes import EXPORT, Freeze, freezes, store_freeze
+from backend.store.inference_tables import InferenceRow
 from backend.store.schema import SchemaError, _config, migrate
-from backend.store.tables import ProjectRow
 from tests.fakes.databases import NOW, PROJECT_ID, Database
 from tests.fakes.policy_documents import make_certification
 
-METADATA = ProjectRow.metadata
+METADATA = InferenceRow.metadata  # its module reads the other tables too
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from backend.store.tables import InferenceRow
+from backend.store.inference_tables import InferenceRow
 from backend.store.verified_inferences import (
     count_inferences,
     counted_inferences,
