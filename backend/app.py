@@ -14,8 +14,8 @@ from backend.runtime import Runtime
 from backend.serving import Snapshots
 from backend.web import (
     authentication,
-    dashboard,
     errors,
+    figure_words,
     inference_api,
     ml_api,
     reward_api,
@@ -23,11 +23,13 @@ from backend.web import (
     webhook,
 )
 from backend.web.metrics import Metrics
+from backend.web.pages import jobs, overview, project
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -61,6 +63,7 @@ def create_app(runtime: Runtime) -> Flask:
     )
 
     errors.register(app)
+    figure_words.register(app)
     app.before_request(_start)
     app.before_request(authentication.authenticate)
     app.after_request(_finish)
@@ -70,7 +73,9 @@ def create_app(runtime: Runtime) -> Flask:
         inference_api.blueprint,
         training_api.blueprint,
         reward_api.blueprint,
-        dashboard.blueprint,
+        overview.blueprint,
+        project.blueprint,
+        jobs.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

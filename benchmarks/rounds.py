@@ -106,7 +106,7 @@ def _print(nothing: dict[str, float], answered: dict[str, float], reading: float
 
 def _print_pages(worked: WorkedProject) -> None:
     client = create_app(worked.runtime).test_client()
-    for path in ("/", "/metrics"):
+    for path in ("/", "/projects/1", "/metrics"):
         assert client.get(path).status_code == 200
         best = min(_seconds(partial(client.get, path)) for _ in range(LOOKS))
         print(f"{path}: {1_000 * best:.0f} ms")

@@ -417,7 +417,10 @@ class LeaseRow(Base):
 
 
 class JobRunRow(Base):
-    """One run of one job: when, how it ended, what it said."""
+    """One run of one job: when, how it ended, what it said.
+
+    ``stage`` and ``progress`` (0 to 1) are how far it is, ``log`` its last lines.
+    """
 
     __tablename__ = "job_runs"
 
@@ -429,6 +432,9 @@ class JobRunRow(Base):
     outcome: Mapped[str | None]
     report: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(Text)
+    stage: Mapped[str | None]
+    progress: Mapped[float | None]
+    log: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (Index(None, "job", "started_at"),)
 
 

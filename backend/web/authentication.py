@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import g, request
 
 from backend.runtime import Runtime
 from backend.serving import ProjectNotConnectedError
 from backend.settings import LOOPBACK, Settings
 from backend.store.inference_tokens import token_owner
 from backend.store.projects import ConnectedProject, active_project
+from backend.web.access import Role, Visitor
 from backend.web.errors import RequestError
 from backend.web.state import web
 
@@ -27,6 +28,7 @@ def authenticate() -> None:
     if request.endpoint in _OPEN:
         return
     settings = web().runtime.settings
+    g.visitor = Visitor(name=settings.username or "this machine", role=Role.ADMIN)
     if settings.credentials is None:
         _require_own_host(settings)
     if request.endpoint not in _OWN_CHECK and settings.credentials is not None:

@@ -171,7 +171,7 @@ def test_the_breaker_stops_it_and_the_page_says_so(stream: Stream, data_folder: 
     kept = {e.task_id for e in stream.decisions(sorted(good)) if e.outcome is Outcome.ACCEPT}
     assert len(kept) > 0.9 * len(good)  # and what was accepted in good days stands
 
-    page = create_app(worked.runtime).test_client().get("/").get_data(as_text=True)
+    page = create_app(worked.runtime).test_client().get("/projects/1").get_data(as_text=True)
     assert "suspended: nothing is accepted" in page
     assert "accepts taken back" in page
     assert "nothing, it is suspended" in page

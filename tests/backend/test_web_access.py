@@ -12,9 +12,11 @@ from tests.fakes.web_project import PROJECT, WebProject, web_project
 
 ROUTES = [
     ("GET", "/"),
+    ("GET", "/projects/1"),
+    ("GET", "/jobs"),
     ("GET", "/metrics"),
     ("GET", "/versions"),
-    ("GET", "/static/dashboard.css"),
+    ("GET", "/static/labelgate.css"),
     ("GET", "/nowhere"),
     ("POST", "/setup"),
     ("POST", "/predict"),
@@ -139,7 +141,7 @@ def test_a_start_training_is_taken_bare_on_loopback_alone(
     assert guarded.post("/webhook", json=TRAINING).status_code == 401
 
 
-@pytest.mark.parametrize("route", ["/", "/health", "/nowhere", "/static/dashboard.css"])
+@pytest.mark.parametrize("route", ["/", "/health", "/nowhere", "/static/labelgate.css"])
 def test_headers_are_safe(bare: FlaskClient, route: str) -> None:
     response = bare.get(route)
     response.close()

@@ -42,7 +42,7 @@ def client(worked: WorkedProject) -> FlaskClient:
 
 
 def page_of(client: FlaskClient) -> str:
-    response = client.get("/")
+    response = client.get("/projects/1")
     assert response.status_code == 200
     return " ".join(response.text.split())
 

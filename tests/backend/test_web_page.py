@@ -23,7 +23,7 @@ from backend.store.reports import (
     open_run,
     store_report,
 )
-from backend.web.dashboard import estimate
+from backend.web.figure_words import estimate
 from policies.answer_texts import controls_text, set_text
 from policies.domain import Certificate, Certification, Estimate
 from tests.fakes.web_project import POLICY, PROJECT, PROJECT_ID, WebProject, task, web_project
@@ -41,8 +41,8 @@ def client(project: WebProject) -> FlaskClient:
     return project.client()
 
 
-def page_of(client: FlaskClient) -> str:
-    response = client.get("/")
+def page_of(client: FlaskClient, path: str = "/projects/1") -> str:
+    response = client.get(path)
     assert response.status_code == 200
     assert response.mimetype == "text/html"
     return " ".join(response.text.split())
@@ -69,9 +69,9 @@ def add_history(project: WebProject) -> None:
 
 
 def test_an_empty_server_says_what_to_do(tmp_path: Path) -> None:
-    page = page_of(web_project(tmp_path).client())
-    assert "labelgate connect" in page
-    assert "No job has run yet" in page
+    client = web_project(tmp_path).client()
+    assert "labelgate connect" in page_of(client, "/")
+    assert "No job has run yet" in page_of(client, "/jobs")
 
 
 def test_a_new_project_stands_there_with_its_queues(client: FlaskClient) -> None:
@@ -89,13 +89,14 @@ def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskCl
     assert "<td>321</td> <td>45</td> <td>93.4 % (90.0 to 96.1, n = 200)</td>" in page
     assert "<td>1,234.50 (2,000.00)</td> <td>v1</td>" in page
     assert "the first model" in page
-    assert "not ended" in page
-    assert '<td class="failed">failed</td>' in page
+    runs = page_of(client, "/jobs")
+    assert "not ended" in runs
+    assert '<td class="failed">failed</td>' in runs
 
 
 def test_text_from_outside_is_escaped(project: WebProject, client: FlaskClient) -> None:
     add_history(project)
-    page = page_of(client)
+    page = page_of(client, "/jobs")
     assert "<b>down</b>" not in page
     assert "&lt;b&gt;down&lt;/b&gt;" in page
 
@@ -103,10 +104,10 @@ def test_text_from_outside_is_escaped(project: WebProject, client: FlaskClient) 
 def test_the_page_fetches_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = page_of(client)
     assert page.count("<link") == 1
-    assert 'href="/static/dashboard.css"' in page
+    assert 'href="/static/labelgate.css"' in page
     for forbidden in ("<script", "<style", "style=", "src="):
         assert forbidden not in page
-    style = client.get("/static/dashboard.css")
+    style = client.get("/static/labelgate.css")
     assert style.mimetype == "text/css"
     assert "prefers-color-scheme: dark" in style.text
     style.close()

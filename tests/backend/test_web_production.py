@@ -69,7 +69,7 @@ def project(tmp_path: Path) -> WebProject:
 
 
 def page_of(project: WebProject) -> str:
-    return " ".join(project.client().get("/").text.split())
+    return " ".join(project.client().get("/projects/1").text.split())
 
 
 def report(project: WebProject, found: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ def test_the_page_draws_the_curve_with_a_table_beside_it(project: WebProject) ->
 
 def test_every_class_of_the_curve_has_a_style(project: WebProject) -> None:
     report(project, body())
-    style = (Path(curves.__file__).parent / "static" / "dashboard.css").read_text("utf-8")
+    style = (Path(curves.__file__).parent / "static" / "labelgate.css").read_text("utf-8")
     classes = {element.get("class") for element in drawn(page_of(project)).iter()} - {None}
     for name in {part for each in classes for part in str(each).split()} - {"curve"}:
         assert f".curve .{name} {{" in style

@@ -94,15 +94,15 @@ def test_another_sites_page_can_neither_ask_nor_cancel(client: FlaskClient, meth
 def test_the_page_shows_what_is_queued_how_far_it_is_and_how_it_ended(
     worked: WorkedProject, client: FlaskClient
 ) -> None:
-    assert "none asked for" in client.get("/").text
+    assert "none asked for" in client.get("/projects/1").text
     client.post(URL)
-    assert "<dd>queued</dd>" in client.get("/").text
+    assert "<dd>queued</dd>" in client.get("/projects/1").text
     with worked.runtime.sessions.begin() as session:
         request = start_training(session, worked.project_id, 40, worked.clock())
         assert request is not None
         assert report_progress(session, request.id, "training", 0.4)
-    assert "waits to be taken up again, 1 of 3 attempts" in client.get("/").text
+    assert "waits to be taken up again, 1 of 3 attempts" in client.get("/projects/1").text
     client.delete(URL, auth=("<b>ann</b>", "any"))
-    page = client.get("/").text
+    page = client.get("/projects/1").text
     assert "cancelled by &lt;b&gt;ann&lt;/b&gt;" in page
     assert "<h3>Trainings</h3>" in page

@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> WebProject:
 
 
 def page_of(client: FlaskClient) -> str:
-    response = client.get("/")
+    response = client.get("/projects/1")
     assert response.status_code == 200
     return " ".join(response.text.split())
 

@@ -2,11 +2,12 @@
 
 from alembic import context
 
-from backend.store.inference_tables import InferenceRow
+from backend.store import inference_tables, page_tables  # noqa: F401 - both fill the metadata
+from backend.store.columns import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=InferenceRow.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,  # SQLite alters tables by copying them
     compare_type=True,
 )
