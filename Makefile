@@ -12,6 +12,8 @@ PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 
 	or newer, and none was found: install one, or name it with `make PYTHON=/path/to/python3.12 ...`))
 
 BIN := .venv/bin
+# Two processes: one has the tests on Label Studio, which mostly wait, the other most of the rest.
+PROCESSES := --numprocesses 2 --dist loadgroup
 
 .PHONY: help demo test bench check lint fix serve label-studio label-studio-ml docs lock clean
 
@@ -22,7 +24,7 @@ demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio
 	@$(BIN)/labelgate demo $(ARGS)
 
 test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(PROCESSES) $(ARGS)
 
 bench: .venv/ready label-studio ## speed as ratios against named peers, twenty minutes
 	@$(BIN)/python -m benchmarks.predict
@@ -43,7 +45,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, twenty m
 	@$(BIN)/python -m benchmarks.text_models
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
-	@$(BIN)/pytest -m "not label_studio" $(ARGS)
+	@$(BIN)/pytest -m "not label_studio" $(PROCESSES) $(ARGS)
 
 lint: .venv/ready
 	@$(BIN)/ruff format --check --quiet .

@@ -59,8 +59,15 @@ def data_folder() -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the server gets its mark: ``-m "not label_studio"`` is the quick part."""
+    """Whoever asks for the server gets its mark: ``-m "not label_studio"`` is the quick part.
+
+    Where two processes share the tests, one of them has all that ask for it, and begins with them:
+    they take longest, and one server is enough.
+    """
     for item in items:
         if "label_studio" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.label_studio)
+            item.add_marker(pytest.mark.xdist_group("label_studio"))
+    items.sort(key=lambda item: item.get_closest_marker("label_studio") is None)

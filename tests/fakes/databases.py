@@ -9,10 +9,10 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from backend.store.engine import make_engine, make_sessions
+from backend.store.engine import make_sessions
 from backend.store.projects import ConnectedProject, store_policy, store_project
-from backend.store.schema import migrate
 from backend.store.tasks import StoredTask, store_tasks
+from tests.fakes.migrated import migrated_engine
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 PROJECT_ID = 1
@@ -51,8 +51,7 @@ class Database:
 
 
 def sqlite_database(folder: Path) -> Database:
-    engine = make_engine(f"sqlite:///{folder / 'store.db'}")
-    migrate(engine)
+    engine = migrated_engine(f"sqlite:///{folder / 'store.db'}")
     return Database(engine, *make_sessions(engine))
 
 

@@ -17,13 +17,13 @@ from backend.predictors import artifacts
 from backend.predictors.protocol import ModelInput
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.engine import make_engine, make_sessions
+from backend.store.engine import make_sessions
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
-from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool, AnnotationToolUnavailableError
 from connectors.label_studio.labeling import InputKind
 from policies.loading import parse_policy, policy_hash
+from tests.fakes.migrated import migrated_engine
 from tests.fakes.predictors import predictor_of
 
 PROJECT_ID = 1
@@ -147,8 +147,7 @@ def web_project(folder: Path, **settings: object) -> WebProject:
     clock = Clock()
     values: dict[str, object] = {"data_dir": folder, "webhook_secret": "the secret", **settings}
     chosen = Settings.model_validate(values)
-    engine = make_engine(chosen.store_url)
-    migrate(engine)
+    engine = migrated_engine(chosen.store_url)
     sessions, reads = make_sessions(engine)
     return WebProject(
         runtime=Runtime(settings=chosen, sessions=sessions, reads=reads, tool=_no_tool, now=clock),

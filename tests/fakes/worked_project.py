@@ -21,10 +21,9 @@ from backend.settings import Settings
 from backend.store.certificates import store_certification
 from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.deliveries import count_by_state
-from backend.store.engine import make_engine, make_sessions
+from backend.store.engine import make_sessions
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
 from backend.store.projects import ConnectedProject, active_project, store_policy, store_project
-from backend.store.schema import migrate
 from backend.store.tables import DeliveryRow
 from backend.synchronisation import synchronise
 from connectors.annotation_tool import AnnotationToolError
@@ -35,6 +34,7 @@ from policies.loading import parse_policy, policy_hash
 from policies.schema import Policy
 from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import ROBOT_ID, FakeServer, FakeTask
+from tests.fakes.migrated import migrated_engine
 from tests.fakes.policy_documents import make_certification, policy_document
 from tests.fakes.predictors import predictor_of
 
@@ -263,8 +263,7 @@ def worked_project(folder: Path, policy: Policy | None = None) -> WorkedProject:
     settings = Settings.model_validate(
         {"data_dir": folder, "webhook_secret": "the secret", "embeddings": "off"}
     )
-    engine = make_engine(settings.store_url)
-    migrate(engine)
+    engine = migrated_engine(settings.store_url)
     sessions, reads = make_sessions(engine)
     worked = WorkedProject(
         runtime=Runtime(
