@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
-from backend.store.reports import JobRun
+from backend.store.job_runs import JobRun
 
 FILTERS: dict[str, Callable[..., str]] = {}
 Words = TypeVar("Words", bound=Callable[..., str])

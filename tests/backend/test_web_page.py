@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from backend.store.certificates import store_certification
+from backend.store.job_runs import close_run, open_run
 from backend.store.projects import active_project
 from backend.store.reports import (
     AUDIT,
@@ -20,8 +21,6 @@ from backend.store.reports import (
     RECALL,
     THRESHOLD,
     Report,
-    close_run,
-    open_run,
     store_report,
 )
 from backend.web.figure_words import estimate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from backend.store.reports import recent_runs
+from backend.store.job_runs import recent_runs
 from backend.web.access import Role, needs
 from backend.web.state import web
 
