@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import EventRow, JobRunRow, ReportRow
+from backend.store.tables import EventRow, JobRunRow, ProjectRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"
@@ -63,6 +64,21 @@ def newest_report(session: Session, project_id: int, kind: str) -> Report | None
         .limit(1)
     )
     return None if row is None else _report(row)
+
+
+def newest_of_all(session: Session, projects: Collection[int], kind: str) -> dict[int, Report]:
+    """Project -> its last report of a kind; one seek a project."""
+    newest = (
+        select(ReportRow.id)
+        .where(ReportRow.project_id == ProjectRow.id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
+        .limit(1)
+        .correlate(ProjectRow)
+        .scalar_subquery()
+    )
+    ids = session.scalars(select(newest).where(ProjectRow.id.in_(projects))).all()
+    rows = session.scalars(select(ReportRow).where(ReportRow.id.in_(each for each in ids if each)))
+    return {row.project_id: _report(row) for row in rows}
 
 
 def newest_id(session: Session, project_id: int, kind: str) -> int | None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.store.page_tables import RollupRow
 
 COUNTS, CURVES = "counts", "curves"
+OPEN_ALERTS = "open_alerts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
