@@ -45,6 +45,12 @@ class PromiseStanding:
     promised: str
     shown: str
 
+    @property
+    def shown_short(self) -> str:
+        """The share that audits found wrong alone; nothing where none was answered."""
+        _, _, said = self.shown.partition("audits: ")
+        return said.partition(";")[0]
+
 
 def promise_standing(
     rule: AutoAccept | None, audits: AuditsSay | None, suspended: int

@@ -9,8 +9,10 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
+from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
+from backend.store.alerts import Alert
 from backend.store.figures import ProjectFigures, project_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
@@ -24,7 +26,9 @@ from backend.web.state import web
 from connectors.label_studio.answer_words import answer_words
 from connectors.label_studio.labeling import LabelingError, parse_labeling
 from policies.accuracy_trend import Trend
+from policies.alert_wording import what_follows
 from policies.certifying import told
+from policies.domain import Outcome
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
 from policies.schema import Policy
@@ -44,8 +48,10 @@ class ProjectPage:
     """
 
     figures: ProjectFigures
+    state: LoopState
     policy: Policy
     versions: list[ModelVersion]
+    versions_made: int
     breakers: list[BreakerState]
     training: list[Standing]
     trend: Trend
@@ -59,6 +65,22 @@ class ProjectPage:
         if now:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
+
+    @property
+    def tiers(self) -> dict[str, TierQueue]:
+        """Each tier's day, by its name."""
+        return {each.name: each for each in self.state.tiers}
+
+    @property
+    def open_in_queues(self) -> int:
+        """Tasks that people are asked now."""
+        return sum(each.open for each in self.figures.queues)
+
+    @property
+    def sent_to_people(self) -> int:
+        """Current decisions that a person answers."""
+        decided = self.figures.decisions.items()
+        return sum(count for name, count in decided if name.startswith(f"{Outcome.REVIEW}/"))
 
     @property
     def curve(self) -> Curve | None:
@@ -101,8 +123,10 @@ def _page_of(
     shown = newest_report(session, project.id, SHADOW) if running is not None else None
     return ProjectPage(
         figures=figures,
+        state=loop_state(session, settings, project, now),
         policy=policy,
         versions=versions[-_VERSIONS_SHOWN:],
+        versions_made=len(versions),
         breakers=breaker_states(session, project.id, policy),
         training=standings(session, project.id, _REQUESTS_SHOWN),
         trend=trend_of(session, project.id, versions),
@@ -118,6 +142,12 @@ def answer(text: str, page: ProjectPage) -> str:
         return answer_words(parse_labeling(page.figures.project.label_config), text)
     except LabelingError:  # told by an alert, and everything goes to people
         return text
+
+
+@blueprint.app_template_filter("follows")
+def follows(alert: Alert, project_id: int) -> tuple[str, str]:
+    """What an alert has brought about by itself, and what a person does now."""
+    return what_follows(alert.name, project_id)
 
 
 @blueprint.app_template_filter("promise")
