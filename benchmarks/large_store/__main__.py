@@ -20,7 +20,9 @@ def main() -> None:
     asked = parser.parse_args()
     if (asked.out / "labelgate.db").exists():
         sys.exit(f"{asked.out} holds a store already: name another folder, or remove it")
-    logging.basicConfig(level=logging.WARNING if asked.quiet else logging.INFO, format="%(message)s")
+    logging.basicConfig(
+        level=logging.WARNING if asked.quiet else logging.INFO, format="%(message)s"
+    )
     found = fill(asked.out, decisions=asked.decisions, seed=asked.seed)
     for part, seconds in found.seconds.items():
         print(f"{part:24} {seconds:8.2f} s")

@@ -21,7 +21,7 @@ from policies.sampling import QUEUE, draws
 from policies.schema import Policy
 
 # Share of wrong answers by tier, and the middle of their lead times in seconds.
-ERRORS = {"desk": 0.016, "experts": 0.006}
+ERRORS = {"desk": 0.010, "experts": 0.004}
 _SECONDS = {"desk": 14.0, "experts": 31.0}
 _BIASED_BY_ANSWER = 0.12  # of the model's errors that were shown are waved through
 _SLOWEST = 1.6  # of a tier's people, times the middle one
@@ -51,14 +51,13 @@ class Answered:
         return self.purpose in _SHOWN and self.label is not None and not self.again
 
 
-def answer_week(play: Play, policy: Policy, until: datetime) -> list[Answered]:
-    """People work from now until then on what is most wanted; the tasks that they took."""
-    now = play.stage.clock()
-    days = (until - now) / timedelta(days=1)
+def answer_week(play: Play, policy: Policy, since: datetime, until: datetime) -> list[Answered]:
+    """People work from then until then on what is most wanted; the tasks that they took."""
+    days = (until - since) / timedelta(days=1)
     taken: list[Answered] = []
     for tier in policy.tiers:
         places = int(tier.daily_capacity * days * _BUSY)
-        taken += _taken(play, policy, tier.name, (places, now, until))
+        taken += _taken(play, policy, tier.name, (places, since, until))
     _answer(play, taken, until)
     return taken
 
@@ -66,11 +65,11 @@ def answer_week(play: Play, policy: Policy, until: datetime) -> list[Answered]:
 def _taken(
     play: Play, policy: Policy, tier: str, room: tuple[int, datetime, datetime]
 ) -> Iterator[Answered]:
-    places, now, until = room
+    places, since, until = room
     rows = _waiting(play, tier)
     order = np.argsort(_wanted(policy, rows), kind="stable").tolist()
     left = places
-    span = (until - now) * 0.96
+    span = (until - since) * 0.96
     chosen = []
     for place in order:
         row = rows[place]
@@ -92,7 +91,7 @@ def _taken(
             version=row.model_version,
             again=row.escalated_to is not None,
             overlap=overlap,
-            at=now + span * ((number + 0.5) / len(chosen)),
+            at=since + span * ((number + 0.5) / len(chosen)),
         )
 
 
@@ -129,7 +128,7 @@ def _wanted(policy: Policy, rows: list[Any]) -> FloatArray:
     place = [
         0.0
         if row.escalated_to is not None or row.purpose == Purpose.AUDIT.value
-        else _BLIND_FIRST.get(row.purpose, 3) + (0.0 if row.score is None else 0.5 * row.score)
+        else _BLIND_FIRST.get(row.purpose) or 3 + (row.score or 0.0)
         for row in rows
     ]
     return np.array(place, np.float64) + 0.3 * draw
@@ -201,8 +200,8 @@ def mark_gold(play: Play, count: int) -> None:
             row.ground_truth = True
 
 
-def answer_gold(play: Play, each: int, until: datetime) -> None:
-    """Everybody of the desk answers a few gold tasks beside the queue."""
+def answer_gold(play: Play, each: int, since: datetime, until: datetime) -> None:
+    """The desk answers so many gold tasks beside the queue."""
     stage = play.stage
     with stage.runtime.reads() as session:
         gold = list(
@@ -210,7 +209,6 @@ def answer_gold(play: Play, each: int, until: datetime) -> None:
         )
     if not gold:
         return
-    now = stage.clock()
     taken = [
         Answered(
             task_id=int(task_id),
@@ -222,7 +220,7 @@ def answer_gold(play: Play, each: int, until: datetime) -> None:
             version=None,
             again=True,
             overlap=1,
-            at=now + (until - now) * stage.rng.random() * 0.9,
+            at=since + (until - since) * stage.rng.random() * 0.9,
         )
         for task_id in stage.rng.choice(gold, size=min(len(gold), each), replace=False).tolist()
     ]

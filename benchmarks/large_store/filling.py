@@ -38,6 +38,4 @@ def fill(folder: Path, *, decisions: int, seed: int = 8) -> Filled:
     began = time.monotonic()
     set_up = stage(folder, seed)
     seconds = play_all(set_up, decisions)
-    return Filled(
-        stage=set_up, seconds={**seconds, "everything": time.monotonic() - began}
-    )
+    return Filled(stage=set_up, seconds={**seconds, "everything": time.monotonic() - began})

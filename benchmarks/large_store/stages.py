@@ -135,6 +135,7 @@ def policy_text(title: str, tasks: int, *, strict: bool, edition: int = 0) -> st
 
     A later ``edition`` differs by a price alone.
     """
+    most = (0.04 if strict else 0.05) if tasks >= _LARGE else (0.07 if strict else 0.08)
     control = min(0.2, max(0.06, 900 / tasks))  # a small one needs more to prove anything
     desk = ", ".join(f"{name}@example.com" for name in DESK)
     experts = ", ".join(f"{name}@example.com" for name in EXPERTS)
@@ -155,7 +156,7 @@ routes:
   - {{kind: source, in: [press], tier: experts}}
   - {{kind: margin, below: 0.03, tier: experts}}
 auto_accept:
-  max_error_rate: {0.04 if strict else 0.05}
+  max_error_rate: {most}
   confidence: 0.95
   cost_of_error: {1.5 if strict else 1.0}
 {_OWN_PROMISE if tasks >= _LARGE else ""}\

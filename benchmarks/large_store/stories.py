@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from audit_jobs.running import run_job
 from backend.predictors.embedded import EmbeddedPredictor
@@ -92,7 +92,7 @@ class _Told:
     """What the story has come to: the plays, the model file, how long each part took."""
 
     plays: dict[int, Play]
-    files: dict[int, EmbeddedPredictor | None] = field(default_factory=dict)
+    file: EmbeddedPredictor | None = None
     seconds: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
@@ -109,16 +109,22 @@ def play_all(stage: Stage, decisions: int) -> Mapping[str, float]:
     """
     told = _Told(plays=_plays(stage, decisions))
     for week in range(WEEKS):
-        for project_id, story in _STORIES.items():
-            if week in story:
-                _week(told, told.plays[project_id], week)
+        plays = [told.plays[project_id] for project_id in _STORIES if week in _STORIES[project_id]]
+        stage.clock.at(_monday(week))
+        for play in plays:
+            _begin(told, play, week)
+        for play in plays:
+            _answer(told, play, week)
+        stage.clock.at(_monday(week) + timedelta(days=6, hours=3))
+        for play in plays:
+            _close(told, play, week)
     return dict(told.seconds)
 
 
 def _plays(stage: Stage, decisions: int) -> dict[int, Play]:
     tasks = {
         LARGE: int(decisions * _TASKS_A_DECISION),
-        NEW: max(80, decisions // 2_500),
+        NEW: max(500, decisions // 2_000),
         TRIPPED: max(2_000, decisions // 200),
     }
     plays = {}
@@ -134,46 +140,57 @@ def _plays(stage: Stage, decisions: int) -> dict[int, Play]:
 
 
 def _before_drift(project_id: int) -> list[Chapter]:
-    return [chapter for week, chapter in _STORIES[project_id].items() if week < _DRIFT_WEEKS[project_id]]
+    return [
+        chapter for week, chapter in _STORIES[project_id].items() if week < _DRIFT_WEEKS[project_id]
+    ]
 
 
-def _week(told: _Told, play: Play, week: int) -> None:
+def _begin(told: _Told, play: Play, week: int) -> None:
+    """Monday: tasks have come, and are decided."""
     stage, pid = play.stage, play.project_id
-    story = _STORIES[pid]
-    chapter = story[week]
-    began = BEGINNING + timedelta(weeks=week)
-    stage.clock.at(began)
-    tasks = len(play.world)
+    tasks, story = len(play.world), _STORIES[pid]
     if week == min(story):
         stage.connect(pid, _TITLES[pid], policy_text(_TITLES[pid], tasks, strict=False))
-    share = chapter.share
     with told.timed("tasks"):
-        arrive(play, tasks if week == WEEKS - 1 else round(tasks * share))
+        arrive(play, tasks if week == WEEKS - 1 else round(tasks * story[week].share))
     _decide(told, play)
+
+
+def _answer(told: _Told, play: Play, week: int) -> None:
+    """From Monday to Saturday people answer."""
+    since, until = _monday(week) + timedelta(hours=2), _monday(week) + timedelta(days=6)
     with told.timed("answers"):
-        taken = answer_week(play, stage.policy(pid), began + timedelta(days=6))
+        taken = answer_week(play, play.stage.policy(play.project_id), since, until)
         deliver_queue(play, taken)
-        if pid == LARGE and week == min(story) + 1:
-            mark_gold(play, 60)
-        answer_gold(play, 40, began + timedelta(days=6.1))
-    stage.clock.at(began + timedelta(days=6, hours=3))
+        if play.project_id == LARGE:
+            if week == min(_LARGE) + 1:
+                mark_gold(play, 60)
+            answer_gold(play, 40, since, until)
+
+
+def _close(told: _Told, play: Play, week: int) -> None:
+    """Sunday: the jobs look at the week, and a version is trained or certified."""
+    stage, pid = play.stage, play.project_id
+    chapter = _STORIES[pid][week]
     _jobs(told, play, _jobs_of(pid, week))
     if chapter.strict:
-        stage.connect(pid, _TITLES[pid], policy_text(_TITLES[pid], tasks, strict=True))
+        text = policy_text(_TITLES[pid], len(play.world), strict=True)
+        stage.connect(pid, _TITLES[pid], text)
     if chapter.skill is not None:
         with told.timed("trainings"):
             file = train_version(
-                play,
-                chapter.skill,
-                knows_later=chapter.knows_later,
-                file=told.files.get(LARGE),
+                play, chapter.skill, knows_later=chapter.knows_later, file=told.file
             )
-            told.files.setdefault(LARGE, file)
-    elif play.serving is not None:
+            told.file = file
+    else:
         with told.timed("certification"):
             certify(play)
-    if week == max(story):
+    if week == WEEKS - 1:
         _end(told, play)
+
+
+def _monday(week: int) -> datetime:
+    return BEGINNING + timedelta(weeks=week)
 
 
 def _decide(told: _Told, play: Play) -> None:

@@ -31,7 +31,14 @@ CONFIG = (
 )
 SOURCES = ("mail", "web", "app", "phone", "press")
 _SOURCE_SHARES = (0.42, 0.31, 0.18, 0.085, 0.005)
-_OPENINGS = ("Hello,", "Hi there,", "Good morning,", "Dear team,", "Hey,", "To whom it may concern,")
+_OPENINGS = (
+    "Hello,",
+    "Hi there,",
+    "Good morning,",
+    "Dear team,",
+    "Hey,",
+    "To whom it may concern,",
+)
 _ENDINGS = (
     "Please look into it.",
     "Thank you in advance.",

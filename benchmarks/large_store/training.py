@@ -74,9 +74,7 @@ def train_version(
     says = described(policy, lineage, Origin(seed=number, parent=parent, reason=request.reason))
     if file.learning is not None:
         says[LEARNING_CURVE] = curve_as_plain(file.learning)
-    verdict, right = judged(
-        runtime, project, policy, slices.holdout, ((model, says), play.serving)
-    )
+    verdict, right = judged(runtime, project, policy, slices.holdout, ((model, says), play.serving))
     artifact = artifacts.save(runtime.settings.models_dir, pid, replace(file, version=version))
     row = ModelVersion(
         version=version,
