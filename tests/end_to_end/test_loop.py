@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from backend.store.decisions import current_decisions
-from backend.store.figures import accepted_labels, project_figures
+from backend.store.figures import project_figures
+from backend.store.tallies import accepted_labels
 from backend.store.ledger import verify_ledger
 from backend.store.models import ModelVersion, all_versions, champion
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
