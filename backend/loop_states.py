@@ -102,7 +102,7 @@ def _gather(session: Session, ids: Sequence[int]) -> _Found:
     # Leases run on the wall clock, whatever time the page is shown for.
     alive = alive_among(session, list(runs.values()), datetime.now(UTC))
     return _Found(
-        counts=all_counts(session),
+        counts=all_counts(session, ids),
         alerts=all_open_alerts(session, ids),
         audits=newest_of_all(session, ids, AUDIT),
         serving=serving,

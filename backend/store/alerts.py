@@ -87,7 +87,7 @@ def all_open_alerts(session: Session, projects: Collection[int]) -> dict[int, li
     From what is kept with every alert; only of a project that had none since that began the
     history is read.
     """
-    kept = rollups(session, OPEN_ALERTS)
+    kept = rollups(session, OPEN_ALERTS, projects)
     found = {project: _standing(kept[project]) for project in projects if project in kept}
     rows = session.scalars(
         select(ReportRow)

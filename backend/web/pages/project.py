@@ -13,7 +13,8 @@ from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
 from backend.store.alerts import Alert
-from backend.store.figures import ProjectFigures, project_figures
+from backend.store.counts import counts_of
+from backend.store.figures import ProjectFigures, project_figures, shown_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import SHADOW, Report, newest_report
@@ -117,7 +118,12 @@ def _page_of(
     session: Session, settings: Settings, project: ConnectedProject, now: datetime
 ) -> ProjectPage:
     policy = parse_policy(project.policy_text)
-    figures = project_figures(session, project, now)
+    counts = counts_of(session, project.id)
+    figures = (
+        project_figures(session, project, now)
+        if counts is None
+        else shown_figures(session, project, counts)
+    )
     versions = all_versions(session, project.id)
     running = open_shadow(session, project.id)
     shown = newest_report(session, project.id, SHADOW) if running is not None else None
