@@ -1,11 +1,11 @@
 // Filters the cards while somebody types; without it the form asks the server.
 const form = document.getElementById("find-projects");
-const cards = [...document.querySelectorAll("#projects > [data-title]")];
 if (form && !new URLSearchParams(location.search).get("find")) {
   const field = form.querySelector("input");
   const found = document.getElementById("found");
   const filter = () => {
     const wanted = field.value.trim().toLowerCase();
+    const cards = document.querySelectorAll("#projects > [data-title]");
     let shown = 0;
     for (const card of cards) {
       card.hidden = !card.dataset.title.includes(wanted);
@@ -15,6 +15,7 @@ if (form && !new URLSearchParams(location.search).get("find")) {
   };
   field.addEventListener("input", filter);
   form.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
+  document.addEventListener("refreshed", filter); // the cards are new ones
   form.querySelector("button").hidden = true;
   filter();
 }
