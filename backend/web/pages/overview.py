@@ -14,6 +14,8 @@ from backend.web.state import web
 
 blueprint = Blueprint("overview", __name__)
 
+_CARDS = 60  # of more projects the others stand in a table under them: nobody reads so many cards
+
 
 @blueprint.get("/")
 @needs(Role.VIEWER)
@@ -31,6 +33,7 @@ def page() -> str:
     return render_template(
         "overview.html",
         states=states,
+        cards=_CARDS,
         connected=len(seen),
         find=wanted,
         last=last[0] if last else None,

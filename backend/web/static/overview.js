@@ -5,7 +5,7 @@ if (form && !new URLSearchParams(location.search).get("find")) {
   const found = document.getElementById("found");
   const filter = () => {
     const wanted = field.value.trim().toLowerCase();
-    const cards = document.querySelectorAll("#projects > [data-title]");
+    const cards = document.querySelectorAll("[data-title]");
     let shown = 0;
     for (const card of cards) {
       card.hidden = !card.dataset.title.includes(wanted);
