@@ -14,6 +14,7 @@ from audit_jobs.corrections import job as corrections
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
 from audit_jobs.monitoring import job as monitoring
+from backend import counting
 from backend.alerts.telling import tell
 from backend.breakers.watch import watch
 from backend.delivery import deliver
@@ -68,6 +69,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "drift": drift.run,
         "cycle": cycle.run,
         "figures": figures.run,
+        "counts": counting.run,
         "thresholds": thresholds.run,
         "extra_audits": draw_due,
         "freeze": freeze_aged,
@@ -98,6 +100,7 @@ ROUND = (
     "drift",
     "cycle",
     "figures",
+    "counts",  # of all that the jobs before have left
     "alerts",  # last, and after a failure too: it is what tells of it
 )
 # What trains models does it in a process of its own where it is scheduled or asked for.
@@ -108,5 +111,14 @@ SLOW = APART | {"retrain"}
 # hands, or with what only measures (a version in shadow does no more), must not keep the breaker
 # from its work.
 STOPS_NOTHING = frozenset(
-    {"inferences", "shadow", "mirror", "agreement", "corrections", "audit", "monitoring"}
+    {
+        "inferences",
+        "shadow",
+        "mirror",
+        "agreement",
+        "corrections",
+        "audit",
+        "monitoring",
+        "counts",
+    }
 )

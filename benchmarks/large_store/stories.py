@@ -36,6 +36,7 @@ _JOBS = (
     "cycle",
     "strategies",
     "figures",
+    "counts",
 )
 _WEEKS_OF = {"drift": (3, 6, 9, 10, 12, 13), "strategies": (5, 9, 13), "figures": (5, 9, 13)}
 _LAST_JOBS = ("thresholds", "alerts")
