@@ -159,7 +159,7 @@ def test_a_run_shows_its_report_its_log_and_who_asked(
         "&lt;b&gt;well&lt;/b&gt;",
         "&lt;i&gt;another&lt;/i&gt;",
         "this machine asked for it: asked for on the page of jobs",
-        '<code>{"e":1}</code>',
+        '<code>{"d":{"e":1}}</code>',
     ):
         assert words in page, words
 
