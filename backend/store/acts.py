@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from backend.store.page_tables import ActRow
@@ -39,10 +39,19 @@ def record_act(session: Session, act: Act) -> None:
 
 def newest_acts(session: Session, project_id: int | None, limit: int) -> list[Act]:
     """The newest first: of a project, or, with None, all of them."""
-    query = select(ActRow).order_by(ActRow.id.desc()).limit(limit)
+    query = select(ActRow)
     if project_id is not None:
         query = query.where(ActRow.project_id == project_id)
+    return _acts(session, query, limit)
+
+
+def newest_acts_of(session: Session, kinds: Collection[str], limit: int) -> list[Act]:
+    """The newest of these kinds first, of all projects."""
+    return _acts(session, select(ActRow).where(ActRow.what.in_(kinds)), limit)
+
+
+def _acts(session: Session, query: Select[ActRow], limit: int) -> list[Act]:
     return [
         Act(project_id=row.project_id, who=row.who, what=row.what, detail=row.detail, at=row.at)
-        for row in session.scalars(query)
+        for row in session.scalars(query.order_by(ActRow.id.desc()).limit(limit))
     ]
