@@ -12,7 +12,7 @@ blueprint = Blueprint("overview", __name__)
 
 
 @blueprint.get("/")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, for_all=True)
 def page() -> str:
     """Every connected project that the visitor may see."""
     runtime = web().runtime
