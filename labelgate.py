@@ -30,7 +30,7 @@ COMMANDS = {
     "preferences": "audit_jobs.preferences.command",
     "prelabel": "audit_jobs.prelabelling.command",
     "recall": "backend.commands.recall:recall_accepts",
-    "report": "audit_jobs.figures.command",
+    "report": "audit_jobs.evidence.command",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
     "share": "backend.commands.share",
