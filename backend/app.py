@@ -23,7 +23,7 @@ from backend.web import (
     webhook,
 )
 from backend.web.metrics import Metrics
-from backend.web.pages import jobs, overview, project
+from backend.web.pages import decisions, jobs, models_page, overview, project
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -64,6 +64,9 @@ def create_app(runtime: Runtime) -> Flask:
 
     errors.register(app)
     figure_words.register(app)
+    app.context_processor(
+        lambda: {"visitor": g.visitor, "csrf_field": lambda: ""}
+    )  # replaced by sign-in
     app.before_request(_start)
     app.before_request(authentication.authenticate)
     app.after_request(_finish)
@@ -75,6 +78,8 @@ def create_app(runtime: Runtime) -> Flask:
         reward_api.blueprint,
         overview.blueprint,
         project.blueprint,
+        decisions.blueprint,
+        models_page.blueprint,
         jobs.blueprint,
     ):
         app.register_blueprint(blueprint)
