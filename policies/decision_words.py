@@ -14,6 +14,7 @@ _FOR: dict[Purpose, str] = {
     Purpose.MONITORING: "to verify, unseen, what a deployed model answered",
     Purpose.MONITORING_SHOWN: "to verify what a deployed model answered",
 }
+_SLICES = {Purpose.CONTROL: "control slice", Purpose.HOLDOUT: "holdout"}
 
 
 def headline(decision: Decision, label: str | None) -> str:
@@ -54,7 +55,7 @@ def draw_words(decision: Decision) -> str:
         return "Nothing was drawn: what happened to the task decided."
     match decision.purpose:
         case Purpose.CONTROL | Purpose.HOLDOUT:
-            name = decision.purpose.value
+            name = _SLICES[decision.purpose]
             edge = "the lowest" if decision.purpose is Purpose.CONTROL else "the highest"
             return (
                 f"The task drew {drew} between 0 and 1. {edge.capitalize()} {chance} of all draws "

@@ -110,7 +110,7 @@ def _of_the_task(project_id: int, wanted: Wanted) -> list[ColumnElement[bool]]:
     found = []
     if wanted.current:
         stands = TaskRow.project_id == project_id, TaskRow.decision_seq == DecisionRow.seq
-        found.append(select(TaskRow.task_id).where(*stands).exists())
+        found.append(select(TaskRow.decision_seq).where(*stands).exists())
     if wanted.human is not None:
         found.append(_answered(AnnotationRow.label == wanted.human))
     if wanted.differs:
