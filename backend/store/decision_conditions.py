@@ -107,7 +107,7 @@ def _of_the_entry(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _of_the_task(project_id: int, wanted: Wanted) -> list[ColumnElement[bool]]:
-    found = []
+    found: list[ColumnElement[bool]] = []
     if wanted.current:
         stands = TaskRow.project_id == project_id, TaskRow.decision_seq == DecisionRow.seq
         found.append(select(TaskRow.decision_seq).where(*stands).exists())

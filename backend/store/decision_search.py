@@ -147,12 +147,12 @@ def _in_windows(
     asked: Asked,
     where: tuple[list[ColumnElement[bool]], tuple[int, int]],
     box: TimeBox,
-) -> tuple[list[Row[tuple[int, float | None]]], int | None]:
+) -> tuple[list[Row[int, float | None]], int | None]:
     """The best of one window after the other, until the page is full, all is seen, time is over."""
     conditions, (low, high) = where
     upwards = asked.order is Order.NEWEST and asked.before is not None
     began, size = box.clock(), _FIRST_WINDOW
-    rows: list[Row[tuple[int, float | None]]] = []
+    rows: list[Row[int, float | None]] = []
     while low <= high:
         if upwards:
             window = (low, min(high, low + size - 1))
@@ -183,7 +183,7 @@ def _next_size(size: int, spent: float, box: TimeBox) -> int:
     return max(_SMALLEST_WINDOW, min(8 * size, left))
 
 
-def _by_score(row: Row[tuple[int, float | None]]) -> tuple[float, int]:
+def _by_score(row: Row[int, float | None]) -> tuple[float, int]:
     return row[1] or 0.0, row[0]
 
 
@@ -192,7 +192,7 @@ def _best(
     asked: Asked,
     conditions: Sequence[ColumnElement[bool]],
     seq: ColumnElement[int] | InstrumentedAttribute[int] = DecisionRow.seq,
-) -> Sequence[Row[tuple[int, float | None]]]:
+) -> Sequence[Row[int, float | None]]:
     """Numbers and scores of the first of those that meet the conditions, one more than a page."""
     upwards = asked.before is not None
     columns = [DecisionRow.score, seq] if asked.order is Order.SCORE else [seq]

@@ -47,7 +47,7 @@ COLUMNS = (
 )
 
 
-def as_csv(session: Session, project_id: int, asked: Asked) -> Iterator[str]:
+def as_csv(session: Session, project_id: int, asked: Asked) -> Iterator[bytes]:
     """A header and a line a decision; the last line says so where there are more."""
     yield _line(COLUMNS)
     for row in _rows(session, project_id, asked):
@@ -129,7 +129,7 @@ def row_of(entry: LedgerEntry, people: list[str]) -> dict[str, Any]:
     }
 
 
-def _line(cells: Any) -> str:
+def _line(cells: Any) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
-    return line.getvalue()
+    return line.getvalue().encode()

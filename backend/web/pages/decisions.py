@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -73,7 +74,7 @@ def page(project_id: int) -> str | BaseResponse:
     runtime = web().runtime
     given = {name: value for name, value in request.args.items() if value.strip()}
     if len(given) < len(request.args):  # a form sends empty fields too: an address has none
-        return redirect(url_for("decisions.page", project_id=project_id, **given))
+        return redirect(f"{url_for('decisions.page', project_id=project_id)}?{urlencode(given)}")
     with runtime.reads() as session:
         project = shown_project(session, project_id)
         asked = read_search(request.args, policy_hashes(session))
@@ -140,7 +141,7 @@ def json_file(project_id: int) -> Response:
 
 def _download(
     project_id: int,
-    rows: Callable[[Session, int, Asked], Iterator[str | bytes]],
+    rows: Callable[[Session, int, Asked], Iterator[bytes]],
     kind: str,
     ending: str,
 ) -> Response:
@@ -153,7 +154,7 @@ def _download(
         # On the page the rest works and the field says so; a file would look complete.
         raise RequestError(422, "bad_search", said)
 
-    def streamed() -> Iterator[str | bytes]:
+    def streamed() -> Iterator[bytes]:
         with runtime.reads() as session:
             yield from rows(session, project_id, found.asked)
 

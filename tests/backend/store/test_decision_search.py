@@ -361,6 +361,7 @@ def test_an_index_finds_them(ledger: Database, wanted: Wanted, index: str, order
 
 def test_the_decision_that_holds_is_told_from_those_before(ledger: Database) -> None:
     with ledger.reads() as session:
-        newest = dict(session.execute(text("SELECT task_id, decision_seq FROM tasks")).all())
+        tasks = session.execute(text("SELECT task_id, decision_seq FROM tasks"))
+        newest: dict[int, int] = {task_id: seq for task_id, seq in tasks}  # noqa: C416 - rows
         rows = session.query(DecisionRow.seq, DecisionRow.task_id).all()
     assert {seq for seq, task_id in rows if newest[task_id] == seq} == set(found(ledger, Wanted()))
