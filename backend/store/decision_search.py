@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, select
@@ -25,13 +25,13 @@ from backend.store.decision_conditions import (
     is_short,
 )
 from backend.store.ledger import LedgerEntry, entry_of, newest_seq
-from backend.store.tables import AnnotationRow, DecisionRow
+from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
 from backend.store.votes import human
 
 # What a page under 300 ms has for its search, with room for all else that it does.
 BUDGET_S = 0.18
 # Answers to at most so many tasks are looked up task by task.
-_MOST_LOOKED_UP = 5_000
+_MOST_LOOKED_UP = 8_000
 _FIRST_WINDOW, _SMALLEST_WINDOW = 16_384, 4_096
 
 
@@ -63,16 +63,19 @@ class TimeBox:
 def search(session: Session, project_id: int, asked: Asked, box: TimeBox | None = None) -> Found:
     """The page of decisions. Those without a score are left out where it is sorted by score."""
     bounds = _bounds(session, project_id, asked)
-    conditions = conditions_of(project_id, asked)
     tasks = _tasks_of(session, project_id, asked.wanted)
+    searched_to = None
     if tasks == []:
-        rows, searched_to = [], None
+        rows = []
     elif tasks is not None:
-        chosen = [*conditions, DecisionRow.task_id.in_(tasks), _NO_INDEX.between(*bounds)]
-        rows, searched_to = list(_best(session, asked, chosen, _NO_INDEX)), None
+        chosen = [*_of_tasks(project_id, asked, tasks), _NO_INDEX.between(*bounds)]
+        rows = list(_best(session, asked, chosen, _NO_INDEX))
     else:
         rows, searched_to = _in_windows(
-            session, asked, (conditions, bounds), box or TimeBox(seconds=BUDGET_S)
+            session,
+            asked,
+            (conditions_of(project_id, asked), bounds),
+            box or TimeBox(seconds=BUDGET_S),
         )
     page = rows[: asked.limit]
     if asked.before is not None:
@@ -140,6 +143,23 @@ def _tasks_of(session: Session, project_id: int, wanted: Wanted) -> list[int] | 
         .limit(_MOST_LOOKED_UP + 1)
     ).all()
     return list(answered) if len(answered) <= _MOST_LOOKED_UP else None
+
+
+def _of_tasks(project_id: int, asked: Asked, tasks: Sequence[int]) -> list[ColumnElement[bool]]:
+    """The conditions where the tasks are known: by task, or by number.
+
+    What holds now is one decision a task, and its number stands in the task. Tasks that were found
+    by what people said need not be asked that again.
+    """
+    human = None if asked.wanted.task_id is None else asked.wanted.human
+    wanted = replace(asked.wanted, human=human, current=False)
+    rest = conditions_of(project_id, replace(asked, wanted=wanted))
+    if not asked.wanted.current:
+        return [*rest, DecisionRow.task_id.in_(tasks)]
+    holding = select(TaskRow.decision_seq).where(
+        TaskRow.project_id == project_id, TaskRow.task_id.in_(tasks)
+    )
+    return [*rest, DecisionRow.seq.in_(holding)]
 
 
 def _in_windows(

@@ -147,6 +147,9 @@ def test_what_people_said_counts_while_they_count(ledger: Database) -> None:
     assert found(ledger, Wanted(human="dog")) == [4, 2]
     assert found(ledger, Wanted(human="dog", label="cat")) == [4]
     assert found(ledger, Wanted(human="bird")) == []
+    assert found(ledger, Wanted(human="dog", task_id=4)) == [4]
+    assert found(ledger, Wanted(human="dog", task_id=1)) == []
+    assert found(ledger, Wanted(human="dog", current=False)) == [4, 2]
     assert found(ledger, Wanted(human="b" * 80)) == []
     assert found(ledger, Wanted(differs=True)) == [4]
     with ledger.sessions.begin() as session:
@@ -346,8 +349,10 @@ def plans(database: Database, wanted: Wanted, order: Order) -> list[str]:
         (Wanted(policies=("a", "b")), "COVERING INDEX ix_decisions_search"),
         (Wanted(score_from=0.2, score_to=0.3), "COVERING INDEX ix_decisions_search"),
         (Wanted(label="x"), "INDEX ix_decisions_short_label (project_id=? AND label=? AND seq>?"),
-        (Wanted(task_id=1), "INDEX ix_decisions_project_id_task_id"),
-        (Wanted(human="dog"), "INDEX ix_decisions_project_id_task_id"),
+        (Wanted(task_id=1, current=False), "INDEX ix_decisions_project_id_task_id"),
+        (Wanted(human="dog", current=False), "INDEX ix_decisions_project_id_task_id"),
+        (Wanted(task_id=1), "COVERING INDEX ix_decisions_search (project_id=? AND seq=?)"),
+        (Wanted(human="dog"), "COVERING INDEX ix_decisions_search (project_id=? AND seq=?)"),
     ],
 )
 def test_an_index_finds_them(ledger: Database, wanted: Wanted, index: str, order: Order) -> None:
@@ -355,8 +360,9 @@ def test_an_index_finds_them(ledger: Database, wanted: Wanted, index: str, order
     decisions = [plan for plan in plans(ledger, wanted, order) if " decisions " in f"{plan} "]
     assert decisions
     assert all(index in plan for plan in decisions if "ORDER BY" not in plan), decisions
+    by_number = "COVERING INDEX ix_tasks_project_id_decision_seq"
     tasks = [plan for plan in plans(ledger, wanted, order) if " tasks " in f"{plan} "]
-    assert all("COVERING INDEX ix_tasks_project_id_decision_seq" in plan for plan in tasks)
+    assert all(by_number in plan or "project_id=? AND task_id=?" in plan for plan in tasks), tasks
 
 
 def test_the_decision_that_holds_is_told_from_those_before(ledger: Database) -> None:
