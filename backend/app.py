@@ -29,7 +29,9 @@ from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
 from backend.web.pages import (
     account,
+    decisions,
     jobs,
+    models_page,
     overview,
     project,
     projects,
@@ -99,6 +101,8 @@ def create_app(runtime: Runtime) -> Flask:
         overview.blueprint,
         projects.blueprint,
         project.blueprint,
+        decisions.blueprint,
+        models_page.blueprint,
         jobs.blueprint,
         sign_in.blueprint,
         share.blueprint,
