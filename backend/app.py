@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from backend.web import (
     webhook,
 )
 from backend.web.metrics import Metrics
-from backend.web.pages import jobs, overview, project
+from backend.web.pages import jobs, overview, project, projects
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -64,6 +65,8 @@ def create_app(runtime: Runtime) -> Flask:
 
     errors.register(app)
     figure_words.register(app)
+    app.jinja_env.globals["labelgate_version"] = version("labelgate")
+    app.context_processor(_visitor)
     app.before_request(_start)
     app.before_request(authentication.authenticate)
     app.after_request(_finish)
@@ -74,11 +77,16 @@ def create_app(runtime: Runtime) -> Flask:
         training_api.blueprint,
         reward_api.blueprint,
         overview.blueprint,
+        projects.blueprint,
         project.blueprint,
         jobs.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app
+
+
+def _visitor() -> dict[str, Any]:  # replaced by sign-in
+    return {"visitor": g.get("visitor"), "csrf_field": str}
 
 
 def _start() -> None:

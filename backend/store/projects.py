@@ -64,6 +64,14 @@ def all_projects(session: Session) -> list[ConnectedProject]:
     return [_project(project, policy) for project, policy in rows]
 
 
+def project_titles(session: Session) -> dict[int, str]:
+    """Title of every connected project, by its number."""
+    rows = session.execute(
+        select(ProjectRow.id, ProjectRow.title).where(ProjectRow.disconnected_at.is_(None))
+    )
+    return {number: title for number, title in rows}  # noqa: C416 - pairs, to a type checker too
+
+
 def store_policy(session: Session, policy_hash: str, text: str, now: datetime) -> None:
     """Keep a policy's text under its hash, once."""
     if session.get(PolicyRow, policy_hash) is None:
