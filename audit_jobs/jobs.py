@@ -11,6 +11,7 @@ from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
 from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
+from audit_jobs.curves import job as curves
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
 from audit_jobs.monitoring import job as monitoring
@@ -63,6 +64,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "agreement": agreement.run,
         "corrections": corrections.run,
         "audit": audit.run,
+        "curves": curves.run,
         "monitoring": monitoring.run,
         "breaker": watch,
         "drift": drift.run,
@@ -93,6 +95,7 @@ ROUND = (
     "agreement",
     "corrections",
     "audit",
+    "curves",
     "monitoring",
     "breaker",
     "drift",
@@ -104,5 +107,14 @@ ROUND = (
 # hands, or with what only measures (a version in shadow does no more), must not keep the breaker
 # from its work.
 STOPS_NOTHING = frozenset(
-    {"inferences", "shadow", "mirror", "agreement", "corrections", "audit", "monitoring"}
+    {
+        "inferences",
+        "shadow",
+        "mirror",
+        "agreement",
+        "corrections",
+        "audit",
+        "curves",
+        "monitoring",
+    }
 )

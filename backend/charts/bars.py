@@ -14,22 +14,26 @@ from backend.charts.series import told
 from backend.charts.shapes import Bar, Drawing, Figure, Key, Line, Shape, Table, Words
 
 _WIDTH = 560.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 150.0, 104.0, 6.0, 34.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 158.0, 112.0, 6.0, 34.0
 _ROW, _THICK = 30.0, 18.0
-_NAME_LENGTH = 17
+_NAME_LENGTH = 15
 _MOST_ROWS = 200
 _MOST_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A bar: one value with its interval, or several parts that add up (then without one)."""
+    """A bar: one value with its interval, or several parts that add up (then without one).
+
+    ``note`` is said of the value in the numbers.
+    """
 
     name: str
     values: tuple[float | None, ...]
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    note: str = ""
 
     @property
     def total(self) -> float:
@@ -138,7 +142,9 @@ def _frame(along: Axis, height: float) -> list[Shape]:
 def _row(chart: BarChart, row: Row, along: Axis, top: float) -> list[Shape]:
     middle = top + _ROW / 2
     text, whole = shortened(row.name, _NAME_LENGTH)
-    shapes: list[Shape] = [Words(kind="row-name end", x=_LEFT - 9, y=middle + 4, text=text, says=whole)]
+    shapes: list[Shape] = [
+        Words(kind="row-name end", x=_LEFT - 9, y=middle + 4, text=text, says=whole)
+    ]
     reached, right = 0.0, along.place(0.0)
     for part, value in enumerate(row.values):
         if value is None or not math.isfinite(value) or value == 0:
@@ -198,6 +204,6 @@ def _table(chart: BarChart) -> Table:
             rows.append((row.name, *cells, chart.unit(row.total)))
         else:
             figure = told(row.total, row.low, row.high, row.n, chart.unit) if row.known else "-"
-            rows.append((row.name, figure))
+            rows.append((row.name, f"{figure}; {row.note}" if row.note else figure))
     head = (chart.place, *chart.parts, *(("in all",) if stacked else ()))
     return Table(head=head, rows=tuple(rows))

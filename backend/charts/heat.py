@@ -20,9 +20,13 @@ _NAME_LENGTH = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a cell says; ``level`` is its part of the scale in [0, 1], None: it has no shade."""
+    """What a cell says, ``detail`` in smaller letters.
+
+    ``level`` is its part of the scale in [0, 1]; None: it has no shade.
+    """
 
     text: str
+    detail: str = ""
     level: float | None = None
     says: str = ""
     href: str | None = None

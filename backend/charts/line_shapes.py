@@ -9,14 +9,18 @@ from itertools import pairwise
 
 from backend.charts.scales import Axis, Unit, shortened
 from backend.charts.series import Event, Point, Series, Threshold, told
-from backend.charts.shapes import FORMS, Line, Mark, Shape, Trace, Words
+from backend.charts.shapes import FORMS, Form, Line, Mark, Shape, Trace, Words
 
 EVENT_ROWS = 2
 _EVENT_ROW = 15.0
 _EVENT_LETTER = 7.6  # as wide as in a narrow box
 _MOST_NAMES = 6
+_LETTER, _LEAST_ROOM = 7.2, 64.0
 # Characters: what fits between two names under the axis, and beside a mark.
 _NAME_LENGTH, _EVENT_LENGTH = 14, 26
+
+
+_EVENT_FORMS: dict[str, Form] = {"good": "triangle", "bad": "cross", "plain": "diamond"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,15 @@ def _names(frame: Frame) -> list[Shape]:
     ticks = frame.along.ticks
     stride = math.ceil(len(ticks) / _MOST_NAMES)
     shapes: list[Shape] = []
-    for order, (value, text) in enumerate(ticks[:: max(1, stride)]):
-        shown, whole = shortened(text, _NAME_LENGTH)
-        kind = "axis middle" if order % 2 == 0 else "axis middle gives-way"
+    free, order = -_LEAST_ROOM, 0
+    for value, text in ticks[:: max(1, stride)]:
         x = frame.along.place(value)
+        shown, whole = shortened(text, _NAME_LENGTH)
+        half = max(_LEAST_ROOM, _LETTER * len(shown)) / 2
+        if x - half < free:  # times may lie close together
+            continue
+        free, order = x + half, order + 1
+        kind = "axis middle" if order % 2 else "axis middle gives-way"
         shapes.append(Line(kind="tick", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 4))
         shapes.append(Words(kind=kind, x=x, y=frame.bottom + 21, text=shown, says=whole))
     return shapes
@@ -76,14 +85,13 @@ def _events(frame: Frame, events: Sequence[Event]) -> list[Shape]:
         shapes.append(
             Line(kind=f"event event-{each.kind}", x1=x, x2=x, y1=frame.top - 4, y2=frame.bottom)
         )
-        form = "triangle" if each.kind == "good" else "cross" if each.kind == "bad" else "diamond"
         shapes.append(
             Mark(
                 kind=f"event event-{each.kind}",
                 x=x,
                 y=frame.top - 4,
                 says=each.name,
-                form=form,
+                form=_EVENT_FORMS[each.kind],
                 size=3,
             )
         )
@@ -98,17 +106,15 @@ def _events(frame: Frame, events: Sequence[Event]) -> list[Shape]:
     return shapes
 
 
-def series_shapes(frame: Frame, series: Series, place: int, *, crowded: bool) -> list[Shape]:
-    """The band, then the line, then the points with their whiskers.
-
-    ``crowded``: other series are drawn there too, and whiskers would hide each other.
-    """
+def series_shapes(frame: Frame, series: Series, place: int) -> list[Shape]:
+    """The band, then the line, then the points; one that stands alone has a whisker for a band."""
     kind = f"series-{place % 6 + 1}"
-    shapes: list[Shape] = []
     runs = _runs(series)
-    for run in runs:
-        if len(run) > 1 and all(point.low is not None for point in run):
-            shapes.append(Trace(kind=f"band {kind}", points=_band(frame, run), closed=True))
+    shapes: list[Shape] = [
+        Trace(kind=f"band {kind}", points=_band(frame, run), closed=True)
+        for run in runs
+        if len(run) > 1 and all(point.low is not None for point in run)
+    ]
     for run in runs:
         if len(run) > 1:
             points = tuple(_at(frame, point) for point in run)
@@ -116,17 +122,17 @@ def series_shapes(frame: Frame, series: Series, place: int, *, crowded: bool) ->
             shapes.append(Trace(kind=f"series {kind}", points=traced))
     for run in runs:
         for point in run if not series.bare else run * (len(run) == 1):
-            shapes += _point(frame, series, point, (place, kind), crowded=crowded)
+            shapes += _point(frame, series, point, (place, kind), alone=len(run) == 1)
     return shapes
 
 
 def _point(
-    frame: Frame, series: Series, point: Point, how: tuple[int, str], *, crowded: bool
+    frame: Frame, series: Series, point: Point, how: tuple[int, str], *, alone: bool
 ) -> list[Shape]:
     place, kind = how
     x, y = _at(frame, point)
     shapes: list[Shape] = []
-    if point.low is not None and point.high is not None and not crowded:
+    if point.low is not None and point.high is not None and alone:
         low, high = frame.up.place(point.low), frame.up.place(point.high)
         shapes.append(Line(kind=f"whisker {kind}", x1=x, x2=x, y1=low, y2=high))
     figure = told(point.value or 0.0, point.low, point.high, point.n, frame.unit)

@@ -14,7 +14,7 @@ from backend.charts.series import LineChart, Point, Series, told
 from backend.charts.shapes import FORMS, Drawing, Figure, Key, Shape, Table
 
 WIDTH, HEIGHT = 560.0, 250.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 28.0, 14.0, 50.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72.0, 28.0, 14.0, 50.0
 MOST_SERIES = 6
 _MOST_POINTS = 240
 _MOST_ROWS = 60
@@ -39,7 +39,7 @@ def line_chart(chart: LineChart) -> Markup:
     shapes: list[Shape] = frame_shapes(frame, chart.thresholds, chart.events)
     for place, each in enumerate(shown):
         kept = _thin(each)
-        shapes += series_shapes(frame, kept, place, crowded=len(shown) > 1)
+        shapes += series_shapes(frame, kept, place)
     table, left_out = _table(chart, drawn)
     return rendered(
         Figure(
@@ -182,8 +182,8 @@ def _table(chart: LineChart, drawn: Sequence[Series]) -> tuple[Table, tuple[str,
         for at, name in kept
     )
     left = len(places) - len(kept)
-    which = "every so many" if chart.across is not None else "the newest"
-    note = (f"The numbers hold {which} {len(kept)} of {len(places):,} places.",) if left else ()
+    which = "evenly chosen" if chart.across is not None else "the newest"
+    note = (f"The numbers hold {len(kept)} of {len(places):,} places, {which}.",) if left else ()
     return Table(head=(chart.place, *(each.name for each in drawn)), rows=rows), note
 
 
@@ -191,5 +191,3 @@ def _cell(point: Point | None, unit: Unit) -> str:
     if point is None or not point.shown or point.value is None:
         return "-"
     return told(point.value, point.low, point.high, point.n, unit)
-
-

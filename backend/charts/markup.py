@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from backend.charts.shapes import Figure
@@ -19,12 +19,12 @@ def rendered(figure: Figure) -> Markup:
     Raises
         ValueError: its name cannot be the id of an element.
     """
-    return Markup(_template("figure.html").render(figure=figure))  # noqa: S704 - autoescaped
+    return written("figure.html", name=figure.name, figure=figure)
 
 
 def written(template: str, *, name: str, **values: object) -> Markup:
     """What another template of this package makes of values, under a name for its ids."""
-    return Markup(_template(template).render(name=checked(name), **values))  # noqa: S704
+    return Markup(_template(template).render(name=checked(name), **values))  # noqa: S704 - escaped
 
 
 def checked(name: str) -> str:
@@ -47,5 +47,5 @@ def _environment() -> Environment:
     )
 
 
-def _template(name: str):  # type: ignore[no-untyped-def]
+def _template(name: str) -> Template:
     return _environment().get_template(name)

@@ -13,7 +13,7 @@ from backend.charts.series import told
 from backend.charts.shapes import Bar, Drawing, Figure, Key, Line, Mark, Shape, Table, Trace, Words
 
 _WIDTH, _HEIGHT = 560.0, 320.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 28.0, 14.0, 50.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72.0, 28.0, 14.0, 50.0
 _COUNTS = 46.0  # the height of the bars of counts, between the diagram and its axis
 _GAP = 10.0
 

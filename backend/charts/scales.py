@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 Unit = Callable[[float], str]
 _MOST_TICKS = 6
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ def axis_of(  # noqa: PLR0913 - what is shown, where, and how it is written
     if log:
         return _log_axis(finite, start=start, end=end, unit=unit)
     low, high = min(finite), max(finite)
+    low, high = low if least is None else max(least, low), high if most is None else min(most, high)
     if low == high:
         room = abs(low) * 0.1 or 0.5
         low, high = low - room, high + room
@@ -85,12 +86,12 @@ def _step(width: float) -> float:
 
 
 def percent(share: float) -> str:
-    """A share in whole percent, or with as many digits as it takes.
+    """A share in percent, with a digit more where it is small.
 
-    >>> percent(0.5), percent(0.934), percent(0.0125)
-    ('50 %', '93.4 %', '1.25 %')
+    >>> percent(0.5), percent(0.9341), percent(0.00251)
+    ('50 %', '93.4 %', '0.25 %')
     """
-    return f"{round(100 * share, 2):g} %"
+    return f"{round(100 * share, 1 if abs(share) >= 0.01 else 2):g} %"
 
 
 def count(value: float) -> str:

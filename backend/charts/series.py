@@ -92,14 +92,22 @@ def points_of(figures: Sequence[tuple[str, Mapping[str, Any] | None]]) -> tuple[
     )
 
 
-def told(
-    value: float, low: float | None, high: float | None, n: int | None, unit: Unit
-) -> str:
+def told(value: float, low: float | None, high: float | None, n: int | None, unit: Unit) -> str:
     """A figure in words, with its interval and what it rests on.
 
     >>> told(0.934, 0.9, 0.961, 200, percent)
-    '93.4 % (90 % to 96.1 %), n = 200'
+    '93.4 % (90 % to 96.1 %, n = 200)'
     """
-    between = "" if low is None or high is None else f" ({unit(low)} to {unit(high)})"
-    rests = "" if n is None else f", n = {count(n)}"
-    return f"{unit(value)}{between}{rests}"
+    return f"{unit(value)}{beside(low, high, n, unit)}"
+
+
+def beside(low: float | None, high: float | None, n: int | None, unit: Unit) -> str:
+    """What stands beside a figure: its interval and what it rests on, as far as they are known.
+
+    >>> beside(None, None, 200, percent)
+    ' (n = 200)'
+    """
+    between = [] if low is None or high is None else [f"{unit(low)} to {unit(high)}"]
+    rests = [] if n is None else [f"n = {count(n)}"]
+    inside = ", ".join([*between, *rests])
+    return f" ({inside})" if inside else ""

@@ -79,6 +79,17 @@ def newest_report(session: Session, project_id: int, kind: str) -> Report | None
     return None if row is None else _report(row)
 
 
+def newest_reports(session: Session, project_id: int, kind: str, most: int) -> list[Report]:
+    """The newest of a kind, oldest first."""
+    rows = session.scalars(
+        select(ReportRow)
+        .where(ReportRow.project_id == project_id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
+        .limit(most)
+    )
+    return [_report(row) for row in reversed(rows.all())]
+
+
 def newest_id(session: Session, project_id: int, kind: str) -> int | None:
     """The number of the last report of a kind: it is another one once something was reported."""
     return session.scalar(

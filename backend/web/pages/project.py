@@ -9,6 +9,8 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
+from backend.figures.gathered import gather
+from backend.figures.sections import figures_of
 from backend.retraining import Standing, standings
 from backend.settings import Settings
 from backend.store.figures import ProjectFigures, project_figures
@@ -18,11 +20,8 @@ from backend.store.reports import SHADOW, Report, newest_report
 from backend.store.shadows import open_shadow
 from backend.versions import file_problem, trend_of
 from backend.web.access import Role, needs
-from backend.web.curves import Curve, curve_of
 from backend.web.pages.projects import shown_project
 from backend.web.state import web
-from connectors.label_studio.answer_words import answer_words
-from connectors.label_studio.labeling import LabelingError, parse_labeling
 from policies.accuracy_trend import Trend
 from policies.certifying import told
 from policies.loading import parse_policy
@@ -60,18 +59,6 @@ class ProjectPage:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
 
-    @property
-    def curve(self) -> Curve | None:
-        """The accuracy of deployed models over time, with what is expected of the newest."""
-        report = self.figures.monitoring
-        if report is None:
-            return None
-        of_all = [each for each in report.body["curve"] if each["model_version"] is None]
-        decay = report.body["decay"].get(report.model_version or "")
-        expected = decay["baseline"] if decay else None
-        points = [(each["period"], each["accuracy"]) for each in of_all]
-        return curve_of(points, expected["accuracy"] if expected else None)
-
 
 @blueprint.get("/projects/<int:project_id>")
 @needs(Role.VIEWER)
@@ -82,9 +69,11 @@ def page(project_id: int) -> str:
     with runtime.reads() as session:
         project = shown_project(session, project_id)
         shown = _page_of(session, runtime.settings, project, now)
+        gathered = gather(session, project, runtime.settings.label_studio_url)
     return render_template(
         "project.html",
         page=shown,
+        drawn=figures_of(gathered),
         project=project,
         now=now,
         label_studio_url=runtime.settings.label_studio_url,
@@ -109,15 +98,6 @@ def _page_of(
         unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
         shadow=shown if shown and running and shown.model_version == running.version else None,
     )
-
-
-@blueprint.app_template_filter("answer")
-def answer(text: str, page: ProjectPage) -> str:
-    """An answer in words, as far as the project's labelling config says what it means."""
-    try:
-        return answer_words(parse_labeling(page.figures.project.label_config), text)
-    except LabelingError:  # told by an alert, and everything goes to people
-        return text
 
 
 @blueprint.app_template_filter("promise")
