@@ -141,7 +141,7 @@ def shortened(text: str, most: int) -> tuple[str, str]:
     >>> shortened("a very long label", 8), shortened("short", 8)
     (('a very …', 'a very long label'), ('short', ''))
     """
-    return (text, "") if len(text) <= most else (text[: most - 1].rstrip() + " …", text)
+    return (text, "") if len(text) <= most else (text[: most - 2].rstrip() + " …", text)
 
 
 def thinned(values: Sequence[float], most: int) -> list[int]:
