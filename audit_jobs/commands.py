@@ -14,8 +14,8 @@ from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import build_scheduler
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
+from backend.store.job_runs import recent_runs
 from backend.store.projects import all_projects
-from backend.store.reports import recent_runs
 
 
 @click.group()
@@ -33,8 +33,9 @@ def list_jobs() -> None:
 @jobs.command()
 @click.argument("name", type=click.Choice(sorted(JOBS)))
 @click.option("--project", type=int, help="Number of one project; default: all connected ones.")
+@click.option("--request", type=int, hidden=True, help="The request of a page that it carries out.")
 @clear_errors
-def run(name: str, project: int | None) -> None:
+def run(name: str, project: int | None, request: int | None) -> None:
     """Run the job NAME once and print its report."""
     runtime = build_runtime(read_settings())
     with runtime.reads() as session:
@@ -43,7 +44,7 @@ def run(name: str, project: int | None) -> None:
         raise click.ClickException("no such project is connected: see labelgate connect")
     for connected in projects:
         try:
-            report = run_job(runtime, name, connected)
+            report = run_job(runtime, name, connected, request)
         except JobFailedError as error:
             raise click.ClickException(str(error)) from error
         click.echo(orjson.dumps({"project": connected.id, "job": name, **report}))

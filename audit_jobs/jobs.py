@@ -103,6 +103,10 @@ ROUND = (
     "figures",
     "alerts",  # last, and after a failure too: it is what tells of it
 )
+# What trains models does it in a process of its own where it is scheduled or asked for.
+APART = frozenset({"strategies"})
+# And what trains takes minutes: whoever asked for something else need not wait for it.
+SLOW = APART | {"retrain"}
 # What is wrong with a mirror project or with what a deployed model was sent, which is in people's
 # hands, or with what only measures (a version in shadow does no more), must not keep the breaker
 # from its work.

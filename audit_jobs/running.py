@@ -6,46 +6,65 @@ import logging
 from typing import Any
 
 from audit_jobs.jobs import JOBS
+from audit_jobs.run_records import recorded
 from backend.leasing import holding
 from backend.runtime import Runtime
+from backend.store.job_requests import is_waiting, link_run
+from backend.store.job_runs import close_run, lease_of, open_run
 from backend.store.projects import ConnectedProject, active_project
-from backend.store.reports import close_run, open_run
 from connectors.annotation_tool import AnnotationToolError
 
 logger = logging.getLogger(__name__)
 
 # The ``state`` of a report where nothing was done.
 ELSEWHERE, DISCONNECTED = "running elsewhere", "disconnected"
+CARRIED_OUT = "carried out before"
 
 
 class JobFailedError(Exception):
     """A job ended with an error; the message is the one in its row."""
 
 
-def run_job(runtime: Runtime, name: str, project: ConnectedProject) -> dict[str, Any]:
+def run_job(
+    runtime: Runtime, name: str, project: ConnectedProject, request_id: int | None = None
+) -> dict[str, Any]:
     """Run a job for a project and return its report.
 
-    Where the same job runs elsewhere already, nothing is done and the report says so. Raises
+    ``request_id`` is the request that the run carries out. Where the same job runs elsewhere
+    already, or another run carried the request out, nothing is done and the report says so. Raises
     ``JobFailedError`` after the row was closed: what failed is pending and tried again.
     """
-    with holding(runtime, f"job/{name}/{project.id}") as lease:
+    with holding(runtime, lease_of(name, project.id)) as lease:
         if lease is None:
             return {"state": ELSEWHERE}
         with runtime.sessions.begin() as session:
+            if request_id is not None and not is_waiting(session, request_id):
+                return {"state": CARRIED_OUT}
             run_id = open_run(session, name, project.id, runtime.now())
+            if request_id is not None:
+                link_run(session, request_id, run_id)
             # Read anew: another process may have changed policy or sync state meanwhile.
             current = active_project(session, project.id)
-        result: dict[str, Any] | str
-        try:
-            result = dict(JOBS[name](runtime, current)) if current else {"state": DISCONNECTED}
-        except AnnotationToolError as error:
-            result = str(error)
-            logger.warning("job.failed job=%s project=%d error=%s", name, project.id, error)
-        except Exception as error:  # a job's fault must not end the scheduler; the row says it
-            result = f"{type(error).__name__}: {error}"
-            logger.exception("job.failed job=%s project=%d", name, project.id)
+        with recorded(runtime, run_id) as record:
+            result = _result(runtime, name, project.id, current)
         with runtime.sessions.begin() as session:
-            close_run(session, run_id, result, runtime.now())
+            close_run(session, run_id, result, runtime.now(), record.text)
     if isinstance(result, str):
         raise JobFailedError(f"{name}: {result}")
     return result
+
+
+def _result(
+    runtime: Runtime, name: str, project_id: int, current: ConnectedProject | None
+) -> dict[str, Any] | str:
+    """The job's report, or the text of its error."""
+    if current is None:
+        return {"state": DISCONNECTED}
+    try:
+        return dict(JOBS[name](runtime, current))
+    except AnnotationToolError as error:
+        logger.warning("job.failed job=%s project=%d error=%s", name, project_id, error)
+        return str(error)
+    except Exception as error:  # a job's fault must not end the scheduler; the row says it
+        logger.exception("job.failed job=%s project=%d", name, project_id)
+        return f"{type(error).__name__}: {error}"

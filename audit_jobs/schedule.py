@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from audit_jobs.asked import carry_out_asked, run_command
 from audit_jobs.jobs import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
@@ -46,6 +47,15 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     watch = Watch(runtime)
     scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
     scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
+    for name, slow in (("asked", False), ("asked_slow", True)):
+        scheduler.add_job(
+            carry_out_asked,
+            "interval",
+            args=[runtime],
+            kwargs={"slow": slow},
+            seconds=WATCH_S,
+            id=name,
+        )
     scheduler.add_job(watch.nightly_apart, "cron", args=["strategies"], hour=1, id="strategies")
     scheduler.add_job(watch.nightly, "cron", args=["thresholds"], hour=1, id="thresholds")
     # Before a freeze: what is drawn is not final yet.
@@ -112,8 +122,7 @@ class Watch:
             projects = all_projects(session)
         for project in projects:
             try:
-                command = ["jobs", "run", job, "--project", str(project.id)]
-                run_apart(self._runtime.settings, command, job)
+                run_apart(self._runtime.settings, run_command(job, project.id), job)
             except ProcessError as error:
                 logger.warning("%s.failed project=%d error=%s", job, project.id, error)
 

@@ -22,6 +22,7 @@ from audit_jobs.measures.strategy_gains import (
     pooled_gains,
 )
 from backend.fitting import asked_of, examples_of
+from backend.job_progress import progress
 from backend.predictors.errors import TrainingError
 from backend.predictors.protocol import Examples, ModelInput
 from backend.predictors.trainable import Lesson, fit_control
@@ -150,7 +151,8 @@ def _measured(world: _World, cycle: _Cycle) -> dict[str, Any]:
     everything = _usable(world, cycle.before | all_new)
     whole = [world.right(everything, seed) for seed in range(SEEDS)]
     left_out = []
-    for name, ids in cycle.new.items():
+    for place, (name, ids) in enumerate(cycle.new.items()):
+        progress(f"training {cycle.version} anew without {name}", place / len(cycle.new))
         rest = _usable(world, (cycle.before | all_new) - ids)
         try:
             without = [world.right(rest, seed) for seed in range(SEEDS)]

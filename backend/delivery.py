@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from backend.job_progress import progress
 from backend.prelabels import TaskData, prelabels_of, quoted
 from backend.runtime import Runtime
 from backend.store.annotators import stopped_users
@@ -19,6 +20,7 @@ from backend.store.deliveries import (
     NOTHING,
     Delivery,
     Wish,
+    count_due,
     due_deliveries,
     mark_delivered,
     mark_failed,
@@ -83,6 +85,8 @@ def deliver(runtime: Runtime, project: ConnectedProject, limit: int = CHUNK) -> 
     says why and the work is tried again later.
     """
     totals = {"delivered": 0, "left_to_people": 0, "failed": 0}
+    with runtime.reads() as session:
+        waiting = count_due(session, project.id, runtime.now())
     while True:
         with runtime.reads() as session:
             due = due_deliveries(session, project.id, runtime.now(), limit)
@@ -92,6 +96,8 @@ def deliver(runtime: Runtime, project: ConnectedProject, limit: int = CHUNK) -> 
         shown = None if serving is None else serving.version
         for name, count in _deliver_chunk(runtime, project, due, shown).items():
             totals[name] += count
+        done = sum(totals.values())
+        progress("writing into Label Studio", done / max(waiting, done))
 
 
 def _deliver_chunk(

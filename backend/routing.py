@@ -16,6 +16,7 @@ import numpy as np
 from backend.candidates import joined, with_class_support
 from backend.certification import certify_version
 from backend.champion import Champion, load_champion, predict_tasks, predicted_chunks
+from backend.job_progress import progress
 from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
@@ -90,8 +91,12 @@ def _predicted(
     predictor = None if serving is None else serving.predictor
     parts: list[Candidates] = []
     began = time.monotonic()
+    asked = 0
+    progress("asking the model", 0.0)
     for part in predicted_chunks(runtime, project, policy, predictor, ids):
         parts.append(part)
+        asked += len(part)
+        progress("asking the model", asked / len(ids))
         if time.monotonic() - began > LONGEST_S:
             break
     return joined(parts)
@@ -158,6 +163,7 @@ def _decide(
     )
     decided = accepted = 0
     for start in range(0, len(decisions), CHUNK):
+        progress("writing decisions", start / len(decisions))
         rows = list(decisions.rows(slice(start, start + CHUNK)))
         with runtime.sessions.begin() as session:
             lock_project(session, project.id)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.answer_rows import answer_rows
 from backend.config_changes import take_over
+from backend.job_progress import progress
 from backend.retraining import ask_visibly
 from backend.runtime import Runtime
 from backend.store.deliveries import reopen_accepted, reopen_overtaken
@@ -74,10 +75,12 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         with runtime.sessions.begin() as session:
             store_tasks(session, project.id, _stored(page), runtime.now())
         seen.update(task.id for task in page)
+        progress("reading all tasks", len(seen) / max(len(tasks), len(seen)))
     answered: set[int] = set()
     for page in runtime.tool().annotated_since(project.id, None):
         _store_answers(runtime, project, page)
         answered.update(task.id for task in page)
+        progress(f"reading all answers: {len(answered):,} tasks so far")
     missing = sorted(set(annotations.values()) - answered)
     there = runtime.tool().answers_to(project.id, missing)  # a list may have left them out
     _store_answers(runtime, project, there)
@@ -102,15 +105,18 @@ def _read_new_tasks(runtime: Runtime, project: ConnectedProject) -> int:
             newest = max(task.id for task in page)
             store_sync_state(session, project.id, newest, project.synced_until)
         count += len(page)
+        progress(f"reading new tasks: {count:,} so far")
     return count
 
 
 def _read_answers(runtime: Runtime, project: ConnectedProject) -> int:
     until = project.synced_until
     since = None if until is None else until - OVERLAP
-    count = 0
+    count = read = 0
     for page in runtime.tool().annotated_since(project.id, since):
         count += _store_answers(runtime, project, page)
+        read += len(page)
+        progress(f"reading answers: {read:,} tasks so far")
         newest = max(task.updated_at for task in page)
         until = newest if until is None else max(until, newest)
     with runtime.sessions.begin() as session:  # only once every page is stored: their order varies

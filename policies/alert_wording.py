@@ -73,6 +73,16 @@ class ToldAlert:
     link: str
 
 
+def what_follows(alert: str, project_id: int) -> tuple[str, str]:
+    """What an alert has brought about by itself, and the command with which a person goes on.
+
+    >>> what_follows("agreement", 7)[1]
+    'labelgate agreement --project 7'
+    """
+    automatic, command = _STEPS.get(alert.removesuffix(BOUND), _OTHER)
+    return automatic, command.format(project=project_id)
+
+
 def subject_of(told: Sequence[ToldAlert]) -> str:
     """One line: which project, and what."""
     first = told[0]
@@ -88,7 +98,7 @@ def text_of(told: Sequence[ToldAlert]) -> str:
 
 
 def _lines(told: ToldAlert) -> Iterator[str]:
-    automatic, command = _STEPS.get(told.alert.removesuffix(BOUND), _OTHER)
+    automatic, command = what_follows(told.alert, told.project_id)
     if told.state == "resolved":
         yield f"Over in project {told.project} ({told.project_id}): {told.says}"
         if told.opened_at is not None:
@@ -97,7 +107,7 @@ def _lines(told: ToldAlert) -> Iterator[str]:
         yield f"Alert in project {told.project} ({told.project_id}): {told.says}"
         yield from _figures(told.detail)
         yield f"By itself: {automatic}"
-        yield f"Now: {command.format(project=told.project_id)}"
+        yield f"Now: {command}"
         yield from _recall(told)
     yield f"At {_minutes(told.at)} · {told.alert}: {told.about}"
     if told.tier is not None:

@@ -37,7 +37,9 @@ def load_policy(path: FilePath) -> Policy:
         raise _whole_file(source, message, line=line, hint="save it as UTF-8") from error
 
 
-@lru_cache(maxsize=16)  # every job of a round reads the same text, and nothing changes a policy
+# Every job of a round reads the same text, the start page those of all projects, and nothing
+# changes a policy.
+@lru_cache(maxsize=512)
 def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
     """The policy that a YAML text describes; ``source`` is the name that messages give the file.
 

@@ -16,13 +16,13 @@ from audit_jobs.measures.weighting import Part
 from backend.reviewers import tier_members
 from backend.runtime import Runtime
 from backend.store.alerts import open_alerts, store_alert
-from backend.store.figures import count_decisions
 from backend.store.gold import gold_task_ids
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, Report, newest_report, store_report
 from backend.store.rollups import Rollup
 from backend.store.shared_tasks import lead_seconds, shared_state, shared_tasks
+from backend.store.tallies import count_decisions
 from connectors.label_studio.labeling import LabelingError, parse_labeling
 from policies.domain import MONITORED, Outcome, Purpose
 from policies.loading import parse_policy

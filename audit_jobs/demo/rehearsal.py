@@ -24,8 +24,9 @@ from backend.bootstrap import build_runtime
 from backend.connecting import connect_project
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.figures import ProjectFigures, accepted_labels, project_figures
+from backend.store.figures import ProjectFigures, project_figures
 from backend.store.projects import ConnectedProject
+from backend.store.tallies import accepted_labels
 from backend.store.tasks import stored_tasks
 from connectors.label_studio.accounts import add_user
 from connectors.label_studio.connection import Connection

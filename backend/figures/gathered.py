@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
-from backend.breakers.states import BreakerState, breaker_states
 from backend.store.certificates import valid_certification
 from backend.store.models import CHAMPION, ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
@@ -23,11 +22,8 @@ from backend.store.reports import (
     CYCLE,
     DRIFT,
     FIGURES,
-    GOLD,
     MONITORING,
-    RECALL,
     STRATEGIES,
-    THRESHOLD,
     Report,
     newest_report,
     newest_reports,
@@ -44,7 +40,6 @@ from policies.schema import Policy
 _MOST_BREAKER_REPORTS = 300
 _MOST_LOOKS = 60
 _MOST_CYCLES = 60
-_MOST_INCIDENTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +62,9 @@ class Gathered:
     agreement: Report | None
     corrections: Report | None
     strategies: Report | None
-    gold: Report | None
     monitoring: Report | None
     breakers: list[Report]
-    breaker_states: list[BreakerState]
     suspensions: list[Suspension]
-    recalls: list[Report]
-    thresholds: list[Report]
     drifts: list[Report]
     cycles: list[Report]
 
@@ -120,13 +111,9 @@ def gather(session: Session, project: ConnectedProject, label_studio_url: str) -
         agreement=newest(AGREEMENT),
         corrections=newest(CORRECTIONS),
         strategies=newest(STRATEGIES),
-        gold=newest(GOLD),
         monitoring=newest(MONITORING),
         breakers=newest_few(BREAKER, _MOST_BREAKER_REPORTS),
-        breaker_states=breaker_states(session, project.id, policy),
         suspensions=suspensions(session, project.id),
-        recalls=newest_few(RECALL, _MOST_INCIDENTS),
-        thresholds=newest_few(THRESHOLD, _MOST_INCIDENTS),
         drifts=newest_few(DRIFT, _MOST_LOOKS),
         cycles=newest_few(CYCLE, _MOST_CYCLES),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from backend.store.reports import ALERT, Report, reports, store_report
-from backend.store.tables import AlertMessageRow, ReportRow
+from backend.store.rollups import OPEN_ALERTS, Rollup, rollup_of, rollups, store_rollup
+from backend.store.tables import AlertMessageRow, ProjectRow, ReportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,14 @@ def store_alert(
         "detail": alert.detail,
     }
     report = Report(kind=ALERT, model_version=model_version, made_at=alert.made_at, body=body)
+    session.execute(select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update())
+    known = rollup_of(session, project_id, OPEN_ALERTS)
+    standing = open_alerts(session, project_id) if known is None else _standing(known)
+    standing.pop(alert.event, None)
+    if alert.opened:
+        standing[alert.event] = alert
     store_report(session, project_id, report)
+    store_rollup(session, project_id, OPEN_ALERTS, _rollup(standing, alert.made_at))
 
 
 def newest_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Alert]:
@@ -70,6 +79,32 @@ def open_alerts(session: Session, project_id: int) -> dict[tuple[str, str], Aler
     """The alerts that are not over."""
     newest = newest_alerts(session, project_id)
     return {event: alert for event, alert in newest.items() if alert.opened}
+
+
+def all_open_alerts(session: Session, projects: Collection[int]) -> dict[int, list[Alert]]:
+    """Project -> its alerts that are not over, the newest first.
+
+    From what is kept with every alert; only of a project that had none since that began the
+    history is read.
+    """
+    kept = rollups(session, OPEN_ALERTS, projects)
+    found = {project: _standing(kept[project]) for project in projects if project in kept}
+    rows = session.scalars(
+        select(ReportRow)
+        .where(ReportRow.project_id.in_(set(projects) - set(kept)), ReportRow.kind == ALERT)
+        .order_by(ReportRow.made_at, ReportRow.id)
+    )
+    for row in rows:
+        alert = _alert(row)
+        found.setdefault(row.project_id, {})[alert.event] = alert
+    return {
+        project: sorted(
+            (each for each in alerts.values() if each.opened),
+            key=lambda alert: alert.made_at,
+            reverse=True,
+        )
+        for project, alerts in found.items()
+    }
 
 
 def numbered_alerts(session: Session, project_id: int) -> list[NumberedAlert]:
@@ -95,6 +130,19 @@ def _of_project(project_id: int) -> Select[ReportRow]:
 def _numbered(session: Session, rows: Select[ReportRow]) -> list[NumberedAlert]:
     ordered = session.scalars(rows.order_by(ReportRow.made_at, ReportRow.id))
     return [NumberedAlert(id=row.id, alert=_alert(row)) for row in ordered]
+
+
+def _rollup(standing: Mapping[tuple[str, str], Alert], now: datetime) -> Rollup:
+    alerts = [{**asdict(each), "made_at": each.made_at.isoformat()} for each in standing.values()]
+    return Rollup(body={"open": alerts}, made_at=now)
+
+
+def _standing(rollup: Rollup) -> dict[tuple[str, str], Alert]:
+    alerts = [
+        Alert(**{**each, "made_at": datetime.fromisoformat(each["made_at"])})
+        for each in rollup.body["open"]
+    ]
+    return {alert.event: alert for alert in alerts}
 
 
 def _alert(report: Report | ReportRow) -> Alert:

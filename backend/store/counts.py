@@ -6,7 +6,7 @@ Pages and ``/metrics`` read these; what needs the exact number of this moment co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -105,9 +105,10 @@ def counts_of(session: Session, project_id: int) -> ProjectCounts | None:
     return None if found is None else _counts(found)
 
 
-def all_counts(session: Session) -> dict[int, ProjectCounts]:
+def all_counts(session: Session, projects: Collection[int]) -> dict[int, ProjectCounts]:
     """Project -> its last counts, in one query; those without any are left out."""
-    return {project: _counts(each) for project, each in rollups(session, COUNTS).items()}
+    found = rollups(session, COUNTS, projects)
+    return {project: _counts(each) for project, each in found.items()}
 
 
 def store_counts(

@@ -173,6 +173,20 @@ def mark_left_to_people(
     _close(session, project_id, wishes, LEFT_TO_PEOPLE, now)
 
 
+def count_due(session: Session, project_id: int, now: datetime) -> int:
+    """How many pending deliveries' time has come, about: those of deleted tasks count."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                DeliveryRow.project_id == project_id,
+                DeliveryRow.state == PENDING,
+                DeliveryRow.next_attempt_at <= now,
+            )
+        )
+        or 0
+    )
+
+
 def mark_failed(
     session: Session, project_id: int, wishes: Sequence[Wish], error: str, now: datetime
 ) -> None:

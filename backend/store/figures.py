@@ -1,20 +1,17 @@
-"""The figures that the page and /metrics show, counted in SQL."""
+"""The figures that the page and /metrics show: numbers, and the newest reports of the jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.alerts import Alert, newest_alerts
-from backend.store.annotators import counting_users
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.decisions import is_current
-from backend.store.deliveries import count_by_state, same_task
-from backend.store.escalations import count_escalated
-from backend.store.mirrors import MIRROR, MIRRORED_VIEW
+from backend.store.counts import ProjectCounts, Queue
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import (
@@ -32,26 +29,10 @@ from backend.store.reports import (
     newest_report,
     reports,
 )
-from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow
-from backend.store.tasks import count_labelled, count_tasks
-from backend.store.votes import count_human_labels, standing
+from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow
+from backend.store.tallies import Tallies, tallies
 
 _INCIDENTS = 10  # of recalls and of thresholds that moved, the newest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """One view: how many tasks it holds unanswered, and how many were answered.
-
-    That of the audits counts those in the mirror project too.
-
-    ``escalated`` is how many contested tasks wait for the tier, in the view or for a place in it.
-    """
-
-    name: str
-    open: int
-    answered: int
-    escalated: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +40,8 @@ class ProjectFigures:
     """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose".
 
     ``alerts`` holds the newest alert of each event, those that are over too; ``six`` the six
-    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first.
+    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first. The numbers
+    were counted at ``read_at``.
     """
 
     project: ConnectedProject
@@ -68,9 +50,9 @@ class ProjectFigures:
     labelled_tasks: int
     accepted: int
     waiting: int
-    decisions: dict[str, int]
-    deliveries: dict[str, int]
-    queues: list[Queue]
+    decisions: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    queues: tuple[Queue, ...]
     champion: ModelVersion | None
     certified: StoredCertification | None
     agreement: Report | None
@@ -88,18 +70,34 @@ class ProjectFigures:
 
 
 def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
-    """Count everything the page shows of one project."""
+    """Count everything as it is now: for what needs the exact numbers, not for pages."""
+    return _figures(session, project, tallies(session, project), now)
+
+
+def shown_figures(
+    session: Session, project: ConnectedProject, counts: ProjectCounts
+) -> ProjectFigures:
+    """The same with the numbers of the last round, so that nothing large is counted."""
+    return _figures(session, project, counts, counts.as_of)
+
+
+def _figures(
+    session: Session,
+    project: ConnectedProject,
+    counted: Tallies | ProjectCounts,
+    read_at: datetime,
+) -> ProjectFigures:
     serving = champion(session, project.id)
     return ProjectFigures(
         project=project,
-        tasks=count_tasks(session, project.id),
-        human_labels=count_human_labels(session, project.id),
-        labelled_tasks=count_labelled(session, project.id),
-        accepted=count_accepted(session, project.id),
-        waiting=_count_waiting(session, project.id),
-        decisions=count_decisions(session, project.id),
-        deliveries=count_by_state(session, project.id),
-        queues=_queues(session, project),
+        tasks=counted.tasks,
+        human_labels=counted.human_labels,
+        labelled_tasks=counted.labelled_tasks,
+        accepted=counted.accepted,
+        waiting=counted.waiting,
+        decisions=counted.decisions,
+        deliveries=counted.deliveries,
+        queues=counted.queues,
         champion=serving,
         certified=(
             valid_certification(session, project.id, serving.version, project.policy_hash)
@@ -117,121 +115,8 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
         thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
         cycles=reports(session, project.id, CYCLE),
-        read_at=now,
+        read_at=read_at,
     )
-
-
-def count_decisions(session: Session, project_id: int) -> dict[str, int]:
-    """Current decisions of existing tasks, by "outcome/purpose"."""
-    rows = session.execute(
-        select(DecisionRow.outcome, DecisionRow.purpose, func.count())
-        .join(TaskRow, is_current())
-        .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None))
-        .group_by(DecisionRow.outcome, DecisionRow.purpose)
-    )
-    return {f"{outcome}/{purpose}": count for outcome, purpose, count in rows}
-
-
-def count_accepted(session: Session, project_id: int) -> int:
-    """Tasks whose label stands without a human look: accepted, not audited, not labelled since."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(DeliveryRow)
-            .join(TaskRow, same_task())
-            .where(*_accepted(project_id))
-        )
-        or 0
-    )
-
-
-def accepted_labels(session: Session, project_id: int) -> dict[int, str]:
-    """The label of every task that ``count_accepted`` counts."""
-    rows = session.execute(
-        select(DeliveryRow.task_id, DeliveryRow.label)
-        .join(TaskRow, same_task())
-        .where(*_accepted(project_id), DeliveryRow.label.is_not(None))
-    )
-    return {task_id: label for task_id, label in rows if label is not None}
-
-
-def _accepted(project_id: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        DeliveryRow.project_id == project_id,
-        DeliveryRow.accepts.is_(True),
-        TaskRow.human_labels == 0,
-        TaskRow.deleted_at.is_(None),
-    )
-
-
-def _count_waiting(session: Session, project_id: int) -> int:
-    """Open tasks that are in no view and not accepted: they wait for capacity or a model."""
-    placed = (
-        select(DeliveryRow.task_id)
-        .where(
-            DeliveryRow.project_id == project_id,
-            DeliveryRow.accepts.is_(True) | DeliveryRow.marker.is_not(None),
-        )
-        .scalar_subquery()
-    )
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(TaskRow)
-            .where(
-                TaskRow.project_id == project_id,
-                TaskRow.deleted_at.is_(None),
-                or_(
-                    TaskRow.human_labels == 0,
-                    TaskRow.escalated_to.is_not(None),
-                    TaskRow.wants_reader.is_(True),
-                ),
-                TaskRow.task_id.not_in(placed),
-            )
-        )
-        or 0
-    )
-
-
-def _queues(session: Session, project: ConnectedProject) -> list[Queue]:
-    # Label Studio counts the answers, too, that do not count here.
-    others = (
-        select(AnnotationRow.task_id, func.count().label("answers"))
-        .where(AnnotationRow.project_id == project.id, *standing(), ~counting_users())
-        .group_by(AnnotationRow.task_id)
-        .subquery()
-    )
-    given = TaskRow.human_labels + func.coalesce(others.c.answers, 0)
-    rows = session.execute(
-        select(
-            DeliveryRow.marker,
-            func.count().filter(given < DeliveryRow.overlap),
-            func.count().filter(given >= DeliveryRow.overlap),
-        )
-        .join(TaskRow, same_task())
-        .outerjoin(others, others.c.task_id == DeliveryRow.task_id)
-        .where(
-            DeliveryRow.project_id == project.id,
-            DeliveryRow.marker.is_not(None),
-            TaskRow.deleted_at.is_(None),
-        )
-        .group_by(DeliveryRow.marker)
-    )
-    found: dict[str | None, tuple[int, int]] = {}
-    for marker, waiting, answered in rows:
-        view = MIRRORED_VIEW if marker == MIRROR else marker
-        before = found.get(view, (0, 0))
-        found[view] = (before[0] + waiting, before[1] + answered)
-    escalated = count_escalated(session, project.id)
-    return [
-        Queue(
-            name=name,
-            open=found.get(name, (0, 0))[0],
-            answered=found.get(name, (0, 0))[1],
-            escalated=escalated.get(name, 0),
-        )
-        for name in project.views
-    ]
 
 
 def count_predictions(session: Session, project_id: int) -> int:

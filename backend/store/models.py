@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,16 @@ def champion(session: Session, project_id: int) -> ModelVersion | None:
         select(ModelRow).where(ModelRow.project_id == project_id, ModelRow.state == CHAMPION)
     )
     return None if row is None else _model(row)
+
+
+def serving_versions(session: Session, projects: Collection[int]) -> dict[int, str]:
+    """Project -> the version that serves; those where none does are left out."""
+    rows = session.execute(
+        select(ModelRow.project_id, ModelRow.version).where(
+            ModelRow.project_id.in_(projects), ModelRow.state == CHAMPION
+        )
+    )
+    return {project: version for project, version in rows}  # noqa: C416 - pairs, to a type checker
 
 
 def all_versions(session: Session, project_id: int) -> list[ModelVersion]:

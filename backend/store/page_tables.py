@@ -122,4 +122,4 @@ class JobRequestRow(Base):
     asked_at: Mapped[datetime]
     taken_at: Mapped[datetime | None]
     run_id: Mapped[int | None] = mapped_column(BigId)
-    __table_args__ = (Index(None, "taken_at"),)
+    __table_args__ = (Index(None, "taken_at"), Index(None, "run_id"))

@@ -1,15 +1,16 @@
-"""What jobs measured, and how their runs went."""
+"""What jobs measured."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import EventRow, JobRunRow, ReportRow
+from backend.store.tables import EventRow, JobRunRow, ProjectRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"
@@ -29,20 +30,6 @@ class Report:
     model_version: str | None
     made_at: datetime
     body: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRun:
-    """One run of a job; ``outcome`` is None while it runs, and for ever where it was killed."""
-
-    id: int
-    job: str
-    project_id: int | None
-    started_at: datetime
-    ended_at: datetime | None
-    outcome: str | None
-    report: dict[str, Any] | None
-    error: str | None
 
 
 def store_report(session: Session, project_id: int, report: Report) -> None:
@@ -90,6 +77,21 @@ def newest_reports(session: Session, project_id: int, kind: str, most: int) -> l
     return [_report(row) for row in reversed(rows.all())]
 
 
+def newest_of_all(session: Session, projects: Collection[int], kind: str) -> dict[int, Report]:
+    """Project -> its last report of a kind; one seek a project."""
+    newest = (
+        select(ReportRow.id)
+        .where(ReportRow.project_id == ProjectRow.id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
+        .limit(1)
+        .correlate(ProjectRow)
+        .scalar_subquery()
+    )
+    ids = session.scalars(select(newest).where(ProjectRow.id.in_(projects))).all()
+    rows = session.scalars(select(ReportRow).where(ReportRow.id.in_(each for each in ids if each)))
+    return {row.project_id: _report(row) for row in rows}
+
+
 def newest_id(session: Session, project_id: int, kind: str) -> int | None:
     """The number of the last report of a kind: it is another one once something was reported."""
     return session.scalar(
@@ -112,47 +114,6 @@ def newest_by_version(session: Session, project_id: int, kind: str) -> dict[str,
     )
     rows = session.scalars(select(ReportRow).where(ReportRow.id.in_(newest)).order_by(ReportRow.id))
     return {str(row.model_version): _report(row) for row in rows}
-
-
-def open_run(session: Session, job: str, project_id: int | None, now: datetime) -> int:
-    """Note that a job has begun; its row's id."""
-    row = JobRunRow(job=job, project_id=project_id, started_at=now)
-    session.add(row)
-    session.flush()
-    return row.id
-
-
-def close_run(session: Session, run_id: int, result: dict[str, Any] | str, now: datetime) -> None:
-    """Note how a job ended: with a report ("done"), or with an error's text ("failed")."""
-    failed = isinstance(result, str)
-    session.execute(
-        update(JobRunRow)
-        .where(JobRunRow.id == run_id)
-        .values(
-            ended_at=now,
-            outcome="failed" if failed else "done",
-            report=None if failed else result,
-            error=result if failed else None,
-        )
-    )
-
-
-def recent_runs(session: Session, limit: int) -> list[JobRun]:
-    """The newest runs first."""
-    rows = session.scalars(select(JobRunRow).order_by(JobRunRow.id.desc()).limit(limit))
-    return [
-        JobRun(
-            id=row.id,
-            job=row.job,
-            project_id=row.project_id,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            outcome=row.outcome,
-            report=row.report,
-            error=row.error,
-        )
-        for row in rows
-    ]
 
 
 def forget_before(session: Session, time: datetime) -> None:

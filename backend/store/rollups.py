@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.store.page_tables import RollupRow
 
 COUNTS, CURVES = "counts", "curves"
+OPEN_ALERTS = "open_alerts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +31,11 @@ def store_rollup(session: Session, project_id: int, kind: str, rollup: Rollup) -
     )
 
 
-def rollups(session: Session, kind: str) -> dict[int, Rollup]:
-    """Project -> the last one of a kind."""
-    rows = session.scalars(select(RollupRow).where(RollupRow.kind == kind))
+def rollups(session: Session, kind: str, projects: Collection[int]) -> dict[int, Rollup]:
+    """Project -> the last one of a kind, of these projects."""
+    rows = session.scalars(
+        select(RollupRow).where(RollupRow.kind == kind, RollupRow.project_id.in_(projects))
+    )
     return {row.project_id: Rollup(body=row.body, made_at=row.made_at) for row in rows}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -58,6 +60,16 @@ def standing_suspensions(session: Session, project_id: int, model_version: str) 
     """Those under which nothing is accepted now."""
     found = suspensions(session, project_id, model_version)
     return [each for each in found if each.rearmed_at is None]
+
+
+def suspended_groups(session: Session, serving: Mapping[int, str]) -> dict[int, int]:
+    """Project -> how many groups of its serving version are not accepted now."""
+    rows = session.execute(
+        select(SuspensionRow.project_id, SuspensionRow.model_version).where(
+            SuspensionRow.project_id.in_(serving), SuspensionRow.rearmed_at.is_(None)
+        )
+    )
+    return Counter(project for project, version in rows if version == serving[project])
 
 
 def reset_suspension(session: Session, suspension_id: int, why: str, now: datetime) -> None:

@@ -435,7 +435,13 @@ class JobRunRow(Base):
     stage: Mapped[str | None]
     progress: Mapped[float | None]
     log: Mapped[str | None] = mapped_column(Text)
-    __table_args__ = (Index(None, "job", "started_at"),)
+    # Pages ask for the newest by any of these; the newest run is that of the highest id.
+    __table_args__ = (
+        Index(None, "job", "id"),
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "job", "id"),
+        Index(None, "outcome", "id"),
+    )
 
 
 class LineageRow(Base):

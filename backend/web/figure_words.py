@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
-from backend.store.reports import JobRun
+from backend.store.job_runs import JobRun
 
 FILTERS: dict[str, Callable[..., str]] = {}
 Words = TypeVar("Words", bound=Callable[..., str])
@@ -50,12 +50,71 @@ def time(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
+@_filter("ago")
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago something was, in its largest unit.
+
+    >>> noon = datetime(2026, 3, 1, 12)
+    >>> [ago(noon, noon.replace(**after)) for after in ({"second": 9}, {"hour": 15}, {"day": 9})]
+    ['just now', '3 h ago', '8 days ago']
+    """
+    minutes = int((now - moment).total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 2 * 60:
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 2 * 24 else f"{hours // 24} days ago"
+
+
 @_filter("lasted")
 def lasted(run: JobRun) -> str:
     """How long a run took; a run without an end is under way, or was killed."""
     if run.ended_at is None:
         return "-"
-    return f"{(run.ended_at - run.started_at).total_seconds():.1f} s"
+    return took((run.ended_at - run.started_at).total_seconds())
+
+
+def took(seconds: float) -> str:
+    """A span of time.
+
+    >>> took(0.31), took(75), took(7300)
+    ('0.3 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@_filter("thousands")
+def thousands(number: int) -> str:
+    """A count with its thousands apart.
+
+    >>> thousands(1234567)
+    '1,234,567'
+    """
+    return f"{number:,}"
+
+
+@_filter("money")
+def money(amount: float) -> str:
+    """An amount in the currency that the policy's prices are in, which has no name there.
+
+    >>> money(1234.5), money(-0.004)
+    ('1,234.50', '0.00')
+    """
+    return f"{amount + 0.0:,.2f}" if abs(amount) >= 0.005 else "0.00"
+
+
+@_filter("capitalised")
+def capitalised(sentence: str) -> str:
+    """With a large first letter, and all others as they were.
+
+    >>> capitalised("a model of ACME")
+    'A model of ACME'
+    """
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _percent(share: Any) -> str:

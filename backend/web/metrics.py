@@ -15,9 +15,9 @@ from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open
 from backend.store.figures import ProjectFigures, project_figures
+from backend.store.job_runs import JobRun, recent_runs
 from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
-from backend.store.reports import JobRun, recent_runs
 from backend.web.loop_metrics import breaker_gauges, figure_gauges, usage_gauges
 from backend.web.production_metrics import production_gauges
 from policies.loading import parse_policy

@@ -17,6 +17,7 @@ from audit_jobs.schedule import FAILED_ROUND_PAUSE_S, Watch, build_scheduler, fo
 from backend.leasing import LeaseLostError, holding
 from backend.retraining import lease_name
 from backend.store.events import add_event, count_open
+from backend.store.job_runs import JobRun, recent_runs
 from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
 from backend.store.reports import (
@@ -26,9 +27,7 @@ from backend.store.reports import (
     CORRECTIONS,
     CYCLE,
     FIGURES,
-    JobRun,
     Report,
-    recent_runs,
     reports,
     store_report,
 )
@@ -295,7 +294,7 @@ def test_of_figures_that_answers_change_one_a_day_is_kept(worked: WorkedProject)
 
 def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProject) -> None:
     scheduled = {job.id: job for job in build_scheduler(worked.runtime).get_jobs()}
-    assert set(scheduled) == {"rounds", "retrain", *NIGHTLY, "forget"}
+    assert set(scheduled) == {"rounds", "retrain", "asked", "asked_slow", *NIGHTLY, "forget"}
 
 
 def test_a_nightly_job_runs_for_every_project_whatever_fails(worked: WorkedProject) -> None:

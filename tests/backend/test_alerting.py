@@ -14,7 +14,8 @@ from backend.alerts.telling import tell
 from backend.settings import Settings
 from backend.store.alert_messages import StoredMessage, count_messages, messages
 from backend.store.alerts import Alert, open_alerts, store_alert
-from backend.store.reports import AUDIT, Report, close_run, open_run, store_report
+from backend.store.job_runs import close_run, open_run
+from backend.store.reports import AUDIT, Report, store_report
 from backend.web.metrics import Metrics
 from connectors.alerts.channel import AlertChannelError, AlertMessage
 from policies.intervals import wilson

@@ -64,7 +64,8 @@ def test_the_page_has_a_row_for_each_control_and_says_what_is_wrong(client: Flas
     assert "n = " in random
     assert len(rest) == 5
     assert "Too low: label. The policy wants 0.5 at least." in page
-    assert 'role="alert">Since 2026-03-01' in page
+    assert "since 2026-03-01" in page
+    assert "write it into the guideline" in page
     assert "certainly under the policy&#39;s minimum of 0.5" in page
     assert "labelgate agreement --project 1 --html FILE" in page
 
@@ -92,7 +93,7 @@ def test_the_metrics_have_alpha_by_slice_and_the_alert(
     worked.connect(worked_policy(auto_accept="never", agreement={"share": 1.0}))
     run_job(worked.runtime, "agreement", worked.project)
     assert metrics_of(client)[event] == 0
-    assert 'role="alert"' not in page_of(client)
+    assert "write it into the guideline" not in page_of(client)
 
 
 def test_a_report_of_an_older_version_is_shown_by_its_alpha(tmp_path: Path) -> None:
@@ -108,6 +109,6 @@ def test_a_report_of_an_older_version_is_shown_by_its_alpha(tmp_path: Path) -> N
         store_report(session, worked.project_id, report)
     client = create_app(worked.runtime).test_client()
     page = page_of(client)
-    assert "<dd>0.800 (n = 4)</dd>" in page
+    assert '<dd class="words">0.800 (n = 4)</dd>' in page
     assert "No task has been labelled by two people yet" in page
     assert not [name for name in metrics_of(client) if name.startswith("labelgate_agreement")]

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from backend.store.certificates import store_certification
+from backend.store.job_runs import close_run, open_run
 from backend.store.projects import active_project
 from backend.store.reports import (
     AUDIT,
@@ -20,8 +21,6 @@ from backend.store.reports import (
     RECALL,
     THRESHOLD,
     Report,
-    close_run,
-    open_run,
     store_report,
 )
 from backend.web.figure_words import estimate
@@ -80,7 +79,7 @@ def test_a_new_project_stands_there_with_its_queues(client: FlaskClient) -> None
     assert "no model yet" in page
     for tier, view, capacity in (("general", 11, 100), ("senior", 12, 20)):
         assert f"/projects/1/data?tab={view}" in page
-        assert f"{tier}</a></th> <td>0</td><td>0</td><td>0</td><td>{capacity}</td>" in page
+        assert f"{tier}: 0 open of {capacity} a day" in page
 
 
 def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskClient) -> None:
@@ -91,8 +90,8 @@ def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskCl
     assert "<td>1,234.50 (2,000.00)</td> <td>v1</td>" in page
     assert "the first model" in page
     runs = page_of(client, "/jobs")
-    assert "not ended" in runs
-    assert '<td class="failed">failed</td>' in runs
+    assert "ended without a word" in runs
+    assert runs.count("</svg>failed</span>") == 1
 
 
 def test_text_from_outside_is_escaped(project: WebProject, client: FlaskClient) -> None:
@@ -160,7 +159,7 @@ def test_a_share_without_an_interval_is_shown_alone() -> None:
     [
         (0.8125, None, "scores from 0.812: 1 errors in 90 of 120 control answers, so at most 5.0%"),
         (None, 40, "no threshold could be certified on 120 control answers; about 40 more"),
-        (None, None, "no threshold could be certified on 120 control answers</dd>"),
+        (None, None, "no threshold could be certified on 120 control answers</p>"),
     ],
 )
 def test_the_page_says_what_is_accepted_and_on_which_evidence(
@@ -195,7 +194,7 @@ def test_the_page_says_what_is_accepted_and_on_which_evidence(
 def test_the_page_and_the_metrics_say_who_passes_gold(
     project: WebProject, client: FlaskClient
 ) -> None:
-    assert '<h3 id="gold">Gold</h3>' not in page_of(client)
+    assert '<h2 id="gold">Gold</h2>' not in page_of(client)
     good = {"value": 0.95, "low": 0.764, "high": 0.991, "n": 20}
     bad = {"value": 0.25, "low": 0.112, "high": 0.469, "n": 20}
     people = [
@@ -207,8 +206,11 @@ def test_the_page_and_the_metrics_say_who_passes_gold(
     with project.runtime.sessions.begin() as session:
         store_report(session, 1, Report(kind=GOLD, model_version=None, made_at=now, body=body))
     page = page_of(client)
-    assert '8</th><td>25.0 % (11.2 to 46.9, n = 20)</td> <td class="failed">no</td>' in page
-    assert "7</th><td>95.0 % (76.4 to 99.1, n = 20)</td> <td>yes</td>" in page
+    bad_row, good_row = (page.split(f'row">{user}</th>')[1].split("</tr>")[0] for user in "87")
+    assert "25.0 % (11.2 to 46.9, n = 20)" in bad_row
+    assert "</svg>no</span>" in bad_row
+    assert "95.0 % (76.4 to 99.1, n = 20)" in good_row
+    assert "</svg>yes</span>" in good_row
     metrics = client.get("/metrics").text
     assert 'labelgate_gold_score{project="1",user="8"} 0.25' in metrics
     assert 'labelgate_annotator_counts{project="1",user="8"} 0.0' in metrics

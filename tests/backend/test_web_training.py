@@ -96,7 +96,7 @@ def test_the_page_shows_what_is_queued_how_far_it_is_and_how_it_ended(
 ) -> None:
     assert "none asked for" in client.get("/projects/1").text
     client.post(URL)
-    assert "<dd>queued</dd>" in client.get("/projects/1").text
+    assert '<p class="small quiet">queued</p>' in client.get("/projects/1").text
     with worked.runtime.sessions.begin() as session:
         request = start_training(session, worked.project_id, 40, worked.clock())
         assert request is not None
@@ -105,4 +105,4 @@ def test_the_page_shows_what_is_queued_how_far_it_is_and_how_it_ended(
     client.delete(URL, auth=("<b>ann</b>", "any"))
     page = client.get("/projects/1").text
     assert "cancelled by &lt;b&gt;ann&lt;/b&gt;" in page
-    assert "<h3>Trainings</h3>" in page
+    assert '<h2 id="trainings">Trainings</h2>' in page

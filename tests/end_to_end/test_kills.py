@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backend.store.figures import accepted_labels, project_figures
+from backend.store.figures import project_figures
 from backend.store.ledger import verify_ledger
+from backend.store.tallies import accepted_labels
 from backend.store.training import open_requests
 from backend.store.votes import human_votes
 from tests.end_to_end.policies_on_stage import write_policy

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 
 from backend.store.decisions import current_decisions
-from backend.store.figures import accepted_labels, project_figures
+from backend.store.figures import project_figures
 from backend.store.ledger import verify_ledger
 from backend.store.models import ModelVersion, all_versions, champion
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
+from backend.store.tallies import accepted_labels
 from backend.store.training import open_requests
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_policy

@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from backend.breakers.states import BreakerState, breaker_states
 from backend.figures.gathered import gather
 from backend.figures.sections import figures_of
+from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
-from backend.store.figures import ProjectFigures, project_figures
+from backend.store.alerts import Alert
+from backend.store.counts import counts_of
+from backend.store.figures import ProjectFigures, project_figures, shown_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import SHADOW, Report, newest_report
@@ -23,7 +26,9 @@ from backend.web.access import Role, needs
 from backend.web.pages.projects import shown_project
 from backend.web.state import web
 from policies.accuracy_trend import Trend
+from policies.alert_wording import what_follows
 from policies.certifying import told
+from policies.domain import Outcome
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
 from policies.schema import Policy
@@ -43,8 +48,10 @@ class ProjectPage:
     """
 
     figures: ProjectFigures
+    state: LoopState
     policy: Policy
     versions: list[ModelVersion]
+    versions_made: int
     breakers: list[BreakerState]
     training: list[Standing]
     trend: Trend
@@ -58,6 +65,22 @@ class ProjectPage:
         if now:
             return ", ".join(now)
         return self.training[0].says if self.training else "none asked for"
+
+    @property
+    def tiers(self) -> dict[str, TierQueue]:
+        """Each tier's day, by its name."""
+        return {each.name: each for each in self.state.tiers}
+
+    @property
+    def open_in_queues(self) -> int:
+        """Tasks that people are asked now."""
+        return sum(each.open for each in self.figures.queues)
+
+    @property
+    def sent_to_people(self) -> int:
+        """Current decisions that a person answers."""
+        decided = self.figures.decisions.items()
+        return sum(count for name, count in decided if name.startswith(f"{Outcome.REVIEW}/"))
 
 
 @blueprint.get("/projects/<int:project_id>")
@@ -84,20 +107,33 @@ def _page_of(
     session: Session, settings: Settings, project: ConnectedProject, now: datetime
 ) -> ProjectPage:
     policy = parse_policy(project.policy_text)
-    figures = project_figures(session, project, now)
+    counts = counts_of(session, project.id)
+    figures = (
+        project_figures(session, project, now)
+        if counts is None
+        else shown_figures(session, project, counts)
+    )
     versions = all_versions(session, project.id)
     running = open_shadow(session, project.id)
     shown = newest_report(session, project.id, SHADOW) if running is not None else None
     return ProjectPage(
         figures=figures,
+        state=loop_state(session, settings, project, now),
         policy=policy,
         versions=versions[-_VERSIONS_SHOWN:],
+        versions_made=len(versions),
         breakers=breaker_states(session, project.id, policy),
         training=standings(session, project.id, _REQUESTS_SHOWN),
         trend=trend_of(session, project.id, versions),
         unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
         shadow=shown if shown and running and shown.model_version == running.version else None,
     )
+
+
+@blueprint.app_template_filter("follows")
+def follows(alert: Alert, project_id: int) -> tuple[str, str]:
+    """What an alert has brought about by itself, and what a person does now."""
+    return what_follows(alert.name, project_id)
 
 
 @blueprint.app_template_filter("promise")

@@ -1,0 +1,85 @@
+"""Jobs that people asked for on the pages: taken up by the scheduler, one after the other."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from audit_jobs.jobs import APART, SLOW
+from audit_jobs.processes import ProcessError, run_apart
+from audit_jobs.running import JobFailedError, run_job
+from backend.runtime import Runtime
+from backend.store.job_requests import (
+    JobRequest,
+    is_waiting,
+    link_run,
+    open_job_requests,
+    take_job_request,
+)
+from backend.store.job_runs import close_run, lease_of, open_run
+from backend.store.leases import lease_is_held
+from backend.store.projects import active_project
+
+logger = logging.getLogger(__name__)
+
+
+def run_command(job: str, project_id: int, request_id: int | None = None) -> list[str]:
+    """The ``labelgate`` command that runs a job in a process of its own."""
+    carried_out = [] if request_id is None else ["--request", str(request_id)]
+    return ["jobs", "run", job, "--project", str(project_id), *carried_out]
+
+
+def carry_out_asked(runtime: Runtime, *, slow: bool) -> int:
+    """Carry out what waits, oldest first: the slow jobs or the others; how many were begun.
+
+    A request is open until a run is linked with it, so one that was taken by a scheduler that was
+    killed is taken again. One whose job runs already waits: what it was asked for may have come
+    too late for that run.
+    """
+    with runtime.reads() as session:
+        waiting = open_job_requests(session)
+    begun = 0
+    for request in waiting:
+        if (request.job in SLOW) == slow and _take(runtime, request):
+            _carry_out(runtime, request)
+            begun += 1
+    return begun
+
+
+def _take(runtime: Runtime, request: JobRequest) -> bool:
+    """Note that it is taken up; False where the same job runs now."""
+    with runtime.sessions.begin() as session:
+        # Leases run on the wall clock, whatever time a job is run for.
+        lease = lease_of(request.job, request.project_id)
+        if lease_is_held(session, lease, datetime.now(UTC)):
+            return False
+        take_job_request(session, request.id, runtime.now())
+        return True
+
+
+def _carry_out(runtime: Runtime, request: JobRequest) -> None:
+    """Run it, well or not; what came of it stands with its run."""
+    with runtime.reads() as session:
+        project = active_project(session, request.project_id)
+    if project is None:
+        _end(runtime, request, "the project is not connected any more")
+        return
+    try:
+        if request.job in APART:
+            command = run_command(request.job, project.id, request.id)
+            run_apart(runtime.settings, command, request.job)
+        else:
+            run_job(runtime, request.job, project, request.id)
+    except (JobFailedError, ProcessError) as error:
+        logger.warning("asked.failed job=%s project=%d error=%s", request.job, project.id, error)
+        # A process that died before it opened a run would be started again for ever.
+        _end(runtime, request, str(error))
+
+
+def _end(runtime: Runtime, request: JobRequest, error: str) -> None:
+    """Keep why it came to nothing as a run of its own, where no run has told it."""
+    with runtime.sessions.begin() as session:
+        if is_waiting(session, request.id):
+            run_id = open_run(session, request.job, request.project_id, runtime.now())
+            link_run(session, request.id, run_id)
+            close_run(session, run_id, error, runtime.now())

@@ -1,0 +1,41 @@
+"""The whole store: the story of one large project, and of two small ones beside it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.large_store.stages import Stage, stage
+from benchmarks.large_store.stories import LARGE, NEW, TRIPPED, play_all
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A store that was filled: ``stage`` has its runtime, with the clock at the story's end.
+
+    ``large``, ``new`` and ``tripped`` are the numbers of its projects: the large one, one that has
+    just been connected, and one whose breaker has tripped. ``seconds`` is how long each part took,
+    jobs under ``job NAME`` in all and ``last job NAME`` for the last and largest run.
+    """
+
+    stage: Stage
+    large: int = LARGE
+    new: int = NEW
+    tripped: int = TRIPPED
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def fill(folder: Path, *, decisions: int, seed: int = 8) -> Filled:
+    """Make a store in a folder that has none, with so many decisions of the large project.
+
+    The same arguments make the same rows, but for the libraries' versions in the lineages.
+    """
+    began = time.monotonic()
+    set_up = stage(folder, seed)
+    seconds = play_all(set_up, decisions)
+    return Filled(stage=set_up, seconds={**seconds, "everything": time.monotonic() - began})
