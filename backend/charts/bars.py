@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from backend.charts.markup import rendered
-from backend.charts.scales import Axis, Unit, axis_of, count, shortened
+from backend.charts.scales import Axis, Unit, axis_of, count, roomy, shortened
 from backend.charts.series import told
 from backend.charts.shapes import Bar, Drawing, Figure, Key, Line, Shape, Table, Words
 
@@ -131,10 +131,12 @@ def _fitting(chart: BarChart, known: Sequence[Row]) -> tuple[list[Row], tuple[st
 
 def _frame(along: Axis, height: float) -> list[Shape]:
     shapes: list[Shape] = []
-    for order, (value, text) in enumerate(along.ticks):
+    for value, _ in along.ticks:
         x = along.place(value)
-        kind = "axis middle" if order % 2 == 0 else "axis middle gives-way"
         shapes.append(Line(kind="grid", x1=x, x2=x, y1=_TOP, y2=height - _BOTTOM))
+    names = roomy([(along.place(value), text) for value, text in along.ticks])
+    for order, (x, text) in enumerate(names):
+        kind = "axis middle gives-way" if order % 2 else "axis middle"
         shapes.append(Words(kind=kind, x=x, y=height - _BOTTOM + 21, text=text))
     return shapes
 

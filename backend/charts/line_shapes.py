@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from backend.charts.scales import Axis, Unit, shortened
+from backend.charts.scales import Axis, Unit, roomy, shortened
 from backend.charts.series import Event, Point, Series, Threshold, told
 from backend.charts.shapes import FORMS, Form, Line, Mark, Shape, Trace, Words
 
@@ -15,7 +15,6 @@ EVENT_ROWS = 2
 _EVENT_ROW = 15.0
 _EVENT_LETTER = 7.6  # as wide as in a narrow box
 _MOST_NAMES = 6
-_LETTER, _LEAST_ROOM = 7.2, 64.0
 # Characters: what fits between two names under the axis, and beside a mark.
 _NAME_LENGTH, _EVENT_LENGTH = 14, 26
 
@@ -60,19 +59,14 @@ def frame_shapes(
 def _names(frame: Frame) -> list[Shape]:
     """The names under the axis, as many as there is room for; every second gives way if narrow."""
     ticks = frame.along.ticks
-    stride = math.ceil(len(ticks) / _MOST_NAMES)
+    stride = max(1, math.ceil(len(ticks) / _MOST_NAMES))
+    whole = {frame.along.place(value): text for value, text in ticks[::stride]}
+    cut = {x: shortened(text, _NAME_LENGTH) for x, text in whole.items()}
     shapes: list[Shape] = []
-    free, order = -_LEAST_ROOM, 0
-    for value, text in ticks[:: max(1, stride)]:
-        x = frame.along.place(value)
-        shown, whole = shortened(text, _NAME_LENGTH)
-        half = max(_LEAST_ROOM, _LETTER * len(shown)) / 2
-        if x - half < free:  # times may lie close together
-            continue
-        free, order = x + half, order + 1
-        kind = "axis middle" if order % 2 else "axis middle gives-way"
+    for order, (x, text) in enumerate(roomy([(x, shown) for x, (shown, _) in cut.items()])):
+        kind = "axis middle gives-way" if order % 2 else "axis middle"
         shapes.append(Line(kind="tick", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 4))
-        shapes.append(Words(kind=kind, x=x, y=frame.bottom + 21, text=shown, says=whole))
+        shapes.append(Words(kind=kind, x=x, y=frame.bottom + 21, text=text, says=cut[x][1]))
     return shapes
 
 

@@ -169,7 +169,15 @@ def _counted(number: int, word: str) -> str:
 
 
 def _table(chart: LineChart, drawn: Sequence[Series]) -> tuple[Table, tuple[str, ...]]:
-    places = sorted({(point.at, point.name) for each in drawn for point in each.points})
+    known = {point.name for each in drawn for point in each.points if point.shown}
+    places = sorted(
+        {
+            (point.at, point.name)
+            for each in drawn
+            for point in each.points
+            if point.shown or point.name not in known  # a break in a line is no place of its own
+        }
+    )
     found = {
         (column, point.at): point for column, each in enumerate(drawn) for point in each.points
     }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 Unit = Callable[[float], str]
 _MOST_TICKS = 6
+# As wide as a letter under an axis is, and as close as two names may stand.
+_LETTER, _LEAST_ROOM = 7.2, 60.0
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -113,8 +115,13 @@ def coefficient(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """An amount in the currency of the policy."""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.2f}"
+    """An amount in the currency of the policy.
+
+    >>> money(0), money(0.5), money(1234.5)
+    ('0', '0.50', '1,234')
+    """
+    whole = abs(value) >= 1_000 or value == round(value)
+    return f"{value:,.0f}" if whole else f"{value:,.2f}"
 
 
 def points(share: float) -> str:
@@ -142,6 +149,22 @@ def shortened(text: str, most: int) -> tuple[str, str]:
     (('a very …', 'a very long label'), ('short', ''))
     """
     return (text, "") if len(text) <= most else (text[: most - 2].rstrip() + " …", text)
+
+
+def roomy(names: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Of names at places, in their order, those that do not lie on each other.
+
+    >>> roomy([(0.0, "0 %"), (10.0, "1 %"), (80.0, "8 %")])
+    [(0.0, '0 %'), (80.0, '8 %')]
+    """
+    free = -math.inf
+    kept = []
+    for place, text in names:
+        half = max(_LEAST_ROOM, _LETTER * len(text)) / 2
+        if place - half >= free:
+            kept.append((place, text))
+            free = place + half
+    return kept
 
 
 def thinned(values: Sequence[float], most: int) -> list[int]:

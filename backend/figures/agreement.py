@@ -110,7 +110,7 @@ def _people_map(gathered: Gathered, place: int, name: str, control: Mapping[str,
             title=f"Who agrees with whom: {name}",
             says=""
             if lowest is None
-            else f"Least for certain: {' and '.join(lowest['annotators'])}, at most "
+            else f"Least for certain: users {' and '.join(lowest['annotators'])}, at most "
             f"{lowest['agreement']['high']:.2f} ({str(control['compared_by']).replace('_', ' ')}).",
             empty=_EMPTY,
             corner="user",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +23,10 @@ from backend.charts.series import (
     told,
 )
 from backend.figures.gathered import Gathered, body
+from policies.domain import MODEL
 from policies.promises import AutoAccept
-from policies.trips import scope_named
 
+_BARE = 40  # points: more of them would hide their line
 _NO_AUDIT = (
     "No accepted label has been audited yet: once labels are accepted, a share of them goes to the "
     "audit tier blind."
@@ -105,8 +107,6 @@ def breaker_chart(gathered: Gathered) -> Markup:
     series = _histories(gathered)
     limit = float(gathered.policy.breaker.average_run)
     newest = [each.points[-1].value or 0.0 for each in series if each.points]
-    trips = [each for each in gathered.suspensions if gathered.breakers]
-    first = gathered.breakers[0].made_at if gathered.breakers else None
     return line_chart(
         LineChart(
             name=gathered.name("breaker"),
@@ -121,33 +121,54 @@ def breaker_chart(gathered: Gathered) -> Markup:
             unit=lambda value: count(round(value, 2)),
             log=True,
             thresholds=(Threshold(name="trips at", value=limit),),
-            events=tuple(
-                Event(
-                    name=f"tripped: {each.model_version} {each.since:%m-%d}",
-                    at=each.since.timestamp(),
-                    kind="bad",
-                )
-                for each in trips
-                if first is not None and each.since >= first
-            ),
+            events=_moments(gathered),
         )
     )
 
 
-def _histories(gathered: Gathered) -> list[Series]:
-    """One line a version and group, the highest now first."""
-    points: dict[str, list[Point]] = {}
-    for report in gathered.breakers:
-        for group in report.body["groups"]:
-            about = scope_named(
-                report.model_version or "rules", (group["predictor"], group["label"])
-            )
-            points.setdefault(about, []).append(_point(report.made_at, group))
-    found = [
-        Series(name=about, points=tuple(each), stepped=True, bare=len(each) > 40)
-        for about, each in points.items()
+def _moments(gathered: Gathered) -> tuple[Event, ...]:
+    """When it tripped, and when another version began to serve: there the count begins anew."""
+    if not gathered.breakers:
+        return ()
+    first = gathered.breakers[0].made_at
+    trips = [
+        Event(name=f"tripped: {each.model_version}", at=each.since.timestamp(), kind="bad")
+        for each in gathered.suspensions
+        if each.since >= first
     ]
-    return sorted(found, key=lambda each: (-each.points[-1].at, -(each.points[-1].value or 0.0)))
+    served = [
+        Event(name=f"serves: {each.version}", at=each.at.timestamp())
+        for each in gathered.promotions
+        if first <= each.at <= gathered.breakers[-1].made_at
+    ]
+    return (*trips, *served)
+
+
+def _histories(gathered: Gathered) -> list[Series]:
+    """One line a group, broken where another version serves; the highest now first."""
+    points: dict[tuple[str, str | None], list[Point]] = {}
+    served: dict[tuple[str, str | None], str | None] = {}
+    for report in gathered.breakers:
+        for each in report.body["groups"]:
+            group = (each["predictor"], each["label"])
+            row = points.setdefault(group, [])
+            if row and served[group] != report.model_version:
+                row.append(replace(row[-1], at=row[-1].at + 1e-3, value=None))
+            served[group] = report.model_version
+            row.append(_point(report.made_at, each))
+    found = [
+        Series(
+            name=_about(gathered, group), points=tuple(each), stepped=True, bare=len(each) > _BARE
+        )
+        for group, each in points.items()
+    ]
+    return sorted(found, key=lambda each: -(each.points[-1].value or 0.0))
+
+
+def _about(gathered: Gathered, group: tuple[str, str | None]) -> str:
+    predictor, label = group
+    whose = "all labels together" if label is None else gathered.words(label)
+    return whose if predictor == MODEL else f"{whose}, by {predictor}"
 
 
 def _point(at: datetime, group: Mapping[str, Any]) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -109,9 +110,10 @@ def _accepted(gathered: Gathered, group: Mapping[str, Any]) -> str:
         return "A person confirms every label; the curve shows what accepting would cost."
     if certificate is None:
         return "Nothing is accepted: no look at the control answers has been taken yet."
-    said = told(certificate, rule.floor)
-    said = said.split(": ", 1)[1] if certificate.label or certificate.predictor != MODEL else said
-    return f"Accepted: {said}."
+    said = told(replace(certificate, label=None, predictor=MODEL), rule.floor)
+    if certificate.threshold is None:
+        return f"{said.replace('nothing:', 'Nothing is accepted:', 1)}."
+    return f"Accepted are {said}."
 
 
 def _about(gathered: Gathered, group: Mapping[str, Any]) -> str:
