@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS = {
+    "accounts": "backend.commands.accounts",
     "agreement": "audit_jobs.agreement.command",
     "alerts": "backend.commands.alerts",
     "audit": "audit_jobs.audits.command",
@@ -32,6 +33,7 @@ COMMANDS = {
     "report": "audit_jobs.evidence.command",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
+    "share": "backend.commands.share",
     "simulate": "audit_jobs.simulation.command",
     "train": "audit_jobs.train_command",
     "web": "backend.commands.web",

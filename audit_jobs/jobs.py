@@ -11,6 +11,7 @@ from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
 from audit_jobs.audits import thresholds
 from audit_jobs.corrections import job as corrections
+from audit_jobs.curves import job as curves
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
 from audit_jobs.monitoring import job as monitoring
@@ -64,6 +65,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "agreement": agreement.run,
         "corrections": corrections.run,
         "audit": audit.run,
+        "curves": curves.run,
         "monitoring": monitoring.run,
         "breaker": watch,
         "drift": drift.run,
@@ -95,6 +97,7 @@ ROUND = (
     "agreement",
     "corrections",
     "audit",
+    "curves",
     "monitoring",
     "breaker",
     "drift",
@@ -118,6 +121,7 @@ STOPS_NOTHING = frozenset(
         "agreement",
         "corrections",
         "audit",
+        "curves",
         "monitoring",
         "counts",
     }

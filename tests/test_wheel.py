@@ -63,7 +63,8 @@ def test_the_wheel_holds_the_packages_with_their_data(wheel: Path) -> None:
             "policies/presets/*.yaml",
             "backend/store/migrations/script.py.mako",
             "backend/store/migrations/versions/*.py",
-            "backend/web/templates/*",
+            "backend/charts/templates/*.html",
+            "backend/web/templates/**/*.html",
             "backend/web/static/*",
             "*/py.typed",
         )
@@ -72,6 +73,7 @@ def test_the_wheel_holds_the_packages_with_their_data(wheel: Path) -> None:
     for place in (
         "policies/presets/",
         "migrations/versions/",
+        "charts/templates/",
         "web/templates/",
         "web/static/",
         "py.typed",

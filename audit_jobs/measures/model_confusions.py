@@ -16,7 +16,7 @@ from audit_jobs.measures.multiple_tests import adjusted
 from policies.domain import Estimate, FloatArray, IntArray
 from policies.intervals import wilson
 
-MOST_EXAMPLES = 10
+MOST_EXAMPLES = 20
 # Under so many training examples of a label, or half of what an ordinary label has, it is rare.
 FEW_EXAMPLES = 30
 

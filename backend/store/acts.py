@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,12 @@ def newest_acts(session: Session, project_id: int | None, limit: int) -> list[Ac
     query = select(ActRow).order_by(ActRow.id.desc()).limit(limit)
     if project_id is not None:
         query = query.where(ActRow.project_id == project_id)
+    return [_act(row) for row in session.scalars(query)]
+
+
+def newest_acts_of(session: Session, kinds: Collection[str], limit: int) -> list[Act]:
+    """The newest of these kinds first, of all projects."""
+    query = select(ActRow).where(ActRow.what.in_(kinds)).order_by(ActRow.id.desc()).limit(limit)
     return [_act(row) for row in session.scalars(query)]
 
 

@@ -69,6 +69,17 @@ def newest_report(
     return None if row is None else _report(row)
 
 
+def newest_reports(session: Session, project_id: int, kind: str, most: int) -> list[Report]:
+    """The newest of a kind, oldest first."""
+    rows = session.scalars(
+        select(ReportRow)
+        .where(ReportRow.project_id == project_id, ReportRow.kind == kind)
+        .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
+        .limit(most)
+    )
+    return [_report(row) for row in reversed(rows.all())]
+
+
 def newest_of_all(session: Session, projects: Collection[int], kind: str) -> dict[int, Report]:
     """Project -> its last report of a kind; one seek a project."""
     newest = (

@@ -205,8 +205,9 @@ def count_first_answers(session: Session, project_id: int, after: int, until: in
     known = exists().where(
         earlier.project_id == project_id,
         earlier.task_id == answers.c.task_id,
-        earlier.model_version == answers.c.model_version,
-        earlier.seq <= after,
+        # Neither is to be looked up by: a version has decided a great part of the ledger.
+        func.coalesce(earlier.model_version, "") == answers.c.model_version,
+        earlier.seq + 0 <= after,
     )
     query = select(func.count()).select_from(answers)
     return session.scalar(query.where(~known) if after else query) or 0

@@ -58,10 +58,12 @@ def test_the_page_has_a_row_for_each_control_and_says_what_is_wrong(client: Flas
     routed, drawn, random, *rest = (
         page.split("label (choices)</th>")[1].split("</tr>")[0].split("</td>")
     )
-    assert 'class="failed">-' in routed
-    assert drawn.endswith(routed.split(">")[-1])
-    assert "1.000 (" in random
+    assert 'class="heat-0">-0.' in routed
+    assert drawn == routed
+    assert ">1.000<small>" in random
+    assert "n = " in random
     assert len(rest) == 5
+    assert "Too low: label. The policy wants 0.5 at least." in page
     assert "since 2026-03-01" in page
     assert "write it into the guideline" in page
     assert "certainly under the policy&#39;s minimum of 0.5" in page
@@ -108,5 +110,5 @@ def test_a_report_of_an_older_version_is_shown_by_its_alpha(tmp_path: Path) -> N
     client = create_app(worked.runtime).test_client()
     page = page_of(client)
     assert '<dd class="words">0.800 (n = 4)</dd>' in page
-    assert "No task has been labelled by two people yet." in page
+    assert "No task has been labelled by two people yet" in page
     assert not [name for name in metrics_of(client) if name.startswith("labelgate_agreement")]

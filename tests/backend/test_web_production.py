@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 
 from backend.store.reports import MONITORING, Report, store_report
-from backend.web import curves
-from backend.web.curves import curve_of
+from tests.backend.charts.drawn import with_class
 from tests.fakes.web_project import PROJECT_ID, WebProject, web_project
 
 UNKNOWN = {"value": None, "low": None, "high": None, "n": 0}
@@ -82,15 +80,8 @@ def report(project: WebProject, found: dict[str, Any]) -> None:
 
 
 def drawn(page: str) -> ET.Element:
-    start = page.index('<svg class="curve"')
-    end = page.index("</svg>", start) + len("</svg>")
-    return ET.fromstring(page[start:end])  # noqa: S314 - the page is our own
-
-
-def test_the_examples_in_the_text_are_right() -> None:
-    result = doctest.testmod(curves)
-    assert result.attempted
-    assert not result.failed
+    figure = page[page.rindex("<figure", 0, page.index('id="production-1"')) :]
+    return ET.fromstring(figure[: figure.index("</figure>") + len("</figure>")])  # noqa: S314 - the page is our own
 
 
 def test_without_a_deployed_model_the_page_says_nothing_of_it(project: WebProject) -> None:
@@ -104,31 +95,20 @@ def test_the_page_draws_the_curve_with_a_table_beside_it(project: WebProject) ->
     page = page_of(project)
     assert "93.0 % (90.0 to 96.0, n = 400) of 27,000 answers" in page
     assert "of 2 the data cannot be had" in page
-    svg = drawn(page)
-    assert svg.get("role") == "img"
-    named = {element.get("id"): element.text for element in svg if element.get("id")}
-    assert set(named) == set((svg.get("aria-labelledby") or "").split())
-    circles = [element for element in svg if element.tag == "circle"]
-    assert [circle[0].text for circle in circles] == [
-        "2026-01: 95.0% (92.0% to 98.0%), n = 200",
-        "2026-03: 90.0% (87.0% to 93.0%), n = 200",
+    chart = drawn(page)
+    points = [title.text for mark in with_class(chart, "point") for title in mark]
+    assert points == [
+        "right, 2026-01: 95 % (92 % to 98 %, n = 200)",
+        "right, 2026-03: 90 % (87 % to 93 %, n = 200)",
     ]
-    assert [element.get("class") for element in svg if element.tag == "line"].count("baseline") == 1
-    assert not [element for element in svg if element.tag == "polyline"]  # February has no value
+    assert len(with_class(chart, "threshold")) == 2  # the line, and its name in the legend
+    assert not list(chart.iter("polyline"))  # February has no value
     assert "<td>&lt;v1&gt;</td><td>90.0 % (87.0 to 93.0, n = 200)</td>" in page
     assert '<td class="failed">yes</td> <td>2,345.6 (2,000)</td>' in page
     assert "decayed, most likely since 2026-02-11" in page
     assert "no drift found: &lt;v1&gt;" in page
     for forbidden in ("<script>", "<style", "style=", "<v1>"):
         assert forbidden not in page
-
-
-def test_every_class_of_the_curve_has_a_style(project: WebProject) -> None:
-    report(project, body())
-    style = (Path(curves.__file__).parent / "static" / "labelgate.css").read_text("utf-8")
-    classes = {element.get("class") for element in drawn(page_of(project)).iter()} - {None}
-    for name in {part for each in classes for part in str(each).split()} - {"curve"}:
-        assert f".curve .{name} {{" in style
 
 
 def test_a_version_without_a_baseline_or_any_answer_is_no_trouble(project: WebProject) -> None:
@@ -138,7 +118,8 @@ def test_a_version_without_a_baseline_or_any_answer_is_no_trouble(project: WebPr
         point["accuracy"] = UNKNOWN
     report(project, found | {"accuracy": UNKNOWN, "drift": None})
     page = page_of(project)
-    assert '<svg class="curve"' not in page
+    assert "No answer of a deployed model is verified yet" in page
+    assert not list(drawn(page).iter("svg"))
     assert "too few days to compare" in page
 
 
@@ -155,18 +136,3 @@ def test_metrics_tell_accuracy_decay_and_counts(project: WebProject) -> None:
     ):
         assert line in metrics
     assert 'bound="value",project="1",version="v2"' not in metrics
-
-
-@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_everything_of_a_curve_lies_inside_the_picture(value: float) -> None:
-    narrow = {"value": value, "low": value, "high": value, "n": 1}
-    found = curve_of([(str(place), narrow) for place in range(90)], 0.97)
-    assert found is not None
-    assert len(found.marks) == 60
-    assert found.marks[0].says.startswith("30:")
-    heights = [each for mark in found.marks for each in (mark.y, mark.low, mark.high)]
-    heights += [height for height, _ in found.ticks] + [found.baseline or 0.0]
-    assert all(0 < height < found.height for height in heights)
-    assert all(found.left < mark.x < found.right for mark in found.marks)
-    assert 2 <= len(found.ticks) <= 6
-    assert len(found.names) <= 8

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
 from backend.counting import shown_counts
+from backend.figures.gathered import gather
+from backend.figures.sections import figures_of
 from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
@@ -21,11 +23,8 @@ from backend.store.reports import SHADOW, Report, newest_report
 from backend.store.shadows import open_shadow
 from backend.versions import file_problem, trend_of
 from backend.web.access import Role, needs
-from backend.web.curves import Curve, curve_of
 from backend.web.pages.projects import shown_project
 from backend.web.state import web
-from connectors.label_studio.answer_words import answer_words
-from connectors.label_studio.labeling import LabelingError, parse_labeling
 from policies.accuracy_trend import Trend
 from policies.alert_wording import what_follows
 from policies.certifying import told
@@ -83,18 +82,6 @@ class ProjectPage:
         decided = self.figures.decisions.items()
         return sum(count for name, count in decided if name.startswith(f"{Outcome.REVIEW}/"))
 
-    @property
-    def curve(self) -> Curve | None:
-        """The accuracy of deployed models over time, with what is expected of the newest."""
-        report = self.figures.monitoring
-        if report is None:
-            return None
-        of_all = [each for each in report.body["curve"] if each["model_version"] is None]
-        decay = report.body["decay"].get(report.model_version or "")
-        expected = decay["baseline"] if decay else None
-        points = [(each["period"], each["accuracy"]) for each in of_all]
-        return curve_of(points, expected["accuracy"] if expected else None)
-
 
 @blueprint.get("/projects/<int:project_id>")
 @needs(Role.VIEWER)
@@ -105,9 +92,11 @@ def page(project_id: int) -> str:
     with runtime.reads() as session:
         project = shown_project(session, project_id)
         shown = _page_of(session, runtime.settings, project, now)
+        gathered = gather(session, project, runtime.settings.label_studio_url)
     return render_template(
         "project.html",
         page=shown,
+        drawn=figures_of(gathered),
         project=project,
         now=now,
         label_studio_url=runtime.settings.label_studio_url,
@@ -135,15 +124,6 @@ def _page_of(
         unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
         shadow=shown if shown and running and shown.model_version == running.version else None,
     )
-
-
-@blueprint.app_template_filter("answer")
-def answer(text: str, page: ProjectPage) -> str:
-    """An answer in words, as far as the project's labelling config says what it means."""
-    try:
-        return answer_words(parse_labeling(page.figures.project.label_config), text)
-    except LabelingError:  # told by an alert, and everything goes to people
-        return text
 
 
 @blueprint.app_template_filter("follows")

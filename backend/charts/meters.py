@@ -1,0 +1,54 @@
+"""Small drawings that stand in a line or a cell: a row of figures, and how far something has come.
+
+What they show is told by the text beside them and by their name; they have no table of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from backend.charts.markup import written
+from backend.charts.scales import Unit, axis_of, percent, thinned
+from backend.charts.shapes import Mark, Trace
+
+_WIDTH, _HEIGHT, _INSET = 96.0, 24.0, 4.0
+_MOST_POINTS = 48
+
+
+def sparkline(
+    name: str, about: str, values: Sequence[float | None], unit: Unit = percent
+) -> Markup:
+    """The figures in a row as a small line with its last point; nothing where there is none.
+
+    A figure that is unknown is passed over.
+    """
+    known = [each for each in values if each is not None and math.isfinite(each)]
+    if not known:
+        return Markup()
+    drawn = [known[place] for place in thinned(known, _MOST_POINTS)]
+    up = axis_of(drawn, start=_HEIGHT - _INSET, end=_INSET, unit=unit)
+    wide = _WIDTH - 2 * _INSET
+    points = tuple(
+        (_INSET + wide * (place / (len(drawn) - 1) if len(drawn) > 1 else 1.0), up.place(each))
+        for place, each in enumerate(drawn)
+    )
+    x, y = points[-1]
+    span = f"from {unit(known[0])} to {unit(known[-1])}" if len(known) > 1 else unit(known[0])
+    return written(
+        "sparkline.html",
+        name=name,
+        says=f"{about}: {span}",
+        line=Trace(kind="series series-1", points=points) if len(points) > 1 else None,
+        last=Mark(kind="point series-1", x=x, y=y, says="", size=2.5),
+    )
+
+
+def meter(name: str, about: str, reached: float, wanted: float) -> Markup:
+    """How much of what is wanted is there, as a bar that fills up; full where nothing is wanted."""
+    share = 1.0 if wanted <= 0 else min(1.0, max(0.0, reached / wanted))
+    return written(
+        "meter.html", name=name, says=f"{about}: {percent(round(share, 3))}", filled=200 * share
+    )
