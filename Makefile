@@ -42,6 +42,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, twenty m
 	@$(BIN)/python -m benchmarks.agreement_job
 	@$(BIN)/python -m benchmarks.corrections
 	@$(BIN)/python -m benchmarks.rounds
+	@$(BIN)/python -m benchmarks.pages
 	@$(BIN)/python -m benchmarks.text_models
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
