@@ -93,7 +93,8 @@ def ask(client: FlaskClient, path: str, method: str, headers: Any = None) -> Tes
 
 
 def code_of(response: TestResponse) -> str:
-    if not response.is_json or not response.data:
+    """The code of an error; what is no error may be a file of any kind."""
+    if response.status_code < 400 or not response.is_json or not response.data:
         return ""
     return str((response.json or {}).get("error", {}).get("code", ""))
 
