@@ -211,11 +211,12 @@ def page_of(
 
 def _drawn(place: int, section: Section) -> tuple[Section, Markup]:
     """The section with its chart as markup, under a name that no other has."""
-    named = {"name": f"chart-{place}", "title": section.heading, "says": section.says}
     match section.chart:
-        case BarChart():
-            return section, bar_chart(replace(section.chart, **named))
-        case HeatMap():
-            return section, draw_heat_map(replace(section.chart, **named))
+        case BarChart() as bars:
+            named = replace(bars, name=f"chart-{place}", title=section.heading, says=section.says)
+            return section, bar_chart(named)
+        case HeatMap() as heat:
+            grid = replace(heat, name=f"chart-{place}", title=section.heading, says=section.says)
+            return section, draw_heat_map(grid)
         case None:
             return section, Markup()
