@@ -7,6 +7,7 @@ import click
 from backend.commands.groups import LazyGroup
 
 COMMANDS = {
+    "accounts": "backend.commands.accounts",
     "agreement": "audit_jobs.agreement.command",
     "alerts": "backend.commands.alerts",
     "audit": "audit_jobs.audits.command",
@@ -29,9 +30,10 @@ COMMANDS = {
     "preferences": "audit_jobs.preferences.command",
     "prelabel": "audit_jobs.prelabelling.command",
     "recall": "backend.commands.recall:recall_accepts",
-    "report": "audit_jobs.figures.command",
+    "report": "audit_jobs.evidence.command",
     "scheduler": "audit_jobs.commands",
     "serve": "backend.commands.serve",
+    "share": "backend.commands.share",
     "simulate": "audit_jobs.simulation.command",
     "train": "audit_jobs.train_command",
     "web": "backend.commands.web",

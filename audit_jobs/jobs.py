@@ -15,6 +15,7 @@ from audit_jobs.curves import job as curves
 from audit_jobs.drift import job as drift
 from audit_jobs.figures import job as figures
 from audit_jobs.monitoring import job as monitoring
+from backend import counting
 from backend.alerts.telling import tell
 from backend.breakers.watch import watch
 from backend.delivery import deliver
@@ -70,6 +71,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "drift": drift.run,
         "cycle": cycle.run,
         "figures": figures.run,
+        "counts": counting.run,
         "thresholds": thresholds.run,
         "extra_audits": draw_due,
         "freeze": freeze_aged,
@@ -101,6 +103,7 @@ ROUND = (
     "drift",
     "cycle",
     "figures",
+    "counts",  # of all that the jobs before have left
     "alerts",  # last, and after a failure too: it is what tells of it
 )
 # What trains models does it in a process of its own where it is scheduled or asked for.
@@ -120,5 +123,6 @@ STOPS_NOTHING = frozenset(
         "audit",
         "curves",
         "monitoring",
+        "counts",
     }
 )

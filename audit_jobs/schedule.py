@@ -16,6 +16,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.inferences.retention import forget_inferences
 from backend.retraining import attended
 from backend.runtime import Runtime
+from backend.signing_in import forgotten_before
 from backend.store.events import open_projects
 from backend.store.projects import ConnectedProject, all_projects
 from backend.store.reports import (
@@ -29,6 +30,7 @@ from backend.store.reports import (
     thin_reports,
 )
 from backend.store.training import training_waits
+from backend.store.web_sessions import forget_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -152,10 +154,12 @@ def _went_well(runtime: Runtime, name: str, project: ConnectedProject) -> bool:
 def forget(runtime: Runtime) -> None:
     """Delete what nobody will ask for any more: job runs, handled events, figures of the hour.
 
-    And what deployed models answered, after the days that each policy names.
+    And sessions that are over, and what deployed models answered, after the days that each policy
+    names.
     """
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
+        forget_sessions(session, forgotten_before(runtime.now()))
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
     forgotten = forget_inferences(runtime)

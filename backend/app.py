@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend.inferences.turns import Turns
 from backend.runtime import Runtime
@@ -17,14 +18,27 @@ from backend.web import (
     authentication,
     errors,
     figure_words,
+    forgery,
     inference_api,
     ml_api,
     reward_api,
     training_api,
     webhook,
 )
+from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
-from backend.web.pages import jobs, overview, project, projects
+from backend.web.pages import (
+    account,
+    decisions,
+    jobs,
+    models_page,
+    overview,
+    project,
+    projects,
+    share,
+    share_links,
+    sign_in,
+)
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -33,7 +47,9 @@ _HEADERS = {
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Pages of this server alone learn where one came from. With "no-referrer" browsers would send
+    # its own forms with `Origin: null`, as they send those of strangers.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -61,8 +77,14 @@ def create_app(runtime: Runtime) -> Flask:
         metrics=Metrics(runtime),
         # At most half of the threads are held by inferences: webhooks find a free one.
         turns=Turns(waiting=max(1, runtime.settings.web_threads // 2) - 1),
+        password_turns=Turns(waiting=runtime.settings.web_threads // 4),
+        attempts=Attempts(runtime.now),
     )
 
+    if runtime.settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask documents it as the way
+            app.wsgi_app, x_for=runtime.settings.proxies, x_proto=0, x_host=0
+        )
     errors.register(app)
     figure_words.register(app)
     app.jinja_env.globals["labelgate_version"] = version("labelgate")
@@ -79,14 +101,21 @@ def create_app(runtime: Runtime) -> Flask:
         overview.blueprint,
         projects.blueprint,
         project.blueprint,
+        decisions.blueprint,
+        models_page.blueprint,
         jobs.blueprint,
+        sign_in.blueprint,
+        share.blueprint,
+        account.blueprint,
+        share_links.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app
 
 
-def _visitor() -> dict[str, Any]:  # replaced by sign-in
-    return {"visitor": g.get("visitor"), "csrf_field": str}
+def _visitor() -> dict[str, Any]:
+    """What every template knows of who asks; nobody on pages that are open."""
+    return {"visitor": g.get("visitor"), "csrf_field": forgery.csrf_field}
 
 
 def _start() -> None:

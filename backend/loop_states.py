@@ -83,26 +83,38 @@ def loop_states(
     session: Session, settings: Settings, projects: Sequence[ConnectedProject], now: datetime
 ) -> list[LoopState]:
     """Every one of these projects; those with trouble first, then by title."""
-    found = _gather(session, [each.id for each in projects])
-    silence = max(_MISSED_ROUNDS * timedelta(seconds=settings.sync_interval_s), _LEAST_SILENCE)
-    states = [_state(each, found, now - silence) for each in projects]
-    return sorted(states, key=_trouble)
+    ids = [each.id for each in projects]
+    found = _gather(session, ids, all_counts(session, ids))
+    return sorted(
+        (_state(each, found, _silent_since(settings, now)) for each in projects), key=_trouble
+    )
 
 
 def loop_state(
-    session: Session, settings: Settings, project: ConnectedProject, now: datetime
+    session: Session,
+    settings: Settings,
+    project: ConnectedProject,
+    counts: ProjectCounts,
+    now: datetime,
 ) -> LoopState:
-    """The same of one project."""
-    return loop_states(session, settings, [project], now)[0]
+    """The same of one project, whose counts are known."""
+    found = _gather(session, [project.id], {project.id: counts})
+    return _state(project, found, _silent_since(settings, now))
 
 
-def _gather(session: Session, ids: Sequence[int]) -> _Found:
+def _silent_since(settings: Settings, now: datetime) -> datetime:
+    """A project whose last job began before then has been forgotten."""
+    missed = _MISSED_ROUNDS * timedelta(seconds=settings.sync_interval_s)
+    return now - max(missed, _LEAST_SILENCE)
+
+
+def _gather(session: Session, ids: Sequence[int], counts: Mapping[int, ProjectCounts]) -> _Found:
     serving = serving_versions(session, ids)
     runs = last_runs(session, ids)
     # Leases run on the wall clock, whatever time the page is shown for.
     alive = alive_among(session, list(runs.values()), datetime.now(UTC))
     return _Found(
-        counts=all_counts(session, ids),
+        counts=counts,
         alerts=all_open_alerts(session, ids),
         audits=newest_of_all(session, ids, AUDIT),
         serving=serving,

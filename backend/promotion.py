@@ -9,6 +9,7 @@ and the next round of jobs decides every open task anew.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from backend.champion import load_champion, load_version
 from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.slices import proving_since
+from backend.store.acts import Act, record_act
 from backend.store.certificates import (
     StoredCertification,
     newest_certification,
@@ -39,32 +41,60 @@ class PromotionError(Exception):
     """A version cannot begin to serve; the message says why and what can be done."""
 
 
-def promote(runtime: Runtime, project: ConnectedProject, version: str, why: str) -> Promotion:
+class OvertakenError(PromotionError):
+    """Another version serves than the one that somebody was shown when they chose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What somebody was shown on a page and said yes to: who serves, and who is to."""
+
+    who: str
+    serving: str | None
+    version: str
+
+
+def promote(
+    runtime: Runtime,
+    project: ConnectedProject,
+    version: str,
+    why: str,
+    confirmed: Confirmed | None = None,
+) -> Promotion:
     """Let a stored version serve, whatever the gate said of it; ``why`` is kept.
 
+    What was ``confirmed`` on a page is held against what is so by then, and kept in the trail; the
+    next round of jobs looks at the control slice, which a page has no time for.
+
     Raises
+        OvertakenError: another version serves by now than was shown.
         PromotionError: there is no such version, it serves already, or its file is damaged.
     """
-    return _by_hand(runtime, project, version, (Kind.PROMOTE, why))
+    return _by_hand(runtime, project, version, (Kind.PROMOTE, why), confirmed)
 
 
-def roll_back(runtime: Runtime, project: ConnectedProject, why: str) -> Promotion:
+def roll_back(
+    runtime: Runtime, project: ConnectedProject, why: str, confirmed: Confirmed | None = None
+) -> Promotion:
     """Let the version serve again that served before the one that does; ``why`` is kept.
 
-    Done twice, it goes back two versions.
+    Done twice, it goes back two versions. ``confirmed`` as in ``promote``.
 
     Raises
+        OvertakenError: another version serves by now than was shown, or served before it.
         PromotionError: nothing served before, or that version's file is damaged.
     """
     with runtime.reads() as session:
         serving = champion(session, project.id)
         before = None if serving is None else replaced_by(session, project.id, serving.version)
+    if confirmed is not None and before != confirmed.version:
+        raise _overtaken(None if serving is None else serving.version, confirmed)
     if before is None:
         served = (
             "no version serves" if serving is None else f"nothing served before {serving.version}"
         )
         raise PromotionError(f"{served}: see labelgate models list --project {project.id}")
-    return _by_hand(runtime, project, before, (Kind.ROLLBACK, why))
+    return _by_hand(runtime, project, before, (Kind.ROLLBACK, why), confirmed)
 
 
 def version_of(runtime: Runtime, project: ConnectedProject, version: str) -> ModelVersion:
@@ -79,10 +109,14 @@ def version_of(runtime: Runtime, project: ConnectedProject, version: str) -> Mod
 
 
 def _by_hand(
-    runtime: Runtime, project: ConnectedProject, version: str, origin: tuple[Kind, str]
+    runtime: Runtime,
+    project: ConnectedProject,
+    version: str,
+    origin: tuple[Kind, str],
+    confirmed: Confirmed | None,
 ) -> Promotion:
     model = version_of(runtime, project, version)
-    if model.state == CHAMPION:
+    if confirmed is None and model.state == CHAMPION:
         raise PromotionError(f"{version} serves already")
     try:
         load_version(runtime, project, parse_policy(project.policy_text), model)
@@ -91,9 +125,39 @@ def _by_hand(
 
     kind, why = origin
     with runtime.sessions.begin() as session:
+        if confirmed is not None:
+            _require_as_shown(session, project.id, confirmed)
         made = put_in_service(runtime, session, project, version, (kind, why))
-    recertify(runtime, project)
+        if confirmed is not None:
+            record_act(session, _act(project.id, made, confirmed.who))
+    if confirmed is None:
+        recertify(runtime, project)
     return made
+
+
+def _require_as_shown(session: Session, project_id: int, confirmed: Confirmed) -> None:
+    lock_project(session, project_id)
+    serving = champion(session, project_id)
+    now = None if serving is None else serving.version
+    if now != confirmed.serving:
+        raise _overtaken(now, confirmed)
+
+
+def _overtaken(serving: str | None, confirmed: Confirmed) -> OvertakenError:
+    return OvertakenError(
+        f"{serving or 'no version'} serves by now, and you were shown that "
+        f"{confirmed.serving or 'none'} does and {confirmed.version} would: nothing was changed"
+    )
+
+
+def _act(project_id: int, made: Promotion, who: str) -> Act:
+    return Act(
+        project_id=project_id,
+        who=who,
+        what="model.rolled_back" if made.kind is Kind.ROLLBACK else "model.promoted",
+        detail={"version": made.version, "replaced": made.replaced, "why": made.why},
+        at=made.at,
+    )
 
 
 def put_in_service(
@@ -128,8 +192,8 @@ def put_in_service(
     store_promotion(session, project.id, made)
     end_shadows(session, project.id, f"{version} serves now", now)
     replace_certifications(session, project.id, version, now)
-    earlier = newest_certification(session, project.id, version, project.policy_hash)
-    if earlier is not None and _still_proves(session, project.id, version, earlier):
+    earlier = returning_certification(session, project, version)
+    if earlier is not None:
         store_certification(session, project.id, earlier.certification, project.policy_hash, now)
     logger.info(
         "model.promoted project=%d version=%s replaced=%s kind=%s",
@@ -141,11 +205,15 @@ def put_in_service(
     return made
 
 
-def _still_proves(
-    session: Session, project_id: int, version: str, earlier: StoredCertification
-) -> bool:
-    since = proving_since(session, project_id, version)
-    return since is None or since < earlier.certified_at
+def returning_certification(
+    session: Session, project: ConnectedProject, version: str
+) -> StoredCertification | None:
+    """What this version was certified for and would be again if it served; None for nothing."""
+    earlier = newest_certification(session, project.id, version, project.policy_hash)
+    if earlier is None:
+        return None
+    since = proving_since(session, project.id, version)
+    return earlier if since is None or since < earlier.certified_at else None
 
 
 def recertify(runtime: Runtime, project: ConnectedProject) -> StoredCertification | None:

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         default=None, description="Password for basic authentication."
     )
+    proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Reverse proxies in front of the server, each of which adds to "
+        "X-Forwarded-For; then failed sign-ins are counted by the address that it names.",
+    )
     web_threads: int = Field(default=8, ge=1, le=64, description="Threads of the web process.")
     max_body_mb: int = Field(
         default=40, ge=1, le=1024, description="Largest request body taken, in MB."
@@ -177,7 +184,10 @@ class Settings(BaseSettings):
         return given
 
     def require_safe_binding(self) -> None:
-        """Refuse to listen beyond loopback without credentials."""
+        """Refuse to listen beyond loopback without credentials.
+
+        Accounts are not enough: Label Studio has none, and what it asks would be open to all.
+        """
         if (self.username is None) != (self.password is None):
             raise SettingsError(
                 "LABELGATE_USERNAME and LABELGATE_PASSWORD go together: set both or neither"

@@ -12,6 +12,8 @@ from pydantic import Field
 from policies.domain import BoolArray, Candidates, FloatArray
 from policies.sections import Section, Text
 
+# The alert that is open while the traffic is not what the model was made for, and what it is about.
+DRIFT_ALERT, TRAFFIC = "drift", "traffic"
 _LEAST_RISE = 0.05
 
 

@@ -72,6 +72,55 @@ def cost_all_manual(policy: Policy, tasks: int) -> float:
     return cost_of(policy, Work(looks={first: tasks}, predictions=0, trainings=0)).total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What acceptance has saved, in the policy's currency, at its prices.
+
+    ``spared`` is what the first tier's look and its tools would have cost for every task whose
+    accept stands (nobody has looked at it), ``proving`` the looks at control, holdout and audits,
+    ``models`` the versions' answers and trainings. A task that only waits neither spares nor costs,
+    so an import is no saving. Looks at control and holdout count in full, although their labels are
+    kept: the true saving is not smaller than this one.
+    """
+
+    spared: float
+    proving: float
+    models: float
+
+    @property
+    def amount(self) -> float:
+        """Spared less spent; negative where acceptance has cost more than it spared so far."""
+        return self.spared - self.proving - self.models
+
+
+def saving_of(policy: Policy, accepted: int, proving: Work) -> Saving:
+    """What was saved where ``accepted`` labels stand and ``proving`` is what they took.
+
+    ``proving`` has the looks at control, holdout and audits, and what the models did.
+
+    >>> from policies.loading import parse_policy
+    >>> policy = parse_policy('''
+    ... project: Mail
+    ... stakes: low
+    ... tiers:
+    ...   - {name: all, reviewers: [ann@example.com], cost_per_label: 0.10, daily_capacity: 90}
+    ... auto_accept: never
+    ... prices: {tooling_per_label: 0.02, compute_per_prediction: 0.001, compute_per_training: 2}
+    ... ''')
+    >>> saving = saving_of(
+    ...     policy, 1000, Work(looks={"all": 100}, predictions=2000, trainings=1)
+    ... )
+    >>> [round(each, 2) for each in (saving.spared, saving.proving, saving.models, saving.amount)]
+    [120.0, 12.0, 4.0, 104.0]
+    """
+    cost = cost_of(policy, proving)
+    return Saving(
+        spared=cost_all_manual(policy, accepted),
+        proving=cost.labour + cost.tooling,
+        models=cost.compute,
+    )
+
+
 def labour_by_tier(policy: Policy, looks: Mapping[str, int]) -> dict[str, float]:
     """What each tier's looks cost."""
     return {tier: count * policy.tier(tier).cost_per_label for tier, count in looks.items()}

@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("file", metavar="[FILE]", type=_FILE, required=False)
 @click.option("--project", help="Number or title of a connected project, instead of FILE.")
-@in_any_form
+@in_any_form()
 @click.option(
     "--view",
     nargs=2,

@@ -48,25 +48,35 @@ def figure_cells(
 
 def markdown(tables: Iterable[Table], title: str) -> str:
     """The tables as Markdown."""
-    lines = [f"# {_cell(title)}", ""]
+    lines = [f"# {cell(title)}", ""]
     for table in tables:
-        lines += [f"## {_cell(table.heading)}", "", _cell(table.says), ""]
-        if table.rows:
-            lines += [_row(table.columns), _row("---" for _ in table.columns)]
-            lines += [_row(map(_cell, row)) for row in table.rows]
-            lines.append("")
+        lines += markdown_table(table, level=2)
     return "\n".join(lines)
+
+
+def markdown_table(table: Table, *, level: int) -> list[str]:
+    """The lines of one table, under a heading of this level."""
+    lines = [f"{'#' * level} {cell(table.heading)}", "", cell(table.says), ""]
+    if table.rows:
+        lines += [_row(table.columns), _row("---" for _ in table.columns)]
+        lines += [_row(map(cell, row)) for row in table.rows]
+        lines.append("")
+    return lines
 
 
 def page(tables: Sequence[Table], title: str) -> str:
     """The tables as one HTML file."""
-    pages = Environment(
+    return templates().get_template("page.html").render(title=title, tables=tables)
+
+
+def templates() -> Environment:
+    """The templates of this folder; whatever they are given is escaped."""
+    return Environment(
         loader=PackageLoader("audit_jobs.documents", "."),
         autoescape=select_autoescape(),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return pages.get_template("page.html").render(title=title, tables=tables)
 
 
 def print_report(
@@ -86,7 +96,7 @@ def print_report(
     """
     kind = kind or (_kind_of(out) if out is not None else None)
     if kind is None:
-        Console().print(*map(_rich, tables), sep="\n")
+        Console().print(*map(drawn, tables), sep="\n")
         return
     if kind == "json":
         text = orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n"
@@ -105,20 +115,21 @@ def _kind_of(out: Path) -> str:
     return {".json": "json", ".html": "html", ".htm": "html"}.get(out.suffix.lower(), "md")
 
 
-def _rich(table: Table) -> RichTable:
-    drawn = RichTable(title=escape(table.heading), title_justify="left", caption=escape(table.says))
+def drawn(table: Table) -> RichTable:
+    """The table as a terminal shows it."""
+    made = RichTable(title=escape(table.heading), title_justify="left", caption=escape(table.says))
     for name in table.columns:
-        drawn.add_column(escape(name), overflow="fold")
+        made.add_column(escape(name), overflow="fold")
     for row in table.rows:
-        drawn.add_row(*map(escape, row))
-    return drawn
+        made.add_row(*map(escape, row))
+    return made
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that is no Markdown and no HTML, whatever a label is called."""
     escaped = "".join(f"\\{each}" if each in "\\`*_[]|~#" else each for each in text)
     for sign, entity in (("&", "&amp;"), ("<", "&lt;")):

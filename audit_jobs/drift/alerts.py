@@ -9,8 +9,8 @@ from typing import Any
 from audit_jobs.drift.looking import Look
 from audit_jobs.drift.raising import ALL, Slice
 from backend.store.alerts import Alert
+from policies.drift import DRIFT_ALERT, TRAFFIC
 
-DRIFT_ALERT, ABOUT = "drift", "traffic"
 _MOST_NAMED = 3
 
 
@@ -33,7 +33,9 @@ def opened(look: Look, level: float, voided: int, now: datetime) -> Alert:
         "window": look.figures["window"],
         "reference": look.figures["reference"],
     }
-    return Alert(name=DRIFT_ALERT, about=ABOUT, opened=True, says=says, detail=detail, made_at=now)
+    return Alert(
+        name=DRIFT_ALERT, about=TRAFFIC, opened=True, says=says, detail=detail, made_at=now
+    )
 
 
 def over(alert: Alert, why: str, now: datetime) -> Alert:

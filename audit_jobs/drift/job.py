@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from audit_jobs.drift.alerts import ABOUT, DRIFT_ALERT, opened, over
+from audit_jobs.drift.alerts import opened, over
 from audit_jobs.drift.consequences import RETRAIN, retrain, waits, why_no_training, withdraw
 from audit_jobs.drift.looking import Asked, Look, Window, look, window_of
 from audit_jobs.drift.raising import raised_now
@@ -34,6 +34,7 @@ from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import DRIFT, Report, newest_report, store_report
 from connectors.annotation_tool import AnnotationToolError
+from policies.drift import DRIFT_ALERT, TRAFFIC
 from policies.loading import parse_policy
 from policies.schema import Policy
 
@@ -104,7 +105,7 @@ def _gathered(runtime: Runtime, project: ConnectedProject) -> _Gathered | None:
             model=model,
             last=last,
             event=event,
-            alert=open_alerts(session, project.id).get((DRIFT_ALERT, ABOUT)),
+            alert=open_alerts(session, project.id).get((DRIFT_ALERT, TRAFFIC)),
             certified_at=certified_at,
             period=period,
             window=window_of(session, project.id, policy.drift, period.until, now),

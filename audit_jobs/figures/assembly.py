@@ -145,13 +145,13 @@ def _drift(looks: Sequence[Report]) -> dict[str, Any] | None:
         "looks": len(looks),
         "found": sum(bool(each.body["drifted"]) for each in looks),
         "drifted": body["drifted"],
-        "features": _changed(body),
+        "features": changed_features(body),
         "estimated_accuracy": body.get("estimated_accuracy"),
         "measured_accuracy": body.get("measured_accuracy"),
     }
 
 
-def _changed(body: Mapping[str, Any]) -> list[str]:
+def changed_features(body: Mapping[str, Any]) -> list[str]:
     """The features that differ, at the chance of a false alarm that the look had; surest first."""
     level = body["false_alarm"]["this_look"] if body["drifted"] else -1.0
     found = [

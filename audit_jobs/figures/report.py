@@ -40,7 +40,6 @@ def tables(body: Mapping[str, Any]) -> list[Table]:
         _costs(body["cost"]),
         *_series("By week", "ISO weeks, UTC.", "week", body["weeks"]),
         *_series("By model version", "Oldest first.", "version", body["versions"]),
-        _incidents(body["incidents"]),
     ]
 
 
@@ -172,7 +171,8 @@ def _series(
         )
 
 
-def _incidents(found: Mapping[str, Any]) -> Table:
+def incident_table(found: Mapping[str, Any]) -> Table:
+    """What went wrong and was done, in the order in which it happened."""
     rows = [(_minute(each["at"]), "breaker", each["why"]) for each in found["suspensions"]]
     rows += [
         (_minute(each["rearmed_at"]), "accepts again", each["reset_why"] or "")

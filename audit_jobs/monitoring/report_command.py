@@ -21,7 +21,7 @@ from backend.store.reports import MONITORING, newest_report
 
 @click.command()
 @click.option("--project", required=True, help="Number or title of a connected project.")
-@in_any_form
+@in_any_form()
 @clear_errors
 def report(project: str, kind: str | None, out: Path | None) -> None:
     """Tell how often a project's deployed models are right: over time, by version, class and slice.

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from backend.accounts import AccountError
 from backend.connecting import ConnectError
 from backend.predictors.errors import ArtifactError
 from backend.settings import SettingsError
@@ -29,6 +30,7 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
         try:
             return command(*args, **kwargs)
         except (
+            AccountError,
             AnnotationToolError,
             ArtifactError,
             ConnectError,

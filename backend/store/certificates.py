@@ -23,6 +23,41 @@ class StoredCertification:
     certified_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCertification:
+    """A certification with how it ended; ``voided_at`` is None while it holds."""
+
+    stored: StoredCertification
+    voided_at: datetime | None
+    void_reason: str | None
+
+
+def certification_named(
+    session: Session, project_id: int, certificate_id: int
+) -> PastCertification | None:
+    """The certification of this id, void or not; None where the project has none of it."""
+    row = session.get(CertificateRow, certificate_id)
+    if row is None or row.project_id != project_id:
+        return None
+    return _past(row)
+
+
+def certifications_of(
+    session: Session, project_id: int, model_version: str, limit: int
+) -> list[PastCertification]:
+    """What a version was certified for, void or not, newest first."""
+    rows = session.scalars(
+        select(CertificateRow)
+        .where(
+            CertificateRow.project_id == project_id,
+            CertificateRow.model_version == model_version,
+        )
+        .order_by(CertificateRow.id.desc())
+        .limit(limit)
+    )
+    return [_past(row) for row in rows]
+
+
 def valid_certification(
     session: Session, project_id: int, model_version: str, policy_hash: str
 ) -> StoredCertification | None:
@@ -133,6 +168,12 @@ def _void(session: Session, project_id: int, **values: object) -> int:
         .values(**values)
     )
     return int(voided.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def _past(row: CertificateRow) -> PastCertification:
+    return PastCertification(
+        stored=_stored(row), voided_at=row.voided_at, void_reason=row.void_reason
+    )
 
 
 def _stored(row: CertificateRow) -> StoredCertification:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.store.rollups import COUNTS, Rollup, rollup_of, rollups, store_rollup
+from policies.spending import Saving
 from policies.stages import Stage
 
 
@@ -44,28 +45,6 @@ class TierDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What acceptance has saved in the policy's currency, at the prices that are in force now.
-
-    ``spared`` is what the first tier's look and its tools would have cost for every task whose
-    accept stands (nobody has looked at it), ``proving`` what the looks at control, holdout and
-    audits cost, ``models`` the versions' answers and trainings. An accept that was taken back
-    spares nothing, and a task that only waits neither spares nor costs, so an import is no saving.
-    Looks at control and holdout count in full, although their labels are kept: the true saving is
-    not smaller than this one.
-    """
-
-    spared: float
-    proving: float
-    models: float
-
-    @property
-    def amount(self) -> float:
-        """Spared less spent; negative where acceptance has cost more than it spared so far."""
-        return self.spared - self.proving - self.models
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectCounts:
     """A project's sums over tasks, answers, decisions and deliveries.
 
@@ -73,6 +52,9 @@ class ProjectCounts:
     ``labelled_tasks`` have a person's label, ``accepted`` ones a label that nobody has looked at,
     ``waiting`` ones are in no view and not accepted. ``accepted_this_week`` is how many of
     ``accepted`` were written into Label Studio in the seven days before ``as_of``.
+
+    ``saved`` is about all accepts that stand and all that they took so far, ``saved_this_week``
+    about those of these seven days: an accept that was taken back meanwhile is in neither.
 
     ``labels_this_week`` (by tier, in those seven days), ``today`` (by tier), ``saved_this_week``
     and ``saved`` are None where nobody has asked Label Studio yet who belongs to which tier: before

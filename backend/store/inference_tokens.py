@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.store.inference_tables import InferenceTokenRow
+from backend.store.tokens import new_token, token_hash
 
-_PREFIX = "lgi_"  # so that scanners of code and logs can tell what leaked
+_PREFIX = "lgi_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,8 @@ class TokenOwner:
 
 def make_token(session: Session, project_id: int, now: datetime) -> str:
     """A new token of 256 random bits; the others of the project stay valid."""
-    token = _PREFIX + secrets.token_urlsafe(32)
-    session.add(InferenceTokenRow(project_id=project_id, sha256=_hash(token), created_at=now))
+    token = new_token(_PREFIX)
+    session.add(InferenceTokenRow(project_id=project_id, sha256=token_hash(token), created_at=now))
     return token
 
 
@@ -42,15 +41,10 @@ def revoke_tokens(session: Session, project_id: int, now: datetime) -> int:
 def token_owner(session: Session, token: str) -> TokenOwner | None:
     """Whom a token belongs to; None where it is nobody's.
 
-    The index is asked for the hash of what was given, and how far that agrees with a stored one
-    says nothing about a token; the last comparison takes the same time wherever they differ.
+    The last comparison takes the same time wherever they differ.
     """
-    given = _hash(token)
+    given = token_hash(token)
     row = session.scalar(select(InferenceTokenRow).where(InferenceTokenRow.sha256 == given))
     if row is None or not hmac.compare_digest(row.sha256, given):
         return None
     return TokenOwner(project_id=row.project_id, revoked=row.revoked_at is not None)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -109,6 +109,66 @@ def _is_covered(name: str, value: object) -> bool:
     return bool(value) or name not in _LATER_COLUMNS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryCheck:
+    """One entry recomputed: whether its content gives its hash, and the next one builds on it.
+
+    ``next_holds`` is None for the last entry. ``previous`` is None where the entry before is
+    missing: then nothing can be recomputed.
+    """
+
+    previous: str | None
+    recomputed: str | None
+    holds: bool
+    next_holds: bool | None
+
+
+def check_entry(session: Session, project_id: int, seq: int) -> EntryCheck:
+    """Recompute the hash of one entry, and of the one after it, from what is stored now.
+
+    The whole chain is recomputed by ``verify_ledger``: an entry that was changed together with all
+    after it holds here, and there too, and differs from a head hash that somebody kept.
+    """
+    rows = {
+        row["seq"]: dict(row)
+        for row in session.execute(
+            select(*DecisionRow.__table__.columns).where(
+                DecisionRow.project_id == project_id, DecisionRow.seq.between(seq - 1, seq + 1)
+            )
+        ).mappings()
+    }
+    entry, later = rows[seq], rows.get(seq + 1)
+    before = rows.get(seq - 1)
+    previous = GENESIS if seq == 1 else None if before is None else str(before["hash"])
+    recomputed = None if previous is None else entry_hash(entry, previous)
+    return EntryCheck(
+        previous=previous,
+        recomputed=recomputed,
+        holds=recomputed == entry["hash"],
+        next_holds=None if later is None else entry_hash(later, entry["hash"]) == later["hash"],
+    )
+
+
+def entry_named(session: Session, project_id: int, seq: int) -> LedgerEntry | None:
+    """The entry of this number; None where the ledger has none."""
+    row = session.get(DecisionRow, (project_id, seq))
+    return None if row is None else entry_of(row)
+
+
+def entries_of_task(
+    session: Session, project_id: int, task_id: int, limit: int
+) -> list[LedgerEntry]:
+    """The newest decisions of a task, oldest of them first."""
+    rows = session.scalars(
+        select(DecisionRow)
+        .where(DecisionRow.project_id == project_id, DecisionRow.task_id == task_id)
+        # Added to 0, so that SQLite sorts the task's few and does not walk the ledger backwards.
+        .order_by((DecisionRow.seq + 0).desc())
+        .limit(limit)
+    )
+    return [entry_of(row) for row in rows][::-1]
+
+
 def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
     """Recompute the whole chain; names the first entry that was changed, removed or slipped in."""
     previous, expected = GENESIS, 1

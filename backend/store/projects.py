@@ -53,6 +53,15 @@ def policy_text_of(session: Session, project_id: int) -> str | None:
     return None if row is None else session.get_one(PolicyRow, row.policy_hash).text
 
 
+def policy_hashes(session: Session) -> list[str]:
+    """The hashes of all policies that were ever in force, newest first."""
+    return list(
+        session.scalars(
+            select(PolicyRow.hash).order_by(PolicyRow.created_at.desc(), PolicyRow.hash)
+        )
+    )
+
+
 def all_projects(session: Session) -> list[ConnectedProject]:
     """Every connected project, by id."""
     rows = session.execute(

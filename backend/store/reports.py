@@ -55,11 +55,14 @@ def reports(session: Session, project_id: int, kind: str) -> list[Report]:
     return [_report(row) for row in rows]
 
 
-def newest_report(session: Session, project_id: int, kind: str) -> Report | None:
-    """The last report of a kind."""
+def newest_report(
+    session: Session, project_id: int, kind: str, before: datetime | None = None
+) -> Report | None:
+    """The last report of a kind, or the last that was made before a time."""
+    when = () if before is None else (ReportRow.made_at < before,)
     row = session.scalar(
         select(ReportRow)
-        .where(ReportRow.project_id == project_id, ReportRow.kind == kind)
+        .where(ReportRow.project_id == project_id, ReportRow.kind == kind, *when)
         .order_by(ReportRow.made_at.desc(), ReportRow.id.desc())
         .limit(1)
     )

@@ -15,10 +15,20 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.store.columns import Base, BigId
+
+# An index over labels holds those of lists; answers with parts are texts of any length, which
+# PostgreSQL refuses to index and nobody types into a search.
+SHORT_LABEL = "length(label) <= 64"
+
+
+def _short_labels(name: str, *columns: str) -> Index:
+    where = text(SHORT_LABEL)
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class ProjectRow(Base):
@@ -84,7 +94,10 @@ class TaskRow(Base):
     first_freeze: Mapped[int | None]
     mirror_task_id: Mapped[int | None] = mapped_column(BigId)
     prelabelled: Mapped[bool] = mapped_column(default=False)
-    __table_args__ = (Index(None, "project_id", "human_labels"),)
+    __table_args__ = (
+        Index(None, "project_id", "human_labels"),
+        Index(None, "project_id", "decision_seq"),
+    )
 
 
 class AnnotationRow(Base):
@@ -111,7 +124,10 @@ class AnnotationRow(Base):
     first_seen_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     mirrored: Mapped[bool] = mapped_column(default=False)
-    __table_args__ = (Index(None, "project_id", "task_id"),)
+    __table_args__ = (
+        Index(None, "project_id", "task_id"),
+        _short_labels("ix_annotations_short_label", "project_id", "by_robot", "label", "task_id"),
+    )
 
 
 class GoldRow(Base):
@@ -185,6 +201,21 @@ class DecisionRow(Base):
     __table_args__ = (
         Index(None, "project_id", "task_id"),
         Index(None, "project_id", "model_version"),
+        # What decisions are searched by, but task and label, which have indexes of their own: a
+        # search reads nothing else.
+        Index(
+            "ix_decisions_search",
+            "project_id",
+            "seq",
+            "outcome",
+            "purpose",
+            "tier",
+            "rule",
+            "score",
+            "model_version",
+            "policy_hash",
+        ),
+        _short_labels("ix_decisions_short_label", "project_id", "label", "seq"),
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from backend.store.annotators import counting_users
 from backend.store.counts import Queue
@@ -162,6 +162,55 @@ def proving_looks(
     if since is not None:
         query = query.where(AnnotationRow.created_at >= since)
     return dict(session.execute(query).all())
+
+
+def seq_before(session: Session, project_id: int, time: datetime) -> int:
+    """The number of the last decision that was made before this time; 0 where there is none.
+
+    Found by halving: the ledger only grows, so its times rise with its numbers.
+    """
+    low, high = 0, newest_seq(session, project_id)
+    while low < high:
+        middle = (low + high + 1) // 2
+        made = session.scalar(
+            select(DecisionRow.decided_at).where(
+                DecisionRow.project_id == project_id, DecisionRow.seq == middle
+            )
+        )
+        if made is not None and made < time:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def count_first_answers(session: Session, project_id: int, after: int, until: int) -> int:
+    """Answers of models that the ledger holds first between two numbers, ``after`` left out.
+
+    One for each version and task; one that was decided on before, under another policy or
+    certificate, is the same answer.
+    """
+    answers = (
+        select(DecisionRow.task_id, DecisionRow.model_version)
+        .where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.seq > after,
+            DecisionRow.seq <= until,
+            DecisionRow.model_version.is_not(None),
+        )
+        .distinct()
+        .subquery()
+    )
+    earlier = aliased(DecisionRow)
+    known = exists().where(
+        earlier.project_id == project_id,
+        earlier.task_id == answers.c.task_id,
+        # Neither is to be looked up by: a version has decided a great part of the ledger.
+        func.coalesce(earlier.model_version, "") == answers.c.model_version,
+        earlier.seq + 0 <= after,
+    )
+    query = select(func.count()).select_from(answers)
+    return session.scalar(query.where(~known) if after else query) or 0
 
 
 def _accepted(project_id: int) -> tuple[ColumnElement[bool], ...]:

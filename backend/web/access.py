@@ -21,11 +21,19 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who asks: a name for the trail, a role, and the projects it may see (None: all)."""
+    """Who asks: a name for the trail, a role, and the projects it may see (None: all).
+
+    ``account`` is the number of the visitor's account; None for the user that the settings name,
+    for whoever came by a share link (``by_link``), and for this machine where nobody signs in.
+    ``signed_in`` is whether there is a session that can be ended.
+    """
 
     name: str
     role: Role
     projects: frozenset[int] | None = None
+    account: int | None = None
+    by_link: bool = False
+    signed_in: bool = False
 
     def sees(self, project_id: int) -> bool:
         """Whether the project is among those that the visitor may see."""
@@ -37,14 +45,32 @@ class Visitor:
         return self.role >= Role.ADMIN
 
 
-def needs(role: Role) -> Callable[[View], View]:
-    """Marks a view with the least role that it takes; ``authentication`` asks for it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a view asks of its visitor.
+
+    A visitor who may see some projects only is let into the views of those projects, and into
+    others where ``for_all``: there the view itself shows no more than the visitor may see.
+    """
+
+    role: Role
+    for_all: bool = False
+
+
+def needs(role: Role, *, for_all: bool = False) -> Callable[[View], View]:
+    """Marks a view with what it takes; ``authentication`` asks for it."""
 
     def mark(view: View) -> View:
-        view.__dict__["needed_role"] = role
+        view.__dict__["need"] = Need(role=role, for_all=for_all)
         return view
 
     return mark
+
+
+def need_of(view: Callable[..., Any] | None) -> Need | None:
+    """What a view was marked with; None where it was not."""
+    found: Need | None = getattr(view, "need", None)
+    return found
 
 
 def visitor() -> Visitor:

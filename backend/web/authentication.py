@@ -1,39 +1,67 @@
-"""Who may ask: by password, by the webhooks' secret, by a project's token, or from this machine."""
+"""Who may ask: whoever signed in, programs with a password or a token, or this machine alone.
+
+Every route is one of four: open, with a check of its own, for Label Studio, or for visitors whose
+role it names by ``access.needs``. One that is none of them is for admins.
+"""
 
 from __future__ import annotations
 
-import hmac
 from urllib.parse import urlsplit
 
-from flask import g, request
+from flask import current_app, g, redirect, request, url_for
+from werkzeug.wrappers import Response
 
+from backend.comparison import same
 from backend.runtime import Runtime
 from backend.serving import ProjectNotConnectedError
 from backend.settings import LOOPBACK, Settings
 from backend.store.inference_tokens import token_owner
 from backend.store.projects import ConnectedProject, active_project
-from backend.web.access import Role, Visitor
-from backend.web.errors import RequestError
+from backend.web import visitors
+from backend.web.access import Need, Role, Visitor, need_of
+from backend.web.errors import BASIC, RequestError, wants_page
+from backend.web.forgery import require_own_form
 from backend.web.state import web
 
 SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105 - a name, not a secret
 _BEARER = 'Bearer realm="labelgate"'
-_OPEN = {"ml_api.health"}  # Label Studio gives it one second; it says nothing of the data
+# Label Studio gives the health check one second, and it says nothing of the data; the looks of the
+# pages are the same for everybody, and whoever has yet to sign in must see them.
+OPEN = frozenset({"ml_api.health", "static"})
+# Pages for whoever is not signed in yet.
+DOORS = frozenset({"sign_in.page", "sign_in.enter", "share.open_link"})
 # A secret, or a token, instead of a password: see ``require_sender`` and ``require_token``.
-_OWN_CHECK = {"webhook.receive", "inference_api.take"}
+OWN_CHECK = frozenset({"webhook.receive", "inference_api.take"})
+# What Label Studio asks. It knows the password of the settings or nothing, never an account.
+LABEL_STUDIO = frozenset({"ml_api.setup", "ml_api.predict", "ml_api.versions"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def authenticate() -> None:
-    """Runs before every request. Raises ``RequestError`` (401, 403, 421)."""
-    if request.endpoint in _OPEN:
-        return
+def authenticate() -> Response | None:
+    """Runs before every request. Raises ``RequestError`` (401, 403, 404, 410, 421)."""
+    endpoint = request.endpoint
+    if endpoint == "ml_api.health":
+        return None
     settings = web().runtime.settings
-    g.visitor = Visitor(name=settings.username or "this machine", role=Role.ADMIN)
     if settings.credentials is None:
         _require_own_host(settings)
-    if request.endpoint not in _OWN_CHECK and settings.credentials is not None:
-        _require_password(settings.credentials)
+    if endpoint in OPEN:
+        return None
+    if endpoint in DOORS:
+        g.visitor = visitors.present(web().runtime)
+    elif endpoint in LABEL_STUDIO:
+        if settings.credentials is not None:
+            _require_password(settings.credentials)
+    elif endpoint not in OWN_CHECK:
+        found = visitors.present(web().runtime)
+        if found is None:
+            return _ask_to_sign_in(web().runtime)
+        g.visitor = found
+        _require_need(found)
     _require_no_foreign_page(settings)
+    if endpoint not in DOORS | LABEL_STUDIO | OWN_CHECK and request.method not in _SAFE:
+        require_own_form()
+    return None
 
 
 def require_sender(settings: Settings) -> bool:
@@ -44,7 +72,7 @@ def require_sender(settings: Settings) -> bool:
     """
     secret = request.headers.get(SECRET_HEADER)
     if secret is not None:
-        if _equal(secret, settings.require_webhook_secret()):
+        if same(secret, settings.require_webhook_secret()):
             return True
         raise RequestError(
             403,
@@ -89,14 +117,42 @@ def require_token(runtime: Runtime) -> ConnectedProject:
     return project
 
 
+def _ask_to_sign_in(runtime: Runtime) -> Response:
+    """A browser is led to the page for it; a program is told what to send."""
+    settings = runtime.settings
+    session = visitors.present_session()
+    if session is not None and session.link is not None:
+        raise visitors.link_is_over(session.link, session.link.state(runtime.now()))
+    if wants_page():
+        wanted = request.full_path.removesuffix("?") if request.method in _SAFE else None
+        return redirect(url_for("sign_in.page", next=wanted), 303)
+    ways = "a token of `labelgate accounts token` as `Authorization: Bearer TOKEN`"
+    if settings.credentials is not None:
+        ways = f"LABELGATE_USERNAME and LABELGATE_PASSWORD by basic authentication, or {ways}"
+    challenge = BASIC if settings.credentials is not None else _BEARER
+    raise RequestError(401, "credentials_needed", f"send {ways}", challenge=challenge)
+
+
+def _require_need(found: Visitor) -> None:
+    """The visitor's role, and that the project is one that it may see."""
+    if request.endpoint is None:
+        return  # there is no such route: that is what a visitor is told
+    need = need_of(current_app.view_functions.get(request.endpoint)) or Need(role=Role.ADMIN)
+    if found.role < need.role:
+        raise RequestError(
+            403,
+            "admin_needed",
+            f"{found.name} may look, and this takes an admin: sign in as one, or ask one to do it",
+        )
+    if found.projects is None or need.for_all:
+        return
+    project_id = (request.view_args or {}).get("project_id")
+    if project_id is None or not found.sees(project_id):
+        raise RequestError(404, "not_shared", "there is nothing here for whoever has this link")
+
+
 def _require_password(credentials: tuple[str, str]) -> None:
-    given = request.authorization
-    username, password = "", ""
-    if given is not None and given.type == "basic":
-        username, password = given.username or "", given.password or ""
-    # Both are compared, so that the time taken does not say which of them was wrong.
-    right = [_equal(username, credentials[0]), _equal(password, credentials[1])]
-    if not all(right):
+    if not visitors.is_settings_user(credentials):
         raise RequestError(
             401,
             "credentials_needed",
@@ -133,7 +189,3 @@ def _host_of(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:  # "[" without "]"
         return None
-
-
-def _equal(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), right.encode("utf-8", "replace"))

@@ -1,11 +1,14 @@
-"""What a caller is told of an error: ``{"error": {"code", "message"}}``, never a traceback."""
+"""What a caller is told of an error: ``{"error": {"code", "message"}}``, never a traceback.
+
+A browser that opens a page gets the same message as a page, with where to go from there.
+"""
 
 from __future__ import annotations
 
 import logging
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -13,13 +16,21 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from backend.predictors.errors import ArtifactError
 from backend.serving import ProjectNotConnectedError
 from backend.settings import SettingsError
+from backend.web.state import web
 from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.labeling import LabelingError
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
-_BASIC = 'Basic realm="labelgate", charset="UTF-8"'
+BASIC = 'Basic realm="labelgate", charset="UTF-8"'
+_TITLES = {
+    403: "You may not do that",
+    404: "There is nothing here",
+    410: "This link is over",
+    500: "Something went wrong",
+    503: "Not available right now",
+}
 
 
 class RequestError(Exception):
@@ -28,7 +39,7 @@ class RequestError(Exception):
     ``challenge`` is what a 401 asks for.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, challenge: str = _BASIC) -> None:
+    def __init__(self, status: int, code: str, message: str, *, challenge: str = BASIC) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -42,8 +53,14 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 def error_response(status: int, code: str, message: str) -> Response:
-    """The one shape of every error."""
+    """The one shape of every error for programs."""
     return json_response({"error": {"code": code, "message": message}}, status)
+
+
+def wants_page() -> bool:
+    """Whether a browser asks for a page; programs, and scripts of pages, take JSON or anything."""
+    accepted = request.accept_mimetypes
+    return accepted.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def register(app: Flask) -> None:
@@ -62,44 +79,42 @@ def register(app: Flask) -> None:
 
 
 def _refused(error: RequestError) -> Response:
-    response = error_response(error.status, error.code, str(error))
+    response = _told(error.status, error.code, str(error))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = error.challenge
     return response
 
 
 def _not_connected(error: ProjectNotConnectedError) -> Response:
-    return error_response(404, "project_not_connected", str(error))
+    return _told(404, "project_not_connected", str(error))
 
 
 def _labeling(error: LabelingError) -> Response:
-    return error_response(422, "labeling_not_supported", str(error))
+    return _told(422, "labeling_not_supported", str(error))
 
 
 def _artifact(error: ArtifactError) -> Response:
-    logger.error("model.unreadable path=%s error=%s", request.path, error)
-    return error_response(
+    logger.error("model.unreadable at=%s error=%s", _place(), error)
+    return _told(
         503, "model_unreadable", "the model's file cannot be read: the server's log says why"
     )
 
 
 def _tool(error: AnnotationToolError) -> Response:
-    logger.error("label_studio.unavailable path=%s error=%s", request.path, error)
-    return error_response(
+    logger.error("label_studio.unavailable at=%s error=%s", _place(), error)
+    return _told(
         503, "label_studio_unavailable", "an uploaded file cannot be read from Label Studio now"
     )
 
 
 def _settings(error: SettingsError) -> Response:
-    return error_response(503, "not_configured", str(error))
+    return _told(503, "not_configured", str(error))
 
 
 def _store(error: Exception) -> Response:
     # The driver's message can hold the address of the database: it goes to the log only.
-    logger.error("store.unavailable path=%s error=%s", request.path, error)
-    return error_response(
-        503, "store_unavailable", "the database does not answer or is locked: try again"
-    )
+    logger.error("store.unavailable at=%s error=%s", _place(), error)
+    return _told(503, "store_unavailable", "the database does not answer or is locked: try again")
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:
@@ -114,12 +129,12 @@ def _too_large(_error: RequestEntityTooLarge) -> Response:
         f"the body is larger than {limit // 1_000_000} MB: send fewer tasks at once, or raise "
         "LABELGATE_MAX_BODY_MB"
     )
-    return error_response(413, "body_too_large", message)
+    return _told(413, "body_too_large", message)
 
 
 def _http(error: HTTPException) -> Response:
     code = error.name.lower().replace(" ", "_")
-    response = error_response(error.code or 500, code, error.description or error.name)
+    response = _told(error.code or 500, code, error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "location", "retry-after"}:
             response.headers[name] = value
@@ -127,7 +142,24 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    logger.error("request.failed path=%s", request.path, exc_info=error)
-    return error_response(
-        500, "internal_error", "an unexpected error: the server's log has the details"
+    logger.error("request.failed at=%s", _place(), exc_info=error)
+    return _told(500, "internal_error", "an unexpected error: the server's log has the details")
+
+
+def _told(status: int, code: str, message: str) -> Response:
+    if not wants_page():
+        return error_response(status, code, message)
+    title = _TITLES.get(status, _TITLES[500] if status >= 500 else "That did not work")
+    page = render_template(
+        "error.html",
+        status=status,
+        title=title,
+        message=message[:1].upper() + message[1:],
+        now=web().runtime.now(),
     )
+    return Response(page, status, mimetype="text/html")
+
+
+def _place() -> str:
+    """What was asked for, by its route: an address may hold the token of a share link."""
+    return request.url_rule.rule if request.url_rule is not None else "(no route)"

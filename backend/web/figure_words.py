@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import Flask
+from markupsafe import Markup, escape
 
 from backend.store.job_runs import JobRun
 
@@ -177,6 +179,16 @@ def gained(figure: Mapping[str, Any] | None) -> str:
     '+1.0 points (-2.0 to +4.0, n = 80)'
     """
     return _scaled(figure, 100, "{:+.1f}", " points")
+
+
+@_filter("with_code")
+def with_code(message: str) -> str:
+    """A message whose commands and settings stand between backticks, as HTML.
+
+    >>> str(with_code("run `labelgate connect` <again>"))
+    'run <code>labelgate connect</code> &lt;again&gt;'
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(message))))  # noqa: S704 - escaped
 
 
 def _scaled(figure: Mapping[str, Any] | None, factor: float, how: str, unit: str) -> str:

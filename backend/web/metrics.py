@@ -11,10 +11,11 @@ from prometheus_client.registry import Collector
 
 from backend.answers import Answers
 from backend.breakers.states import breaker_states
+from backend.counting import shown_counts
 from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
 from backend.store.events import count_open
-from backend.store.figures import ProjectFigures, project_figures
+from backend.store.figures import ProjectFigures, shown_figures
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
@@ -116,7 +117,9 @@ class _StoreCollector(Collector):
         now = self._runtime.now()
         with self._runtime.reads() as session:
             projects = all_projects(session)
-            figures = [project_figures(session, each, now) for each in projects]
+            figures = [
+                shown_figures(session, each, shown_counts(session, each, now)) for each in projects
+            ]
             breakers = {
                 each.id: breaker_states(session, each.id, parse_policy(each.policy_text))
                 for each in projects

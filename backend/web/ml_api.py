@@ -18,6 +18,7 @@ from backend.answers import Answers, Standing, answer
 from backend.store.decisions import StandingDecision, decisions_of
 from backend.store.models import champion
 from backend.store.projects import all_projects
+from backend.web.access import Role, needs
 from backend.web.bodies import json_object, optional_text, project_id
 from backend.web.errors import RequestError, json_response
 from backend.web.state import web
@@ -68,6 +69,7 @@ def versions() -> Response:
 
 
 @blueprint.get("/metrics")
+@needs(Role.VIEWER)
 def metrics() -> Response:
     """Figures for Prometheus."""
     return Response(generate_latest(web().metrics.registry), content_type=CONTENT_TYPE_LATEST)

@@ -11,6 +11,7 @@ from backend.reward_scores import (
     answers_of,
     reward_model,
 )
+from backend.web.access import Role, needs
 from backend.web.bodies import json_object, project_id
 from backend.web.errors import RequestError, json_response
 from backend.web.state import web
@@ -19,6 +20,7 @@ blueprint = Blueprint("reward_api", __name__)
 
 
 @blueprint.post("/v1/reward")
+@needs(Role.VIEWER)
 def reward() -> Response:
     """One reward an item, in their order; only those of answers to one prompt compare.
 

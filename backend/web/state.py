@@ -9,6 +9,7 @@ from flask import current_app
 from backend.inferences.turns import Turns
 from backend.runtime import Runtime
 from backend.serving import Snapshots
+from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
 
 NAME = "labelgate"
@@ -18,13 +19,16 @@ NAME = "labelgate"
 class Web:
     """The runtime, the snapshots that predictions are answered from, and the counters.
 
-    ``turns`` are those of inferences that come in.
+    ``turns`` are those of inferences that come in, ``password_turns`` those of passwords that are
+    looked at, which takes memory and time; ``attempts`` are those to sign in.
     """
 
     runtime: Runtime
     snapshots: Snapshots
     metrics: Metrics
     turns: Turns
+    password_turns: Turns
+    attempts: Attempts
 
 
 def web() -> Web:

@@ -9,6 +9,7 @@ from backend.retraining import ask_visibly, standing, standings
 from backend.serving import ProjectNotConnectedError
 from backend.store.projects import ConnectedProject, active_project
 from backend.store.training import REFUSED, cancel_training
+from backend.web.access import Role, needs, visitor
 from backend.web.errors import RequestError, json_response
 from backend.web.state import web
 from policies.loading import parse_policy
@@ -18,6 +19,7 @@ _SHOWN = 20
 
 
 @blueprint.get("")
+@needs(Role.VIEWER)
 def show(project_id: int) -> Response:
     """The newest requests, newest first."""
     with web().runtime.reads() as session:
@@ -27,6 +29,7 @@ def show(project_id: int) -> Response:
 
 
 @blueprint.post("")
+@needs(Role.ADMIN)
 def ask(project_id: int) -> Response:
     """Queue a training, or join the queued one: 202. A wish that cannot be met: 409, with why."""
     runtime = web().runtime
@@ -42,6 +45,7 @@ def ask(project_id: int) -> Response:
 
 
 @blueprint.delete("")
+@needs(Role.ADMIN)
 def cancel(project_id: int) -> Response:
     """Take back what is queued and stop what is running; asking twice is no error."""
     runtime = web().runtime
@@ -63,6 +67,8 @@ def _connected(session: Session, project_id: int) -> ConnectedProject:
 
 
 def _caller() -> str:
-    """Who asks, as far as is known: the name of the password, or that a program did."""
+    """Who asks, as far as is known: the account, the name of the password, or a program."""
+    if visitor().account is not None:
+        return visitor().name
     given = request.authorization
     return ((given.username if given is not None else None) or "a program")[:80]

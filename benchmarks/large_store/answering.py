@@ -21,7 +21,7 @@ from policies.sampling import QUEUE, draws
 from policies.schema import Policy
 
 # Share of wrong answers by tier, and the middle of their lead times in seconds.
-ERRORS = {"desk": 0.010, "experts": 0.004}
+ERRORS = {"desk": 0.006, "experts": 0.003}
 _SECONDS = {"desk": 14.0, "experts": 31.0}
 _BIASED_BY_ANSWER = 0.12  # of the model's errors that were shown are waved through
 _SLOWEST = 1.6  # of a tier's people, times the middle one

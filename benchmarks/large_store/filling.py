@@ -20,7 +20,7 @@ class Filled:
 
     ``large``, ``new`` and ``tripped`` are the numbers of its projects: the large one, one that has
     just been connected, and one whose breaker has tripped. ``seconds`` is how long each part took,
-    jobs under ``job NAME`` in all and ``last job NAME`` for the last and largest run.
+    the large project's jobs under ``job NAME`` in all and ``longest run of NAME``.
     """
 
     stage: Stage

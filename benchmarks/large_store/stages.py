@@ -40,6 +40,7 @@ class StoryClock:
     time: datetime = field(default_factory=lambda: BEGINNING)
 
     def __call__(self) -> datetime:
+        """Now."""
         self.time += timedelta(milliseconds=1)
         return self.time
 
@@ -167,5 +168,8 @@ agreement: {{share: 0.12, overlap: 2}}
 sampling: {{random: 0.5, uncertainty: 0.4, known_failures: 0.1}}
 retrain: {{after_annotations: {max(100, tasks // 40)}, minimum_labels: 60}}
 drift: {{window: 2000, fields: [source]}}
-prices: {{tooling_per_label: 0.01, compute_per_prediction: 0.0002, compute_per_training: {4 + edition}}}
+prices:
+  tooling_per_label: 0.01
+  compute_per_prediction: 0.0002
+  compute_per_training: {4 + edition}
 """

@@ -114,7 +114,7 @@ _NEW_SAYINGS = {
 def ticket_data(
     rng: np.random.Generator, topics: IntArray, later: BoolArray
 ) -> list[dict[str, Any]]:
-    """The data of a task each, of these topics (places in ``LABELS``); ``later`` ones speak anew."""
+    """A task's data for each of these topics (places in ``LABELS``); ``later`` ones speak anew."""
     n = len(topics)
     sources = rng.choice(len(SOURCES), size=n, p=_SOURCE_SHARES)
     numbers = rng.integers(100_000, 999_999, size=n)

@@ -19,7 +19,7 @@ from policies.conditions import ENTROPY, MARGIN
 from policies.domain import BoolArray, FloatArray, IntArray, ObjectArray
 
 _SPREAD = 1.6  # of how hard tasks are, in log odds
-_SURPRISE = 2.3  # what new wording takes from a version's log odds, unknown to the version
+_SURPRISE = 3.5  # what new wording takes from a version's log odds, unknown to the version
 _SECOND_GUESS = 0.25  # of the wrong answers: not the likeliest wrong label but the next
 
 

@@ -16,7 +16,6 @@ ROUTES = [
     ("GET", "/jobs"),
     ("GET", "/metrics"),
     ("GET", "/versions"),
-    ("GET", "/static/labelgate.css"),
     ("GET", "/nowhere"),
     ("POST", "/setup"),
     ("POST", "/predict"),
@@ -75,6 +74,12 @@ def test_the_right_password_opens(guarded: FlaskClient) -> None:
 
 def test_health_is_open(guarded: FlaskClient) -> None:
     assert guarded.get("/health").status_code == 200
+
+
+def test_the_looks_are_open_for_the_page_to_sign_in_has_them_too(guarded: FlaskClient) -> None:
+    response = guarded.get("/static/labelgate.css")
+    response.close()
+    assert response.status_code == 200
 
 
 def test_a_password_opens_under_any_name_of_the_server(guarded: FlaskClient) -> None:
@@ -151,4 +156,5 @@ def test_headers_are_safe(bare: FlaskClient, route: str) -> None:
     assert "unsafe" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    # Not "no-referrer": browsers would send the forms of our own pages with `Origin: null`.
+    assert headers["Referrer-Policy"] == "same-origin"

@@ -155,11 +155,11 @@ def test_a_run_shows_its_report_its_log_and_who_asked(
         "28, 29 and 70 more",
         "and 40 more",
         "<dt>pass rate</dt>",
-        "<dt>drifted</dt><dd> no </dd>",
+        "<dt>drifted</dt><dd>no </dd>",
         "&lt;b&gt;well&lt;/b&gt;",
         "&lt;i&gt;another&lt;/i&gt;",
         "this machine asked for it: asked for on the page of jobs",
-        '<code>{"e":1}</code>',
+        '<code>{"d":{"e":1}}</code>',
     ):
         assert words in page, words
 

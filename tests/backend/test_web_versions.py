@@ -49,7 +49,7 @@ def test_getting_worse_is_said_in_words_and_marked(project: WebProject) -> None:
         add_version(project, model, right)
     page = page_of(project.client())
     assert page.count("<h3>Model versions</h3>") == 1
-    assert '<p class="failed">Accuracy over versions: getting worse: -2' in page
+    assert '<span class="failed">Accuracy over versions: getting worse: -2' in page
     assert "over the last 3 versions, 200 holdout tasks" in page
 
 
@@ -81,16 +81,24 @@ def test_gate_shadow_and_learning_curve_are_shown(project: WebProject) -> None:
         store_report(session, 1, report)
     page = page_of(project.client())
     for part in (
-        "<td>in shadow</td>",
-        "<td>123</td>",
-        "<td>+1.0 points (-2.0 to +4.0, n = 80)</td>",
-        "not worse than the champion<br>scores: &lt;not&gt; worse",
+        '<a href="/projects/1/models">All versions</a>',
         "v2 is in shadow: 12 tasks in shadow (of 500 wanted)",
-        '<th scope="col">100</th>',
-        "<td>80.0 % (70.0 to 90.0, n = 50)</td>",
+        "gained where people answered: +1.0 points (-2.0 to +4.0, n = 80)",
         "about 300 more labels for 90 %",
     ):
         assert part in page
+    versions = " ".join(project.client().get("/projects/1/models").text.split())
+    for part in (
+        '<span class="tag">in shadow, 0 of 500</span>',
+        '<td class="number">123</td>',
+        "<td>+1.0 points (-2.0 to +4.0, n = 80)</td>",
+        "not worse than the champion <ul",
+        "passed: scores: &lt;not&gt; worse",
+    ):
+        assert part in versions
+    one = " ".join(project.client().get("/projects/1/models/v2").text.split())
+    assert '<th scope="col" class="number">100</th>' in one
+    assert '<td class="number">80.0 % (70.0 to 90.0, n = 50)</td>' in one
 
 
 def test_a_damaged_file_is_said(project: WebProject) -> None:

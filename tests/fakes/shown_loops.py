@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from backend.store.alerts import Alert, store_alert
-from backend.store.counts import ProjectCounts, Queue, Saving, TierDay, store_counts
+from backend.store.counts import ProjectCounts, Queue, TierDay, store_counts
 from backend.store.job_runs import close_run, open_run
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
@@ -16,6 +16,7 @@ from backend.store.suspensions import store_suspension
 from policies.breaker import Suspension
 from policies.claims import BROKEN, HOLDS
 from policies.loading import parse_policy, policy_hash
+from policies.spending import Saving
 from policies.stages import Stage
 from tests.fakes.web_project import CONFIG, WebProject
 

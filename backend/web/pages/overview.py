@@ -18,7 +18,7 @@ _CARDS = 60  # of more projects the others stand in a table under them: nobody r
 
 
 @blueprint.get("/")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, for_all=True)
 def page() -> str:
     """Every connected project that the visitor may see; of many those whose title holds a text."""
     runtime = web().runtime

@@ -9,14 +9,14 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from backend.breakers.states import BreakerState, breaker_states
+from backend.counting import shown_counts
 from backend.figures.gathered import gather
 from backend.figures.sections import figures_of
 from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
 from backend.store.alerts import Alert
-from backend.store.counts import counts_of
-from backend.store.figures import ProjectFigures, project_figures, shown_figures
+from backend.store.figures import ProjectFigures, shown_figures
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import SHADOW, Report, newest_report
@@ -86,7 +86,7 @@ class ProjectPage:
 @blueprint.get("/projects/<int:project_id>")
 @needs(Role.VIEWER)
 def page(project_id: int) -> str:
-    """One project; it is as fresh as the database."""
+    """One project; its numbers are those of the last round."""
     runtime = web().runtime
     now = runtime.now()
     with runtime.reads() as session:
@@ -107,18 +107,14 @@ def _page_of(
     session: Session, settings: Settings, project: ConnectedProject, now: datetime
 ) -> ProjectPage:
     policy = parse_policy(project.policy_text)
-    counts = counts_of(session, project.id)
-    figures = (
-        project_figures(session, project, now)
-        if counts is None
-        else shown_figures(session, project, counts)
-    )
+    counts = shown_counts(session, project, now)
+    figures = shown_figures(session, project, counts)
     versions = all_versions(session, project.id)
     running = open_shadow(session, project.id)
     shown = newest_report(session, project.id, SHADOW) if running is not None else None
     return ProjectPage(
         figures=figures,
-        state=loop_state(session, settings, project, now),
+        state=loop_state(session, settings, project, counts, now),
         policy=policy,
         versions=versions[-_VERSIONS_SHOWN:],
         versions_made=len(versions),

@@ -1,0 +1,1 @@
+"""The evidence pack: what a loop promised and kept in a period, for somebody who never saw it."""

@@ -1,0 +1,186 @@
+"""Every page on a store of 1,000,000 decisions, against the 300 ms that a page may take.
+
+The pages are found by the app's rules: a new one is timed without a word here. What is timed is the
+processor's time of the whole answer, which is the time on a machine with nothing else to do; the
+time by the clock is printed beside it. Run: ``python -m benchmarks.pages``; with ``--store DIR`` on
+a copy of a store that ``python -m benchmarks.large_store`` has made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from audit_jobs.jobs import JOBS
+from backend.app import create_app
+from backend.runtime import Runtime
+from backend.store.models import champion
+from backend.store.projects import all_projects
+from backend.store.tables import DecisionRow, JobRunRow
+from benchmarks.large_store import fill
+from benchmarks.large_store.stages import stage
+
+DECISIONS = 1_000_000
+LIMIT_S = 0.300
+LOOKS = 9
+# No pages: what probes, metrics of other protocols and Label Studio ask; files of any length.
+_OTHERS = ("/static", "/v1/", "/setup", "/health", "/versions", "/validate")
+_FILES = (".csv", ".json", ".yaml")
+# What a query string may ask of a page, by the end of the page's rule.
+_ASKED = {
+    "/decisions": (
+        "label=refund",
+        "label=nothing-says-this",
+        "task=12345",
+        "rule=below_threshold",
+        "rule=routes%5B0%5D",
+        "rule=no_such_rule",
+        "score_from=0.9&score_to=0.901",
+        "human=praise",
+        "human=praise&differs=yes",
+        "model=v3",
+        "purpose=recall",
+        "outcome=accept&sort=score",
+        "history=all&tier=experts",
+        "since=2026-10-01&until=2026-10-02",
+    ),
+    "/policy": ("max_error_rate=0.08",),
+    "/what-if": ("max_error_rate=0.08", "max_error_rate=0.02&audit_share=0.3"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    """A page's times in seconds: ``worked`` of the processor, ``waited`` by the clock."""
+
+    path: str
+    status: int
+    worked: tuple[float, ...]
+    waited: tuple[float, ...]
+
+    @property
+    def share(self) -> float:
+        """The median against the limit."""
+        return statistics.median(self.worked) / LIMIT_S
+
+
+def main() -> None:
+    """Print each page's share of the limit, and fail where one is over it, or is no page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, help="a folder with a filled store; it is copied")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = _runtime(Path(folder), asked.store)
+        app = create_app(runtime)
+        timed = [_timed(_client(app), path) for path in _paths(app, runtime)]
+    _print(timed)
+    over = [each.path for each in timed if each.share > 1]
+    broken = [f"{each.path} ({each.status})" for each in timed if each.status >= 400]
+    if over or broken:
+        sys.exit(
+            f"over the limit: {', '.join(over) or 'none'}; broken: {', '.join(broken) or 'none'}"
+        )
+
+
+def _runtime(folder: Path, store: Path | None) -> Runtime:
+    """A store of the newest schema whose clock stands at its newest decision, counted once."""
+    if store is None:
+        runtime = fill(folder, decisions=DECISIONS).stage.runtime
+    else:
+        shutil.copytree(store, folder, dirs_exist_ok=True)
+        set_up = stage(folder, seed=0)
+        runtime = set_up.runtime
+        with runtime.reads() as session:
+            newest = session.scalar(select(func.max(JobRunRow.started_at)))
+        if newest is not None:
+            set_up.clock.at(newest + timedelta(minutes=1))
+    with runtime.reads() as session:
+        projects = all_projects(session)
+    for project in projects:
+        JOBS["counts"](runtime, project)
+    return runtime
+
+
+def _client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def _paths(app: Flask, runtime: Runtime) -> Iterator[str]:
+    """Every page that the app has: of each project where it is about one."""
+    rules = sorted(
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ())
+        and not rule.rule.startswith(_OTHERS)
+        and not rule.rule.endswith(_FILES)
+    )
+    with runtime.reads() as session:
+        projects = all_projects(session)
+        known = {each.id: _known(session, each.id, each.policy_hash) for each in projects}
+    for rule in rules:
+        about = "<int:project_id>" in rule
+        for project_id in known if about else [next(iter(known))]:
+            path = rule
+            for name, value in known[project_id].items():
+                path = path.replace(name, value)
+            if "<" in path:
+                continue
+            yield path
+            for end, queries in _ASKED.items():
+                if project_id == next(iter(known)) and rule.endswith(end):
+                    yield from (f"{path}?{query}" for query in queries)
+
+
+def _known(session: Session, project_id: int, policy_hash: str) -> dict[str, str]:
+    """What the rules' parameters may be for a project."""
+    newest = select(func.max(DecisionRow.seq)).where(DecisionRow.project_id == project_id)
+    serving = champion(session, project_id)
+    known = {
+        "<int:project_id>": str(project_id),
+        "<int:seq>": str((session.scalar(newest) or 1) // 2 + 1),
+        "<int:run_id>": str(session.scalar(select(func.max(JobRunRow.id))) or 1),
+        "<digest>": policy_hash,
+    }
+    return known if serving is None else {**known, "<version>": serving.version}
+
+
+def _timed(client: FlaskClient, path: str) -> _Timed:
+    status = client.get(path).status_code  # what is made once a process is made
+    worked, waited = [], []
+    for _ in range(LOOKS):
+        began, began_work = time.perf_counter(), time.process_time()
+        client.get(path)
+        worked.append(time.process_time() - began_work)
+        waited.append(time.perf_counter() - began)
+    return _Timed(path=path, status=status, worked=tuple(worked), waited=tuple(waited))
+
+
+def _print(timed: list[_Timed]) -> None:
+    print(f"{'page':62} {'of 300 ms':>9} {'median':>8} {'p95':>8} {'p95 by the clock':>17}")
+    for each in sorted(timed, key=lambda one: -one.share):
+        median, high = statistics.median(each.worked), _p95(each.worked)
+        print(
+            f"{each.path:62} {each.share:9.2f} {1_000 * median:5.0f} ms {1_000 * high:5.0f} ms "
+            f"{1_000 * _p95(each.waited):14.0f} ms"
+        )
+
+
+def _p95(times: tuple[float, ...]) -> float:
+    return statistics.quantiles(times, n=20, method="inclusive")[-1]
+
+
+if __name__ == "__main__":
+    main()
