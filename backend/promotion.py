@@ -36,6 +36,9 @@ from policies.loading import parse_policy
 
 logger = logging.getLogger(__name__)
 
+# In the trail of what people do on pages.
+CHANGES = ROLLED_BACK, PROMOTED = "model.rolled_back", "model.promoted"
+
 
 class PromotionError(Exception):
     """A version cannot begin to serve; the message says why and what can be done."""
@@ -154,7 +157,7 @@ def _act(project_id: int, made: Promotion, who: str) -> Act:
     return Act(
         project_id=project_id,
         who=who,
-        what="model.rolled_back" if made.kind is Kind.ROLLBACK else "model.promoted",
+        what=ROLLED_BACK if made.kind is Kind.ROLLBACK else PROMOTED,
         detail={"version": made.version, "replaced": made.replaced, "why": made.why},
         at=made.at,
     )
