@@ -94,10 +94,7 @@ def _accepting(changes: Changes) -> bool:
 def _put(document: dict[str, Any], path: Path, number: float) -> None:
     inner: Any = document
     for step in path[:-1]:
-        if isinstance(inner, dict):
-            inner = inner.setdefault(step, {})
-        else:
-            inner = inner[step]
+        inner = inner.setdefault(step, {}) if isinstance(inner, dict) else inner[step]
     inner[path[-1]] = number
 
 
