@@ -22,8 +22,9 @@ from backend.web import (
     training_api,
     webhook,
 )
+from backend.web.access import visitor
 from backend.web.metrics import Metrics
-from backend.web.pages import jobs, overview, project
+from backend.web.pages import jobs, overview, policy_draft, policy_page, project
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -64,6 +65,7 @@ def create_app(runtime: Runtime) -> Flask:
 
     errors.register(app)
     figure_words.register(app)
+    app.context_processor(lambda: {"visitor": visitor(), "csrf_field": str})  # replaced by sign-in
     app.before_request(_start)
     app.before_request(authentication.authenticate)
     app.after_request(_finish)
@@ -75,6 +77,8 @@ def create_app(runtime: Runtime) -> Flask:
         reward_api.blueprint,
         overview.blueprint,
         project.blueprint,
+        policy_page.blueprint,
+        policy_draft.blueprint,
         jobs.blueprint,
     ):
         app.register_blueprint(blueprint)

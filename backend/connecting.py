@@ -219,9 +219,7 @@ def _require_in_force(session: Session, project: ConnectedProject, policy_hash: 
         )
 
 
-def _take_back(
-    runtime: Runtime, before: ConnectedProject, replacement: Replacement | None
-) -> None:
+def _take_back(runtime: Runtime, before: ConnectedProject, replacement: Replacement | None) -> None:
     """Label Studio could not be set up for it: the policy before is in force again."""
     _store(runtime, before)
     if replacement is not None:

@@ -108,6 +108,4 @@ def _notes(policy: Policy, document: Document) -> Iterator[Remark]:
 
 
 def _path(place: str) -> Path:
-    return tuple(
-        int(number) if number else name for number, name in _STEP.findall(place)
-    )
+    return tuple(int(number) if number else name for number, name in _STEP.findall(place))

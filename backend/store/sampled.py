@@ -102,7 +102,7 @@ def drawable(session: Session, project_id: int) -> Drawable:
     return min(tasks, entries, key=lambda each: each.size)
 
 
-def decided_tasks(
+def decided_tasks(  # noqa: PLR0913 - whose, which numbers, and what of them
     session: Session,
     project_id: int,
     numbers: Numbers,

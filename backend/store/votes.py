@@ -139,7 +139,9 @@ def mean_lead_time(session: Session, project_id: int, task_ids: Sequence[int]) -
     count, seconds = 0, 0.0
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         timed, spent = session.execute(
-            select(func.count(AnnotationRow.lead_time_s), func.sum(AnnotationRow.lead_time_s)).where(
+            select(
+                func.count(AnnotationRow.lead_time_s), func.sum(AnnotationRow.lead_time_s)
+            ).where(
                 AnnotationRow.project_id == project_id,
                 AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
                 *standing(),

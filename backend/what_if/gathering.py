@@ -168,9 +168,7 @@ def _answered(
     starts = range(0, max(len(ids), 1), CHUNK)
     found = joined_tasks([look_up(ids[start : start + CHUNK].tolist()) for start in starts])
     among = found.task_ids.tolist()
-    labels = final_labels(
-        session, project_id, human_votes_among(session, project_id, among), among
-    )
+    labels = final_labels(session, project_id, human_votes_among(session, project_id, among), among)
     settled = np.array([task_id in labels for task_id in among], bool)
     return _in_order(_part(found, settled)), labels
 

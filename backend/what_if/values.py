@@ -178,7 +178,7 @@ def _of_promise(policy: Policy) -> tuple[Slider, ...]:
             low="0",
             high=plain(most),
             step=plain(round(most / 200, 4)),
-            about="In the currency of the tiers' prices; empty: the lowest proved threshold counts.",
+            about="In the currency of the tiers' prices: a dear error asks for a higher threshold.",
         ),
         Slider(
             name="audit_percent",
@@ -316,4 +316,3 @@ def _refused(sliders: Sequence[Slider], error: PolicyError) -> list[Wrong]:
             )
         )
     return wrong
-
