@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.annotators import counting_users
@@ -165,7 +165,7 @@ def final_labels(
 
 def _weighed(
     session: Session, project_id: int, among: Sequence[int] | None
-) -> Iterator[tuple[int, str | None, str | None, bool]]:
+) -> Iterator[Row[int, str | None, str | None, bool]]:
     query = select(
         TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label, TaskRow.wants_reader
     ).where(
@@ -177,11 +177,11 @@ def _weighed(
         ),
     )
     if among is None:
-        yield from session.execute(query).tuples()
+        yield from session.execute(query)
         return
     for start in range(0, len(among), _IDS_PER_STATEMENT):
         chosen = TaskRow.task_id.in_(among[start : start + _IDS_PER_STATEMENT])
-        yield from session.execute(query.where(chosen)).tuples()
+        yield from session.execute(query.where(chosen))
 
 
 def settled_task_ids(session: Session, project_id: int) -> set[int]:

@@ -13,6 +13,7 @@ from policies.samples import Figures, TierFigures
 
 _SAME = "the same"
 _UNKNOWN = "unknown"
+_MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +76,23 @@ def _summary(now: Figures, then: Figures, *, moved: bool) -> str:
     longest = f"the longest queue is {days.name}'s: {_days(days.days)}"
     if not moved:
         return (
-            f"Under the policy in force {share} of the tasks are accepted without a person, "
+            f"Under the policy in force {share} of the tasks are accepted without a person, and "
             f"{longest}."
         )
     changed = then.changed.value if then.changed is not None else 0
-    cost = difference(now.cost.total, then.cost.total, money)
-    cost_words = "it costs the same" if cost == _SAME else f"the cost differs by {cost}"
+    before = percent(now.accepted_share.value)
+    instead = "as now" if before == share else f"instead of {before}"
     return (
-        f"With these values {share} of the tasks are accepted without a person instead of "
-        f"{percent(now.accepted_share.value)}, {_count(changed)} decisions change, {cost_words}, "
-        f"{longest}."
+        f"With these values {share} of the tasks are accepted without a person, {instead}; "
+        f"{_count(changed)} decisions change, {_cheaper(now, then)}, and {longest}."
     )
+
+
+def _cheaper(now: Figures, then: Figures) -> str:
+    apart = then.cost.total - now.cost.total
+    if money(abs(apart)) == money(0.0):
+        return "it costs the same"
+    return f"it costs {money(abs(apart))} {'more' if apart > 0 else 'less'}"
 
 
 def _headline(now: Figures, then: Figures) -> tuple[Row, ...]:
@@ -122,7 +129,7 @@ def _rows(now: Replayed, then: Replayed) -> list[Row]:
         _row("Hours of people", (before.hours, after.hours), _hours),
         _priced(before, after),
         _row("All by hand", (before.cost_all_manual, after.cost_all_manual), money),
-        _row("Saved", (before.saving_share, after.saving_share), percent, points),
+        _row("Saved against that", (before.saving_share, after.saving_share), percent, points),
     ]
     if after.changed is not None:
         changed = after.changed
@@ -304,12 +311,12 @@ def difference(now: float | None, then: float | None, told: Callable[[float], st
     apart = told(abs(then - now))
     if apart == told(0.0):
         return _SAME
-    return f"+{apart}, more" if then > now else f"\N{MINUS SIGN}{apart}, less"
+    return f"+{apart}, more" if then > now else f"{_MINUS}{apart}, less"
 
 
 def percent(share: float | None) -> str:
     """One digit: shares of tasks."""
-    return _UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
+    return _UNKNOWN if share is None else f"{share:.1%}".replace("%", " %").replace("-", _MINUS)
 
 
 def fine_percent(share: float | None) -> str:
@@ -329,7 +336,9 @@ def fine_points(share: float) -> str:
 
 def money(amount: float | None) -> str:
     """In the policy's currency, which has no name."""
-    return _UNKNOWN if amount is None else f"{amount:,.2f}" if amount < 1_000 else f"{amount:,.0f}"
+    return (
+        _UNKNOWN if amount is None else f"{amount:,.2f}" if abs(amount) < 100 else f"{amount:,.0f}"
+    )
 
 
 def _count(number: float | None) -> str:

@@ -312,7 +312,7 @@ def _refused(sliders: Sequence[Slider], error: PolicyError) -> list[Wrong]:
         wrong.append(
             Wrong(
                 name="" if field is None else field.name,
-                message=f"{problem.path}{value} {problem.message}{hint}",
+                message=f"in the file {problem.path}{value} {problem.message}{hint}",
             )
         )
     return wrong
