@@ -207,7 +207,8 @@ def _prices(policy: Policy, plan: Plan) -> FloatArray:
     for tier in policy.tiers:
         chosen = ~accepted & (decisions.tiers == tier.name)
         prices[chosen] = tier.cost_per_label + policy.prices.tooling_per_label
-    return prices * looks
+    spent: FloatArray = prices * looks
+    return spent
 
 
 def _about(value: float, people: Estimate) -> Estimate:

@@ -49,9 +49,10 @@ from policies.sampling import SLICE, draws
 from policies.schema import Policy
 
 SAMPLE = Bounds(tasks=20_000, numbers=60_000)
-# Numbers of tasks of the slices that are looked up for their answers; about as many again, of
-# which none is a task of a slice, cost nothing.
-_MOST_SLICE_LOOKUPS = 12_000
+# Tasks of the slices that are looked up, and how many of their answers are weighed at most.
+_MOST_SLICE_LOOKUPS = 20_000
+_MOST_PROOF = 6_000
+# Which numbers are of a slice is computed, not looked up: so many are enough to find those in.
 _MOST_HASHED = 1_000_000
 _PURPOSES_OF_DEPLOYED = frozenset(each.value for each in MONITORED)
 
@@ -101,8 +102,8 @@ def gather(
         serving = champion(session, project.id)
         version = None if serving is None else serving.version
         tasks, sample = _sampled(session, project.id, policy, bounds)
-        answered, labels = _answered(session, project.id, policy, tasks)
-        proving = _proving(policy, version, answered)
+        answered = _proving(policy, version, _answered(session, project.id, policy, tasks))
+        proving, labels = _settled(session, project.id, answered)
         history = _candidates(session, (project, policy, labeling), tasks)
         evidence = _candidates(session, (project, policy, labeling), proving)
         suspended = {} if version is None else suspended_groups(session, project.id, version)
@@ -148,8 +149,8 @@ def _sampled(
 
 def _answered(
     session: Session, project_id: int, policy: Policy, sampled: DecidedTasks
-) -> tuple[DecidedTasks, dict[int, str]]:
-    """Tasks of control and holdout that people have answered, and what the answers came to.
+) -> DecidedTasks:
+    """Tasks of control and holdout that people have answered.
 
     Which tasks are drawn for a slice is a matter of their number alone, so that numbers can be
     chosen before anything is looked up; those of the sample are among them already.
@@ -166,11 +167,20 @@ def _answered(
         )
 
     starts = range(0, max(len(ids), 1), CHUNK)
-    found = joined_tasks([look_up(ids[start : start + CHUNK].tolist()) for start in starts])
-    among = found.task_ids.tolist()
-    labels = final_labels(session, project_id, human_votes_among(session, project_id, among), among)
-    settled = np.array([task_id in labels for task_id in among], bool)
-    return _in_order(_part(found, settled)), labels
+    return joined_tasks([look_up(ids[start : start + CHUNK].tolist()) for start in starts])
+
+
+def _settled(
+    session: Session, project_id: int, answered: DecidedTasks
+) -> tuple[DecidedTasks, dict[int, str]]:
+    """Those whose answers have come to one, and that; of very many a random part."""
+    if len(answered) > _MOST_PROOF:
+        answered = _part(answered, numbers_among((0, len(answered) - 1), project_id, _MOST_PROOF))
+    among = answered.task_ids.tolist()
+    votes = human_votes_among(session, project_id, among)
+    labels = final_labels(session, project_id, votes, among)
+    known = np.array([task_id in labels for task_id in among], bool)
+    return _in_order(_part(answered, known)), labels
 
 
 def _proving(policy: Policy, version: str | None, answered: DecidedTasks) -> DecidedTasks:
@@ -221,8 +231,13 @@ def _candidates(
 
 def _problems(tasks: DecidedTasks, missing: BoolArray) -> ObjectArray:
     """Why a task has no answer: told by the ledger, except where a slice took it."""
-    told = np.where(tasks.rules == "problem", tasks.reasons, NO_MODEL)
-    return np.where(missing, told, None).astype(object)
+    rows = zip(tasks.rules.tolist(), tasks.reasons.tolist(), missing.tolist(), strict=True)
+    return column(
+        [
+            (reason if rule == "problem" else NO_MODEL) if gone else None
+            for rule, reason, gone in rows
+        ]
+    )
 
 
 def _field(tasks: DecidedTasks, name: str) -> ObjectArray:

@@ -152,7 +152,7 @@ def test_a_number_that_the_text_leaves_out_is_written_into_its_section() -> None
 
 
 NEVER = PLAIN[: PLAIN.index("auto_accept")] + "auto_accept: {}   # people confirm all\nsalt: x\n"
-OPENED = {("auto_accept", "max_error_rate"): 0.02, ("auto_accept", "confidence"): 0.95}
+OPENED: Changes = {("auto_accept", "max_error_rate"): 0.02, ("auto_accept", "confidence"): 0.95}
 
 
 @pytest.mark.parametrize("word", ["never", "'never'", '"never"', ">-\n  never\n"])

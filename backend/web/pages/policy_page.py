@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, current_app, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from backend.policy_remarks import Remark, Weight, remarks_of
@@ -18,11 +18,11 @@ from backend.store.models import champion
 from backend.store.policies_in_force import PolicyInForce, earlier_policy, policies_in_force
 from backend.store.projects import ConnectedProject
 from backend.web.access import Role, needs
+from backend.web.comparison import Comparison, comparison
 from backend.web.errors import RequestError
 from backend.web.pages.projects import shown_project
 from backend.web.policy_text import code_lines, difference_of
 from backend.web.state import web
-from backend.web.what_if_words import Comparison, comparison
 from backend.what_if.gathering import gather
 from backend.what_if.kept import KeptSamples, rounded
 from backend.what_if.replay import Baseline, baseline, replay
@@ -70,8 +70,7 @@ class PolicyPage:
 
 @blueprint.record_once
 def _keep(state: BlueprintSetupState) -> None:
-    app: Flask = state.app
-    app.extensions[_KEPT] = KeptSamples[Baseline](_MOST_KEPT)
+    state.app.extensions[_KEPT] = KeptSamples[Baseline](_MOST_KEPT)
 
 
 @blueprint.get("/projects/<int:project_id>/policy")
