@@ -37,6 +37,7 @@ blueprint = Blueprint("policy_page", __name__)
 _KEPT = "labelgate.what_if"
 _MOST_KEPT = 8
 _EARLIER_SHOWN = 50
+_MOST_REMARKS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,7 @@ class PolicyPage:
     in_force: PolicyInForce | None
     earlier: tuple[PolicyInForce, ...]
 
-    @property
-    def heaviest(self) -> Mapping[int, Weight]:
+    def marks(self) -> Mapping[int, Weight]:
         """What each line is marked with: the heaviest remark about it, notes aside."""
         marks: dict[int, Weight] = {}
         for each in self.remarks:
@@ -89,6 +89,8 @@ def page(project_id: int) -> tuple[str, int]:
         page=shown,
         project=shown.project,
         lines=code_lines(shown.project.policy_text),
+        marks=shown.marks(),
+        most_remarks=_MOST_REMARKS,
         values=values,
         can_open=shown.policy is not None and can_open(shown.policy),
         figures=figures,
