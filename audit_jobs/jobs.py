@@ -77,32 +77,3 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "alerts": tell,
     }
 )
-
-# What the scheduler runs whenever something changed, in this order; retrain has a thread of its
-# own, because it takes minutes and the queue must go on.
-ROUND = (
-    "sync",
-    "gold",
-    "readers",
-    "escalate",
-    "inferences",  # before it is decided who answers the tasks that it makes
-    "route",
-    "deliver",
-    "shadow",
-    "mirror",
-    "agreement",
-    "corrections",
-    "audit",
-    "monitoring",
-    "breaker",
-    "drift",
-    "cycle",
-    "figures",
-    "alerts",  # last, and after a failure too: it is what tells of it
-)
-# What is wrong with a mirror project or with what a deployed model was sent, which is in people's
-# hands, or with what only measures (a version in shadow does no more), must not keep the breaker
-# from its work.
-STOPS_NOTHING = frozenset(
-    {"inferences", "shadow", "mirror", "agreement", "corrections", "audit", "monitoring"}
-)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.errors import ConnectError
 from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.mismatches import mismatches
 from backend.preference_mismatches import unordered
@@ -26,10 +27,6 @@ from connectors.label_studio.connection import Connection
 from connectors.label_studio.labeling import parse_labeling
 from policies.loading import load_policy, policy_hash
 from policies.schema import Policy
-
-
-class ConnectError(Exception):
-    """Policy and project do not fit together; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

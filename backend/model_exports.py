@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from backend.predictors.artifacts import Artifact, check
+from backend.predictors.model_files import Artifact, check
 from backend.runtime import Runtime
 from backend.store.lineages import Lineage, lineage_of, policy_text
 from backend.store.models import ModelVersion

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from backend.connecting import ConnectError
+from backend.errors import ConnectError
 from backend.predictors.errors import ArtifactError
 from backend.settings import SettingsError
 from backend.store.freezes import FreezeTakenError

@@ -23,8 +23,8 @@ from backend.commands.version_words import (
     story_json,
 )
 from backend.model_exports import ExportError, export_version
-from backend.predictors.artifacts import Artifact, check
 from backend.predictors.errors import ArtifactError, TrainingError
+from backend.predictors.model_files import Artifact, check
 from backend.promotion import PromotionError, roll_back, version_of
 from backend.promotion import promote as promote_version
 from backend.reproduction import ReproductionError

@@ -13,8 +13,8 @@ from rich.table import Table
 from backend.applying import Proposal, apply_policy, propose
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
-from backend.connecting import ConnectError
 from backend.data_files import DataFileError
+from backend.errors import ConnectError
 from backend.histories import read_history
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, active_project, all_projects

@@ -129,19 +129,31 @@ def close_run(session: Session, run_id: int, result: dict[str, Any] | str, now: 
 def recent_runs(session: Session, limit: int) -> list[JobRun]:
     """The newest runs first."""
     rows = session.scalars(select(JobRunRow).order_by(JobRunRow.id.desc()).limit(limit))
-    return [
-        JobRun(
-            id=row.id,
-            job=row.job,
-            project_id=row.project_id,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            outcome=row.outcome,
-            report=row.report,
-            error=row.error,
-        )
-        for row in rows
-    ]
+    return [_run(row) for row in rows]
+
+
+def newest_run(session: Session, job: str, project_id: int) -> JobRun | None:
+    """The last run of this job for this project; None where there was none."""
+    row = session.scalar(
+        select(JobRunRow)
+        .where(JobRunRow.job == job, JobRunRow.project_id == project_id)
+        .order_by(JobRunRow.id.desc())
+        .limit(1)
+    )
+    return None if row is None else _run(row)
+
+
+def _run(row: JobRunRow) -> JobRun:
+    return JobRun(
+        id=row.id,
+        job=row.job,
+        project_id=row.project_id,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=row.outcome,
+        report=row.report,
+        error=row.error,
+    )
 
 
 def forget_before(session: Session, time: datetime) -> None:

@@ -15,8 +15,8 @@ from backend.store.projects import ConnectedProject, active_project
 from backend.web.access import Role, Visitor
 from backend.web.errors import RequestError
 from backend.web.state import web
+from connectors.label_studio.events import SECRET_HEADER
 
-SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105 - a name, not a secret
 _BEARER = 'Bearer realm="labelgate"'
 _OPEN = {"ml_api.health"}  # Label Studio gives it one second; it says nothing of the data
 # A secret, or a token, instead of a password: see ``require_sender`` and ``require_token``.
