@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from backend.commands.groups import LazyGroup
+from backend.commands.program import Program
 
 COMMANDS = {
     "agreement": "audit_jobs.agreement.command",
@@ -13,6 +13,7 @@ COMMANDS = {
     "breaker": "backend.commands.breaker",
     "calibrate": "backend.commands.calibrate",
     "certificates": "backend.commands.certificates",
+    "completion": "backend.commands.completion",
     "connect": "backend.commands.projects",
     "consensus": "audit_jobs.consensus.command",
     "corrections": "audit_jobs.corrections.command",
@@ -39,10 +40,16 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+@click.group(cls=Program, lazy=COMMANDS)
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print only what was asked for, and errors: no notes."
+)
 @click.version_option(package_name="labelgate")
-def main() -> None:
-    """Human-in-the-loop quality layer for Label Studio."""
+def main(**_: bool) -> None:
+    """Human-in-the-loop quality layer for Label Studio.
+
+    Every command that reports has --json. Something does not work? labelgate doctor
+    """
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def judge(project_id: int, model: ModelVersion | None, problem: str | None) -> F
         return TOPIC.failed(
             name,
             f"{model.version} serves, but {problem}",
-            f"labelgate models rollback --project {project_id} --why TEXT, to the version before; or "
+            f"labelgate models rollback --project {project_id} --why TEXT, or "
             f"labelgate train --project {project_id}",
         )
     if not model.path:
