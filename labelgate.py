@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from audit_jobs.job_names import NAMES
 from backend.commands.program import Program
 
 COMMANDS = {
@@ -40,7 +41,7 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Program, lazy=COMMANDS)
+@click.group(cls=Program, lazy=COMMANDS, words={("jobs", "run"): NAMES})
 @click.option(
     "-q", "--quiet", is_flag=True, help="Print only what was asked for, and errors: no notes."
 )

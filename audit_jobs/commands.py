@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 import orjson
+from rich.markup import escape
 
 from audit_jobs.job_names import NAMES
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.groups import LazyGroup
-from backend.commands.output import show, table, tell, tell_json
+from backend.commands.output import new_table, show, tell, tell_json
 from backend.store.reports import JobRun, recent_runs
 
 COMMANDS = {"run": "audit_jobs.run_command"}
@@ -49,17 +50,16 @@ def log(limit: int, *, as_json: bool) -> None:
     if as_json:
         tell_json({"runs": [_as_json(each) for each in runs]})
         return
-    rows = [
-        (
+    shown = new_table("began (UTC)", "job", "project", "outcome", "said")
+    for each in runs:
+        shown.add_row(
             f"{each.started_at:%Y-%m-%d %H:%M:%S}",
             each.job,
-            each.project_id,
+            "-" if each.project_id is None else str(each.project_id),
             each.outcome or "not ended",
-            each.error or orjson.dumps(each.report).decode(),
+            escape(each.error or orjson.dumps(each.report).decode()),
         )
-        for each in runs
-    ]
-    show(table(("began (UTC)", "job", "project", "outcome", "said"), rows))
+    show(shown)
 
 
 def _as_json(run: JobRun) -> dict[str, object]:

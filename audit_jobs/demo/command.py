@@ -65,6 +65,8 @@ def demo(  # noqa: PLR0913  # one parameter an option
     """Play the whole loop on a Label Studio of its own, with simulated people.
 
     Without --data the tasks are 1,797 scanned digits.
+
+    Example: labelgate demo
     """
     logging.basicConfig(level=logging.ERROR)
     # Without a terminal Rich assumes 80 columns, too few for the table.

@@ -32,6 +32,8 @@ def report(project: str, kind: str | None, out: Path | None) -> None:
     deployed models are right, where some are watched; then the cost against all by hand, and the
     incidents: breakers that tripped, recalls, thresholds that moved.
     Every figure has its interval and what it rests on; one that is undefined is null in JSON.
+
+    Example: labelgate report --project 3 --out report.html
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)

@@ -7,7 +7,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 from click.shell_completion import (
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.output import tell
-from backend.commands.program import COMPLETE
+from backend.commands.program import COMPLETE, Program
 from backend.diagnosis.database import sqlite_file
 from backend.settings import SettingsError
 from backend.store.models import all_versions
@@ -60,7 +60,8 @@ class _Quick(ShellComplete):
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         """What may stand here."""
-        found = quickly(args, incomplete)
+        words = self.cli.words if isinstance(self.cli, Program) else {}
+        found = quickly(args, incomplete, words)
         return super().get_completions(args, incomplete) if found is None else found
 
 
@@ -79,8 +80,10 @@ class Fish(_Quick, FishComplete):
     """In fish."""
 
 
-def quickly(args: Sequence[str], incomplete: str) -> list[CompletionItem] | None:
-    """Projects or versions, where one of them is due; None where something else is."""
+def quickly(
+    args: Sequence[str], incomplete: str, known: Mapping[tuple[str, ...], Sequence[str]]
+) -> list[CompletionItem] | None:
+    """Projects, versions or ``known`` words, where one of them is due; None where none is."""
     if args and args[-1] == _PROJECT:
         return _stored(_projects, incomplete)
     if incomplete.startswith("-"):
@@ -90,6 +93,8 @@ def quickly(args: Sequence[str], incomplete: str) -> list[CompletionItem] | None
         return _stored(_projects, incomplete)
     if words in _OF_A_VERSION or words[:2] == ("models", "diff"):
         return _stored(_versions, incomplete)
+    if words in known:
+        return [CompletionItem(each) for each in known[words] if each.startswith(incomplete)]
     return None
 
 

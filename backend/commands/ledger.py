@@ -24,7 +24,10 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @clear_errors
 def verify(project: int | None, *, as_json: bool) -> None:
-    """Prove that no entry was changed, removed or slipped in; exit with 1 where one was."""
+    """Prove that no entry was changed, removed or slipped in; exit with 1 where one was.
+
+    Example: labelgate ledger verify --project 3
+    """
     runtime = build_runtime(read_settings())
     with runtime.reads() as session:
         known = [p.id for p in all_projects(session)] if project is None else [project]

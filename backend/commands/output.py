@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 import orjson
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 # Without a terminal nobody sees where lines end: tables are as wide as they need to be, within
 # reason, because rich fills what it is given.
 _WIDTH_OF_A_FILE = 160
-_NUMBER = re.compile(r"[-+±~<>≤≥$€]? ?\d[\d,.: ]*( ?(%|pp|s|ms|MB|GB|to|[-±] ?[\d,.%]+))*")
-_NOTHING = {"", "-"}
+# Numbers, shares, money, and intervals of them: `12`, `-0.5`, `81.0% (79.2% to 82.6%)`.
+_NUMBER = re.compile(r"[-+<>]?\d[\d,.]*%?( ?\(?(to|at most)? ?[-+]?\d[\d,.]*%?\)?)*")
+_DATE = re.compile(r"\d{4}-\d\d")
+_NOTHING = {"", "-", "undefined", "unknown", "none"}
 
 
 def out() -> Console:
@@ -37,11 +38,11 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
-    if console.is_terminal:
-        return console
-    width = shutil.get_terminal_size((_WIDTH_OF_A_FILE, 25)).columns  # COLUMNS, where it is set
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal:
+        # COLUMNS, where somebody has set it
+        console.width = shutil.get_terminal_size((_WIDTH_OF_A_FILE, 25)).columns
+    return console
 
 
 def is_quiet() -> bool:
@@ -53,6 +54,11 @@ def is_quiet() -> bool:
 def tell(text: str) -> None:
     """A line of what was asked for."""
     click.echo(text)
+
+
+def tell_text(text: str) -> None:
+    """A whole document, which ends its own lines."""
+    click.echo(text, nl=False)
 
 
 def done(text: str) -> None:
@@ -72,40 +78,37 @@ def tell_json(document: Any, *, indent: bool = False) -> None:
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 if indent else 0))
 
 
-def show(*shown: RenderableType) -> None:
-    """Tables, one below the other."""
-    for each in shown:
-        out().print(each)
+def show(*shown: Table | str) -> None:
+    """Tables and lines, one below the other.
 
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
-    """A table in the look of all commands; columns that hold nothing but numbers are aligned right.
-
-    None is shown as a dash. A cell may be a ``Text`` with a style of its own.
+    Strings may hold rich's markup: escape what is not your own.
     """
-    cells = [[_cell(each) for each in row] for row in rows]
-    made = Table(
+    console = out()
+    for each in shown:
+        if isinstance(each, Table):
+            _align(each)
+        console.print(each)
+
+
+def new_table(*columns: str, title: str = "", caption: str = "", headed: bool = True) -> Table:
+    """An empty table in the look of all commands; ``show`` aligns its numbers to the right."""
+    return Table(
+        *columns,
         title=title or None,
         title_justify="left",
         title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
+        caption=caption or None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD if headed else box.SIMPLE,
         header_style="bold",
+        show_header=headed,
+        pad_edge=False,
     )
-    for place, column in enumerate(columns):
-        numbers = [row[place].plain for row in cells]
-        made.add_column(column, justify="right" if _all_numbers(numbers) else "left")
-    for row in cells:
-        made.add_row(*row)
-    return made
 
 
-def _cell(value: object) -> Text:
-    if isinstance(value, Text):
-        return value
-    return Text("-" if value is None else str(value))
-
-
-def _all_numbers(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells if cell not in _NOTHING]
-    return bool(filled) and all(_NUMBER.fullmatch(cell) for cell in filled)
+def _align(table: Table) -> None:
+    for column in table.columns:
+        cells = [Text.from_markup(str(cell)).plain for cell in column.cells]
+        filled = [cell for cell in cells if cell not in _NOTHING]
+        if filled and all(_NUMBER.fullmatch(cell) and not _DATE.match(cell) for cell in filled):
+            column.justify = "right"

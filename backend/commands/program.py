@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import tempfile
 import traceback
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -30,7 +32,19 @@ class UnreachableError(click.ClickException):
 
 
 class Program(LazyGroup):
-    """The whole command line: ends quietly on Ctrl-C, and with one line on an error of its own."""
+    """The whole command line: ends quietly on Ctrl-C, and with one line on an error of its own.
+
+    ``words`` are what may follow the words of a command, where the shell is to know it quickly.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        words: Mapping[tuple[str, ...], Sequence[str]] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.words = words
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Answer the shell's completion, or run."""

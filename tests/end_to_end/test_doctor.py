@@ -208,7 +208,7 @@ def _round_of(stage: Stage) -> bool:
 
 
 def _is_ok(finding: dict[str, Any]) -> bool:
-    return finding["verdict"] == "ok"
+    return bool(finding["verdict"] == "ok")
 
 
 def _finding(settings: Settings, check: str) -> Finding:
