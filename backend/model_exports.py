@@ -51,7 +51,7 @@ def export_version(
         for name, content in contents.items():
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error.strerror}") from error
+        raise ExportError(f"{folder} cannot be written ({error.strerror}): name another") from error
     return list(contents)
 
 

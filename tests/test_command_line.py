@@ -276,3 +276,16 @@ def test_a_real_ctrl_c_ends_a_real_process_silently() -> None:
 
     assert ended.returncode == 128 + signal.SIGINT
     assert (ended.stdout + ended.stderr).strip() == ""
+
+
+def test_the_commands_of_the_guide_are_understood() -> None:
+    page = Path(__file__).parents[1] / "docs" / "command-line.md"
+    fenced = "".join(
+        re.findall(r"^```\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
+    found = re.findall(r"labelgate( [a-z -]+)", fenced)
+
+    assert len(found) >= 5
+    for words in found:
+        path, *given = [f"labelgate {words.split()[0]}", *words.split()[1:]]
+        COMMANDS[path].make_context(path, given)

@@ -146,7 +146,9 @@ def _write(file: Path, page: str) -> None:
     try:
         file.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{file}  cannot be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{file}  cannot be written: {error.strerror}; name another file"
+        ) from error
 
 
 def _votes_tables(found: VotesAgreement) -> list[Table | str]:

@@ -99,7 +99,9 @@ def print_report(
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{out}  cannot be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{out}  cannot be written: {error.strerror}; name another file"
+        ) from error
 
 
 def _kind_of(out: Path) -> str:

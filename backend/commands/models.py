@@ -243,7 +243,9 @@ def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool)
         result: dict[str, Any] = {"version": version, "state": "ended"}
     else:
         if model.state == CHAMPION:
-            raise PromotionError(f"{version} serves: it has no shadow to stand in")
+            raise PromotionError(
+                f"{version} serves: name one that does not, see labelgate models list"
+            )
         check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
         with runtime.sessions.begin() as session:
             start_shadow(
@@ -271,7 +273,7 @@ def _reproduced(runtime: Runtime, project: ConnectedProject, model: ModelVersion
 def _stop(runtime: Runtime, project: ConnectedProject, version: str) -> None:
     found = versions_of(runtime, project.id).shadow
     if found is None or found.version != version:
-        raise PromotionError(f"{version} is not in shadow")
+        raise PromotionError(f"{version} is not in shadow: labelgate models list says which is")
     with runtime.sessions.begin() as session:
         end_shadows(session, project.id, "stopped by command", runtime.now())
 

@@ -140,7 +140,10 @@ def connected_project(runtime: Runtime, project_id: int) -> ConnectedProject:
     with runtime.reads() as session:
         connected = active_project(session, project_id)
     if connected is None:
-        raise ConnectError(f"project {project_id} is not connected: see labelgate connect")
+        raise ConnectError(
+            f"project {project_id} is not connected: `labelgate connect --project "
+            f"{project_id} --policy FILE`, or name another"
+        )
     return connected
 
 
