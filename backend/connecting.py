@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.errors import ConnectError
 from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.mismatches import mismatches
 from backend.preference_mismatches import unordered
@@ -30,10 +31,6 @@ from connectors.label_studio.connection import Connection
 from connectors.label_studio.labeling import parse_labeling
 from policies.loading import load_policy, policy_hash
 from policies.schema import Policy
-
-
-class ConnectError(Exception):
-    """Policy and project do not fit together; the message says what to change."""
 
 
 class PolicyChangedError(ConnectError):

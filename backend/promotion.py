@@ -120,7 +120,7 @@ def _by_hand(
 ) -> Promotion:
     model = version_of(runtime, project, version)
     if confirmed is None and model.state == CHAMPION:
-        raise PromotionError(f"{version} serves already")
+        raise PromotionError(f"{version} serves already: there is nothing to change")
     try:
         load_version(runtime, project, parse_policy(project.policy_text), model)
     except ArtifactError as error:
@@ -183,7 +183,7 @@ def put_in_service(
     now = runtime.now()
     before = champion(session, project.id)
     if before is not None and before.version == version:  # somebody else was faster
-        raise PromotionError(f"{version} serves already")
+        raise PromotionError(f"{version} serves already: there is nothing to change")
     kind, why = origin
     made = Promotion(
         version=version,

@@ -1,14 +1,14 @@
 """Since when each policy was in force for its project, which the ledger alone told before.
 
 Revision: 0018
-Revises: 0014
+Revises: 0016
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
