@@ -23,6 +23,7 @@ from backend.web import (
     webhook,
 )
 from backend.web.metrics import Metrics
+from backend.web.openapi import view as openapi
 from backend.web.pages import jobs, overview, project
 from backend.web.state import NAME, Web, web
 
@@ -73,6 +74,7 @@ def create_app(runtime: Runtime) -> Flask:
         inference_api.blueprint,
         training_api.blueprint,
         reward_api.blueprint,
+        openapi.blueprint,
         overview.blueprint,
         project.blueprint,
         jobs.blueprint,
