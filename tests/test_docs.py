@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    [
+        *(ROOT / name for name in ("README.md", "SECURITY.md", "benchmarks/README.md")),
+        *(ROOT / "docs").rglob("*.md"),
+    ]
 )
 
 
