@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,8 +11,9 @@ import pytest
 import yaml
 
 from tests.guides.awaited import SCREENSHOTS
+from tests.guides.built import build_site
+from tests.guides.written import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LOADS = {"img": "src", "script": "src", "iframe": "src", "source": "src", "link": "href"}
 # What a link in the head may say without anything being fetched.
@@ -49,18 +47,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    ended = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return folder
+    return build_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")
