@@ -27,6 +27,7 @@ from backend.web import (
 )
 from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
+from backend.web.openapi import view as openapi
 from backend.web.pages import (
     account,
     decisions,
@@ -100,6 +101,7 @@ def create_app(runtime: Runtime) -> Flask:
         inference_api.blueprint,
         training_api.blueprint,
         reward_api.blueprint,
+        openapi.blueprint,
         overview.blueprint,
         projects.blueprint,
         project.blueprint,
