@@ -287,5 +287,5 @@ def test_the_commands_of_the_guide_are_understood() -> None:
 
     assert len(found) >= 5
     for words in found:
-        path, *given = [f"labelgate {words.split()[0]}", *words.split()[1:]]
-        COMMANDS[path].make_context(path, given)
+        name, *given = words.split()
+        COMMANDS[f"labelgate {name}"].make_context(f"labelgate {name}", given)

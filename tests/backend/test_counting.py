@@ -68,7 +68,7 @@ def test_it_keeps_what_the_tables_say(worked: WorkedProject) -> None:
     found = counts(worked)
     with worked.runtime.reads() as session:
         now = tallies(session, worked.project)
-        assert all_counts(session) == {worked.project_id: found}
+        assert all_counts(session, [worked.project_id]) == {worked.project_id: found}
         assert shown_counts(session, worked.project, worked.clock()) == found
     for name in ("tasks", "human_labels", "labelled_tasks", "accepted", "waiting"):
         assert getattr(found, name) == getattr(now, name)

@@ -9,9 +9,10 @@ import pytest
 from audit_jobs.jobs import JOBS
 from backend.app import create_app
 from backend.store.counts import all_counts
+from backend.store.job_runs import recent_runs
 from backend.store.ledger import verify_ledger
 from backend.store.models import CHAMPION, KEPT, all_versions
-from backend.store.reports import AGREEMENT, AUDIT, CYCLE, DRIFT, recent_runs, reports
+from backend.store.reports import AGREEMENT, AUDIT, CYCLE, DRIFT, reports
 from backend.store.suspensions import suspensions
 from backend.store.tables import DecisionRow
 from backend.versions import file_problem
@@ -69,7 +70,7 @@ def test_jobs_ran_and_left_series(filled: Filled) -> None:
 
 def test_the_small_projects_are_at_their_stages(filled: Filled) -> None:
     with filled.stage.runtime.reads() as session:
-        counts = all_counts(session)
+        counts = all_counts(session, [filled.new, filled.tripped])
         tripped = suspensions(session, filled.tripped)
     assert counts[filled.new].stage is Stage.NO_MODEL
     assert counts[filled.tripped].stage is Stage.SUSPENDED

@@ -9,7 +9,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from backend.applying import DraftFailsError, apply_draft
-from backend.connecting import ConnectError, PolicyChangedError, PolicyFile
+from backend.connecting import PolicyChangedError, PolicyFile
+from backend.errors import ConnectError
 from backend.runtime import Runtime
 from backend.settings import SettingsError
 from backend.store.acts import Act

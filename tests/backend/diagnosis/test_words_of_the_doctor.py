@@ -30,10 +30,10 @@ from backend.diagnosis.folder import SeenFolder
 from backend.diagnosis.installed import SeenLibrary
 from backend.diagnosis.rounds import SeenRound
 from backend.settings import Settings
+from backend.store.job_runs import JobRun
 from backend.store.ledger import LedgerCheck
 from backend.store.models import ModelVersion
 from backend.store.projects import ConnectedProject
-from backend.store.reports import JobRun
 from backend.store.schema import SchemaState
 from connectors.label_studio.inspection import (
     Bearer,
