@@ -42,6 +42,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, twenty m
 	@$(BIN)/python -m benchmarks.agreement_job
 	@$(BIN)/python -m benchmarks.corrections
 	@$(BIN)/python -m benchmarks.rounds
+	@$(BIN)/python -m benchmarks.pages
 	@$(BIN)/python -m benchmarks.text_models
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
@@ -60,8 +61,9 @@ fix: .venv/ready ## format, and mend what ruff can mend
 serve: .venv/ready ## Labelgate's web server and scheduler, set by LABELGATE_... variables
 	@$(BIN)/labelgate serve $(ARGS)
 
-docs: .venv/ready ## docs/settings.md and docs/commands.md from the code
-	@$(BIN)/python docs/reference.py
+docs: .venv/ready ## the reference from the code, and the documentation as a site in site/
+	@$(BIN)/python -m docs.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio
@@ -89,6 +91,6 @@ lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@.venv-lock/bin/python -m pip install -qq uv
 
 clean: ## everything that was made here; Label Studio's cache stays
-	@rm -rf .venv .venv.lock .venv-lock dist build .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv.lock .venv-lock dist build site .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

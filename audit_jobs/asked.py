@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from audit_jobs.jobs import APART, SLOW
+from audit_jobs.job_names import APART, SLOW
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
 from backend.runtime import Runtime

@@ -1,82 +1,75 @@
-"""``labelgate jobs`` and ``labelgate scheduler``."""
+"""``labelgate jobs``."""
 
 from __future__ import annotations
 
-import logging
-import signal
-from types import FrameType
-
 import click
 import orjson
+from rich.markup import escape
 
-from audit_jobs.jobs import JOBS
-from audit_jobs.running import JobFailedError, run_job
-from audit_jobs.schedule import build_scheduler
+from audit_jobs.job_names import NAMES
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
-from backend.store.job_runs import recent_runs
-from backend.store.projects import all_projects
+from backend.commands.groups import LazyGroup
+from backend.commands.output import new_table, show, tell, tell_json
+from backend.store.job_runs import JobRun, recent_runs
+
+COMMANDS = {"run": "audit_jobs.run_command"}
 
 
-@click.group()
+@click.group(cls=LazyGroup, lazy=COMMANDS)
 def jobs() -> None:
     """The scheduled jobs, run by hand."""
 
 
 @jobs.command(name="list")
-def list_jobs() -> None:
-    """Name every job."""
-    for name in JOBS:
-        click.echo(name)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_jobs(*, as_json: bool) -> None:
+    """Name every job.
 
-
-@jobs.command()
-@click.argument("name", type=click.Choice(sorted(JOBS)))
-@click.option("--project", type=int, help="Number of one project; default: all connected ones.")
-@click.option("--request", type=int, hidden=True, help="The request of a page that it carries out.")
-@clear_errors
-def run(name: str, project: int | None, request: int | None) -> None:
-    """Run the job NAME once and print its report."""
-    runtime = build_runtime(read_settings())
-    with runtime.reads() as session:
-        projects = [p for p in all_projects(session) if project in (None, p.id)]
-    if not projects:
-        raise click.ClickException("no such project is connected: see labelgate connect")
-    for connected in projects:
-        try:
-            report = run_job(runtime, name, connected, request)
-        except JobFailedError as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(orjson.dumps({"project": connected.id, "job": name, **report}))
+    Example: labelgate jobs list
+    """
+    if as_json:
+        tell_json({"jobs": NAMES})
+        return
+    for name in NAMES:
+        tell(name)
 
 
 @jobs.command()
 @click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @clear_errors
-def log(limit: int) -> None:
-    """Show the last runs."""
+def log(limit: int, *, as_json: bool) -> None:
+    """Show the last runs.
+
+    Example: labelgate jobs log --limit 50
+    """
     runtime = build_runtime(read_settings())
     with runtime.reads() as session:
-        for entry in recent_runs(session, limit):
-            said = entry.error or orjson.dumps(entry.report).decode()
-            outcome = entry.outcome or "not ended"
-            click.echo(f"{entry.started_at:%Y-%m-%d %H:%M:%S}  {entry.job:<10} {outcome}  {said}")
+        runs = recent_runs(session, limit)
+    if as_json:
+        tell_json({"runs": [_as_json(each) for each in runs]})
+        return
+    shown = new_table("began (UTC)", "job", "project", "outcome", "said")
+    for each in runs:
+        shown.add_row(
+            f"{each.started_at:%Y-%m-%d %H:%M:%S}",
+            each.job,
+            "-" if each.project_id is None else str(each.project_id),
+            each.outcome or "not ended",
+            escape(each.error or orjson.dumps(each.report).decode()),
+        )
+    show(shown)
 
 
-@click.command()
-@clear_errors
-def scheduler() -> None:
-    """Run the jobs on their schedule until stopped; one process for all projects."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    # A round that takes longer than the watch interval is normal, and no warning.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    running = build_scheduler(build_runtime(read_settings()))
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        running.shutdown(wait=False)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    running.start()
+def _as_json(run: JobRun) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "job": run.job,
+        "project": run.project_id,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "outcome": run.outcome,
+        "report": run.report,
+        "error": run.error,
+    }

@@ -10,7 +10,7 @@ from datetime import timedelta
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from audit_jobs.asked import carry_out_asked, run_command
-from audit_jobs.jobs import ROUND, STOPS_NOTHING
+from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
 from backend.inferences.retention import forget_inferences

@@ -9,15 +9,13 @@ import threading
 from types import FrameType
 
 import click
-import orjson
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from audit_jobs.running import JobFailedError, run_job
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import new_table, note, show, tell, tell_json
+from backend.commands.progress import Stages, progress
 from backend.retraining import Standing, ask_visibly, attended, standing, standings
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject
@@ -44,6 +42,8 @@ def train(project: str, holder: str | None, *, as_json: bool, **wishes: bool) ->
     The scheduler carries it out where one runs, else this command does, in a process of its own.
     Ctrl-C ends the waiting only: what was asked for stays queued, see --cancel. Ends with 1 where
     no version came of it.
+
+    Example: labelgate train --project 3
     """
     chosen = [name for name in ("no_wait", "status", "cancel", "queued") if wishes[name]]
     if len(chosen) > 1:
@@ -63,33 +63,33 @@ def train(project: str, holder: str | None, *, as_json: bool, **wishes: bool) ->
 
 def _train_here(runtime: Runtime, project: ConnectedProject, holder: str | None) -> None:
     signal.signal(signal.SIGTERM, _end)  # an orderly end gives the request back
-    click.echo(orjson.dumps(train_here(runtime, project, holder)))
+    tell_json(train_here(runtime, project, holder))
 
 
 def _show(runtime: Runtime, project: ConnectedProject, *, as_json: bool) -> None:
     with runtime.reads() as session:
         found = standings(session, project.id, _SHOWN)
     if as_json:
-        click.echo(orjson.dumps([each.as_json() for each in found]))
+        tell_json([each.as_json() for each in found])
         return
-    table = Table("request", "asked for", "because", "how it stands", "version")
+    table = new_table("request", "asked for", "because", "how it stands", "version")
     for each in found:
         request = each.request
         asked = f"{request.requested_at:%Y-%m-%d %H:%M} UTC"
         version = request.model_version or "-"
         table.add_row(str(request.id), asked, request.reason, each.says, version)
-    Console().print(table if found else "no training was ever asked for")
+    show(table if found else "no training was ever asked for")
 
 
 def _cancel(runtime: Runtime, project: ConnectedProject, *, as_json: bool) -> None:
     with runtime.sessions.begin() as session:
         closed = cancel_training(session, project.id, f"{_user()} by command", runtime.now())
     if as_json:
-        click.echo(orjson.dumps({"cancelled": [each.id for each in closed]}))
+        tell_json({"cancelled": [each.id for each in closed]})
     for each in () if as_json else closed:
-        click.echo(f"request {each.id} ({each.reason}) is cancelled; the champion serves on")
+        tell(f"request {each.id} ({each.reason}) is cancelled; the champion serves on")
     if not closed and not as_json:
-        click.echo("nothing is queued or running")
+        tell("nothing is queued or running")
 
 
 def _ask(runtime: Runtime, project: ConnectedProject, *, as_json: bool, wait: bool) -> None:
@@ -102,36 +102,38 @@ def _ask(runtime: Runtime, project: ConnectedProject, *, as_json: bool, wait: bo
     with runtime.reads() as session:
         found = standing(session, request.id)
     if as_json:
-        click.echo(orjson.dumps(found.as_json()))
+        tell_json(found.as_json())
     else:
         version = f"{found.request.model_version} " if found.request.model_version else ""
-        click.echo(f"request {request.id}: {version}{found.says}")
+        tell(f"request {request.id}: {version}{found.says}")
     sys.exit(1 if found.request.state in (FAILED, CANCELLED, REFUSED) else 0)
 
 
 def _see_through(runtime: Runtime, project: ConnectedProject, request_id: int) -> None:
     """Show the request until it is closed; carry it out where nobody else does."""
     ended = threading.Event()
-    shown = threading.Thread(target=_watch, args=(runtime, request_id, ended), daemon=True)
-    shown.start()
-    try:
-        while _standing(runtime, request_id).request.open:
-            if not _attended(runtime, project):
-                _carry_out(runtime, project)
-            ended.wait(_LOOK_S)  # nobody sets it here: somebody else may be at it
-    except KeyboardInterrupt:
-        click.echo(f"request {request_id} stays asked for; --cancel takes it back", err=True)
-        raise
-    finally:
-        ended.set()
-        shown.join()
+    with progress("queued", 1.0) as stages:
+        arguments = (runtime, request_id, ended, stages)
+        shown = threading.Thread(target=_watch, args=arguments, daemon=True)
+        shown.start()
+        try:
+            while _standing(runtime, request_id).request.open:
+                if not _attended(runtime, project):
+                    _carry_out(runtime, project)
+                ended.wait(_LOOK_S)  # nobody sets it here: somebody else may be at it
+        except KeyboardInterrupt:
+            note(f"request {request_id} stays asked for; --cancel takes it back")
+            raise
+        finally:
+            ended.set()
+            shown.join()
 
 
 def _carry_out(runtime: Runtime, project: ConnectedProject) -> None:
     try:
         run_job(runtime, "retrain", project)
     except JobFailedError as error:  # counted with the request, which ends it in time
-        click.echo(str(error), err=True)
+        note(str(error))
 
 
 def _attended(runtime: Runtime, project: ConnectedProject) -> bool:
@@ -139,13 +141,11 @@ def _attended(runtime: Runtime, project: ConnectedProject) -> bool:
         return attended(session, project.id)
 
 
-def _watch(runtime: Runtime, request_id: int, ended: threading.Event) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task("queued", total=1.0)
-        while not ended.wait(_LOOK_S):
-            found = _standing(runtime, request_id)
-            bar.update(shown, description=found.says, completed=found.share or 0.0)
+def _watch(runtime: Runtime, request_id: int, ended: threading.Event, stages: Stages) -> None:
+    while not ended.wait(_LOOK_S):
+        found = _standing(runtime, request_id)
+        stages.stage(found.says, 1.0)
+        stages.at(found.share or 0.0)
 
 
 def _standing(runtime: Runtime, request_id: int) -> Standing:

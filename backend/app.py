@@ -27,12 +27,15 @@ from backend.web import (
 )
 from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
+from backend.web.openapi import view as openapi
 from backend.web.pages import (
     account,
     decisions,
     jobs,
     models_page,
     overview,
+    policy_draft,
+    policy_page,
     project,
     projects,
     share,
@@ -98,11 +101,14 @@ def create_app(runtime: Runtime) -> Flask:
         inference_api.blueprint,
         training_api.blueprint,
         reward_api.blueprint,
+        openapi.blueprint,
         overview.blueprint,
         projects.blueprint,
         project.blueprint,
         decisions.blueprint,
         models_page.blueprint,
+        policy_page.blueprint,
+        policy_draft.blueprint,
         jobs.blueprint,
         sign_in.blueprint,
         share.blueprint,

@@ -8,21 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.connecting import connect_project
+from backend.connecting import PolicyFile, Replacement, connect_policy, connect_project
 from backend.histories import project_history
 from backend.reviewers import seconds_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards
+from backend.store.acts import Act
 from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.figures import lead_times
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.decisions import Decisions
+from policies.explanations import run_tests
 from policies.planning import Plan, changes, plan
 from policies.schema import Policy
 
 logger = logging.getLogger(__name__)
+
+
+class DraftFailsError(Exception):
+    """A draft does not pass the tests that the policy itself holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,25 @@ def apply_policy(
     Raises as ``connect_project`` does, and then the policy in force before stays in force.
     """
     return connect_project(runtime, str(project.id), policy_file)
+
+
+def apply_draft(
+    runtime: Runtime, project: ConnectedProject, draft: PolicyFile, act: Act
+) -> ConnectedProject:
+    """The same with a draft that was made from the project's policy, if that is still in force.
+
+    Raises DraftFailsError where one of its own tests fails, PolicyChangedError where another policy
+    came into force meanwhile; then, as wherever it raises, nothing is put in force.
+    """
+    failed = [tried for tried in run_tests(draft.policy) if tried.wrong]
+    if failed:
+        told = "; ".join(f"{tried.test.name}: {', '.join(tried.wrong)}" for tried in failed)
+        raise DraftFailsError(
+            f"{len(failed)} of {len(draft.policy.tests)} tests of the policy fail, nothing is "
+            f"applied: {told}"
+        )
+    replacement = Replacement(instead_of=project.policy_hash, act=act)
+    return connect_policy(runtime, str(project.id), draft, replacement)
 
 
 def _planned(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Plan:

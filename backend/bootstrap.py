@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,8 +16,9 @@ from backend.settings import Settings, SettingsError
 from backend.store.engine import make_engine, make_sessions
 from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool
-from connectors.label_studio.client import LabelStudioTool
 
+# Its SDK takes as long to import as all the rest, and most commands never ask Label Studio.
+_LABEL_STUDIO = "connectors.label_studio.client"
 _SECRET = {
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 }
@@ -49,22 +51,25 @@ def _engine(settings: Settings) -> Engine:
         ) from None
 
 
-def build_runtime(settings: Settings, *, encodes: bool = True) -> Runtime:
+def build_runtime(settings: Settings, *, encodes: bool = True, migrates: bool = True) -> Runtime:
     """Open the database at its newest schema; the client to Label Studio is made on first use.
 
-    ``encodes`` as in ``Runtime``.
+    ``encodes`` as in ``Runtime``. Without ``migrates`` the database stays as it is, and may be out
+    of reach: that is for whoever only looks.
     """
     engine = _engine(settings)
-    migrate(engine)
+    if migrates:
+        migrate(engine)
     sessions, reads = make_sessions(engine)
 
     @cache
     def tool() -> AnnotationTool:
-        return LabelStudioTool(
+        made: AnnotationTool = import_module(_LABEL_STUDIO).LabelStudioTool(
             url=settings.label_studio_url,
             token=settings.require_label_studio_token(),
             robot_token=settings.require_robot_token(),
         )
+        return made
 
     return Runtime(
         settings=settings,

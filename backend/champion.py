@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from backend.candidates import candidates_of, joined
 from backend.foreign import foreign_predictor, is_foreign, second_model
 from backend.inferences.verification import with_monitored
-from backend.predictors.artifacts import Artifact, load
+from backend.predictors.artifacts import load
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
+from backend.predictors.model_files import Artifact
 from backend.predictors.protocol import Asked, Predictor
 from backend.runtime import Runtime
 from backend.sentence_vectors import with_vectors

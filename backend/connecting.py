@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from backend.breakers.rearming import regroup
 from backend.delivery import AUDIT_VIEW, CONTROL_VIEW
+from backend.errors import ConnectError
 from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.mismatches import mismatches
 from backend.preference_mismatches import unordered
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
+from backend.store.acts import Act, record_act
 from backend.store.projects import (
     ConnectedProject,
     active_project,
@@ -19,6 +23,7 @@ from backend.store.projects import (
     store_policy,
     store_project,
 )
+from backend.store.recalls import lock_project
 from connectors.annotation_tool import AnnotationToolError, Project
 from connectors.label_studio import provisioning
 from connectors.label_studio.accounts import ensure_robot
@@ -28,8 +33,25 @@ from policies.loading import load_policy, policy_hash
 from policies.schema import Policy
 
 
-class ConnectError(Exception):
-    """Policy and project do not fit together; the message says what to change."""
+class PolicyChangedError(ConnectError):
+    """Another policy came into force since the one that was to be replaced was looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """A policy with its text, and the name that messages give the file."""
+
+    name: str
+    policy: Policy
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """Which policy (by hash) another one comes in the place of, on whose word."""
+
+    instead_of: str
+    act: Act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,27 +71,36 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
     being registered; where that fails a new project is not left half connected, and one that was
     connected before keeps its policy.
     """
-    settings = runtime.settings
     policy = load_policy(policy_file)
     text = policy_file.read_text(encoding="utf-8")
+    return connect_policy(
+        runtime, title_or_id, PolicyFile(name=str(policy_file), policy=policy, text=text)
+    )
+
+
+def connect_policy(
+    runtime: Runtime,
+    title_or_id: str,
+    file: PolicyFile,
+    replacement: Replacement | None = None,
+) -> ConnectedProject:
+    """The same with a policy that is read already.
+
+    With ``replacement`` it is put in force only while the policy that it replaces still is, and the
+    act is recorded with it; raises PolicyChangedError where that is no longer so.
+    """
+    settings, policy = runtime.settings, file.policy
     _ensure_robot_token(settings)
     tool = runtime.tool()
     seen = tool.project(title_or_id)
-    wanted = _Wanted(seen=seen, policy=policy, text=text, hash=policy_hash(policy))
-    labeling = parse_labeling(seen.label_config)
-    problems = mismatches(seen, policy, labeling)
-    if policy.preferences is not None:
-        first = next(iter(tool.tasks_after(seen.id, 0)), [])
-        problems += unordered(policy, labeling, first)
-    if problems:
-        raise ConnectError("\n".join(f"{policy_file}: {problem}" for problem in problems))
+    wanted = _wanted(runtime, seen, file)
 
     title = policy.audit.mirror
     mirror = None if title is None else find_mirror(runtime, seen.id, title)
     with runtime.reads() as session:
         before = active_project(session, seen.id)
     draft = _stored(wanted, before, tool.robot_id())
-    _store(runtime, draft)
+    _store(runtime, draft, replacement)
     try:
         made = provisioning.connect(
             _admin(settings),
@@ -86,7 +117,7 @@ def connect_project(runtime: Runtime, title_or_id: str, policy_file: Path) -> Co
             with runtime.sessions.begin() as session:
                 mark_disconnected(session, seen.id, runtime.now())
         else:
-            _store(runtime, before)
+            _take_back(runtime, before, replacement)
         raise
     project = replace(
         draft,
@@ -128,6 +159,19 @@ def wiring_of(settings: Settings) -> provisioning.Wiring:
     )
 
 
+def _wanted(runtime: Runtime, seen: Project, file: PolicyFile) -> _Wanted:
+    """Raises ConnectError with everything in the policy that does not fit the project."""
+    policy = file.policy
+    labeling = parse_labeling(seen.label_config)
+    problems = mismatches(seen, policy, labeling)
+    if policy.preferences is not None:
+        first = next(iter(runtime.tool().tasks_after(seen.id, 0)), [])
+        problems += unordered(policy, labeling, first)
+    if problems:
+        raise ConnectError("\n".join(f"{file.name}: {problem}" for problem in problems))
+    return _Wanted(seen=seen, policy=policy, text=file.text, hash=policy_hash(policy))
+
+
 def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> ConnectedProject:
     return ConnectedProject(
         id=wanted.seen.id,
@@ -149,11 +193,36 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
     )
 
 
-def _store(runtime: Runtime, project: ConnectedProject) -> None:
+def _store(
+    runtime: Runtime, project: ConnectedProject, replacement: Replacement | None = None
+) -> None:
     with runtime.sessions.begin() as session:
+        if replacement is not None:
+            _require_in_force(session, project, replacement.instead_of)
+            record_act(session, replacement.act)
         store_policy(session, project.policy_hash, project.policy_text, runtime.now())
         regroup(session, project, runtime.now())
         store_project(session, project, runtime.now())
+
+
+def _require_in_force(session: Session, project: ConnectedProject, policy_hash: str) -> None:
+    lock_project(session, project.id)
+    standing = active_project(session, project.id)
+    if standing is None or standing.policy_hash != policy_hash:
+        now = "none" if standing is None else standing.policy_hash[:12]
+        raise PolicyChangedError(
+            f"policy {policy_hash[:12]} is not in force any more, {now} is: look at what that one "
+            "says and choose your values anew"
+        )
+
+
+def _take_back(runtime: Runtime, before: ConnectedProject, replacement: Replacement | None) -> None:
+    """Label Studio could not be set up for it: the policy before is in force again."""
+    _store(runtime, before)
+    if replacement is not None:
+        act = replace(replacement.act, what=f"{replacement.act.what}.taken_back", at=runtime.now())
+        with runtime.sessions.begin() as session:
+            record_act(session, act)
 
 
 def _ensure_robot_token(settings: Settings) -> None:

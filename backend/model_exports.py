@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from backend.predictors.artifacts import Artifact, check
+from backend.predictors.model_files import Artifact, check
 from backend.runtime import Runtime
 from backend.store.lineages import Lineage, lineage_of, policy_text
 from backend.store.models import ModelVersion
@@ -51,7 +51,7 @@ def export_version(
         for name, content in contents.items():
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error.strerror}") from error
+        raise ExportError(f"{folder} cannot be written ({error.strerror}): name another") from error
     return list(contents)
 
 

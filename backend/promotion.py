@@ -36,6 +36,9 @@ from policies.loading import parse_policy
 
 logger = logging.getLogger(__name__)
 
+# In the trail of what people do on pages.
+CHANGES = ROLLED_BACK, PROMOTED = "model.rolled_back", "model.promoted"
+
 
 class PromotionError(Exception):
     """A version cannot begin to serve; the message says why and what can be done."""
@@ -117,7 +120,7 @@ def _by_hand(
 ) -> Promotion:
     model = version_of(runtime, project, version)
     if confirmed is None and model.state == CHAMPION:
-        raise PromotionError(f"{version} serves already")
+        raise PromotionError(f"{version} serves already: there is nothing to change")
     try:
         load_version(runtime, project, parse_policy(project.policy_text), model)
     except ArtifactError as error:
@@ -154,7 +157,7 @@ def _act(project_id: int, made: Promotion, who: str) -> Act:
     return Act(
         project_id=project_id,
         who=who,
-        what="model.rolled_back" if made.kind is Kind.ROLLBACK else "model.promoted",
+        what=ROLLED_BACK if made.kind is Kind.ROLLBACK else PROMOTED,
         detail={"version": made.version, "replaced": made.replaced, "why": made.why},
         at=made.at,
     )
@@ -180,7 +183,7 @@ def put_in_service(
     now = runtime.now()
     before = champion(session, project.id)
     if before is not None and before.version == version:  # somebody else was faster
-        raise PromotionError(f"{version} serves already")
+        raise PromotionError(f"{version} serves already: there is nothing to change")
     kind, why = origin
     made = Promotion(
         version=version,

@@ -75,10 +75,13 @@ def reproduce(runtime: Runtime, project: ConnectedProject, model: ModelVersion) 
         lineage = lineage_of(session, project.id, model.version)
         text = None if lineage is None else policy_text(session, lineage.policy_hash)
     if not model.path:
-        raise ReproductionError(f"{model.version} answers elsewhere: it was not trained here")
+        raise ReproductionError(
+            f"{model.version} answers elsewhere: make it again where it was trained"
+        )
     if lineage is None or text is None:
         raise ReproductionError(
-            f"{model.version} was trained before lineages were kept: it cannot be made again"
+            f"{model.version} was trained before lineages were kept and cannot be made again: "
+            "`labelgate train` makes one that can"
         )
     before = load_embedded(runtime, parse_policy(text), model)
     policy = parse_policy(text)

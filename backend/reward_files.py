@@ -14,6 +14,7 @@ from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor, TrainedControl
 from backend.predictors.errors import ArtifactError
 from backend.predictors.fingerprints import fingerprint
+from backend.predictors.model_files import write_whole
 from backend.predictors.rewards.model import RewardModel
 from backend.predictors.rewards.rankings import RankingModel
 from connectors.label_studio.labeling import ControlKind, InputKind
@@ -55,7 +56,7 @@ def write_reward(path: Path, made: RewardFile) -> None:
         ArtifactError: it cannot be written.
     """
     try:
-        artifacts.write_whole(path, made.content)
+        write_whole(path, made.content)
     except OSError as error:
         raise ArtifactError(f"{path} cannot be written: {error.strerror}") from error
 

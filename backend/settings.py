@@ -221,6 +221,10 @@ class Settings(BaseSettings):
         """Keep the robot's token where only this user can read it."""
         _write_secret(self.data_dir / "robot.token", token)
 
+    def kept_webhook_secret(self) -> str | None:
+        """The same where it was made already; None where it was not."""
+        return _secret(self.webhook_secret, self.data_dir / "webhook.secret")
+
     def require_webhook_secret(self) -> str:
         """The shared secret of the webhooks; made and kept on first use."""
         return _made_secret(self.webhook_secret, self.data_dir / "webhook.secret")

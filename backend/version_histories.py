@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.promotion import returning_certification
+from backend.promotion import CHANGES, returning_certification
 from backend.runtime import Runtime
+from backend.store.acts import newest_acts
 from backend.store.certificates import (
     PastCertification,
     StoredCertification,
@@ -34,6 +35,7 @@ from backend.versions import (
 from policies.accuracy_trend import Trend
 
 _CERTIFICATIONS_SHOWN = 10
+_ACTS_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class Served:
 class VersionHistory:
     """All versions, newest first, with who served when.
 
-    ``made`` are the promotions and rollbacks, newest first. ``before`` is the version that a
+    ``made`` are the promotions and rollbacks, newest first, ``who`` did those that were done on a
+    page, by their time. ``before`` is the version that a
     rollback would bring back, None where there is none. ``unreadable`` is what is wrong with the
     file of the version that serves.
     """
@@ -57,6 +60,7 @@ class VersionHistory:
     trend: Trend
     served: dict[str, tuple[Served, ...]]
     made: tuple[Promotion, ...]
+    who: dict[datetime, str]
     serving: ModelVersion | None
     before: str | None
     unreadable: str | None
@@ -107,6 +111,11 @@ def history_of(runtime: Runtime, session: Session, project: ConnectedProject) ->
         trend=trend_of(session, project.id, models),
         served=serving_times(models, made),
         made=tuple(reversed(made)),
+        who={
+            act.at: act.who
+            for act in newest_acts(session, project.id, _ACTS_READ)
+            if act.what in CHANGES
+        },
         serving=serving,
         before=None if serving is None else replaced_by(session, project.id, serving.version),
         unreadable=None if serving is None else file_problem(runtime.settings, serving),

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.lineage import differences
-from backend.predictors.artifacts import Artifact, check
 from backend.predictors.errors import ArtifactError
+from backend.predictors.model_files import Artifact, check
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.shadowing import Comparison, compare

@@ -12,7 +12,8 @@ from pathlib import Path
 import orjson
 from flask import Flask, Response, request
 
-from backend.predictors.artifacts import Artifact, load
+from backend.predictors.artifacts import load
+from backend.predictors.model_files import Artifact
 from backend.web import server
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling

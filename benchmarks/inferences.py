@@ -38,7 +38,7 @@ from benchmarks.inference_rows import bare_rate, inferences
 from benchmarks.predict import LABELS, POLICY, PROJECT, free_port, project
 from benchmarks.stage import text
 from benchmarks.webhooks import Request, open_loop
-from connectors.label_studio.provisioning import SECRET_HEADER
+from connectors.label_studio.events import SECRET_HEADER
 from policies.loading import parse_policy, policy_hash
 
 SIZES = (100, 1_000, 10_000)

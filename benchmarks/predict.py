@@ -26,8 +26,8 @@ import orjson
 
 from backend.bootstrap import build_runtime
 from backend.predictors import artifacts
-from backend.predictors.artifacts import Artifact
 from backend.predictors.embedded import EmbeddedPredictor
+from backend.predictors.model_files import Artifact
 from backend.predictors.protocol import Examples
 from backend.predictors.trainable import Lesson, fit_control
 from backend.runtime import Runtime

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from sqlalchemy import Text, select
 
-from audit_jobs.jobs import JOBS, ROUND
+from audit_jobs.job_names import ROUND
+from audit_jobs.jobs import JOBS
 from backend.app import create_app
 from backend.store.columns import Json
 from backend.store.figures import project_figures

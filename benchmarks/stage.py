@@ -14,7 +14,7 @@ import numpy as np
 from audit_jobs.demo.servers import labelgate, settings_for, wait_until_healthy
 from backend.bootstrap import build_runtime
 from backend.connecting import connect_project
-from backend.predictors.artifacts import Artifact
+from backend.predictors.model_files import Artifact
 from backend.runtime import Runtime
 from backend.store.models import CHAMPION, ModelVersion
 from backend.store.projects import ConnectedProject

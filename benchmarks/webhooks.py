@@ -41,7 +41,7 @@ from benchmarks.stage import (
     task_rows,
     text,
 )
-from connectors.label_studio.provisioning import SECRET_HEADER
+from connectors.label_studio.events import SECRET_HEADER
 
 PAYLOADS = Path(__file__).parents[1] / "tests" / "contract" / "payloads"
 LABELS = tuple(f"intent {number}" for number in range(30))

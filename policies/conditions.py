@@ -43,7 +43,7 @@ class PredictedLabel(Section):
     """The label that the model predicts is one of these."""
 
     kind: Literal["predicted_label"]
-    labels: Labels = Field(alias="in")
+    labels: Labels = Field(alias="in", description="The labels that match.")
 
 
 class _Limit(Section):
@@ -72,17 +72,17 @@ class Entropy(_Limit):
 class Range(Section):
     """From ``min`` to ``max``, both included; one of them may be left out."""
 
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(default=None, description="Default: no limit below.")
+    max: float | None = Field(default=None, description="Default: no limit above.")
 
 
 class TaskField(Section):
     """A field of the task's data: exactly one of ``equals``, ``in``, ``regex`` and ``range``."""
 
     kind: Literal["task_field"]
-    field: Text
-    equals: Scalar | None = None
-    one_of: Scalars | None = Field(default=None, alias="in")
+    field: Text = Field(description="Its name in the task's data.")
+    equals: Scalar | None = Field(default=None, description="The one value that matches.")
+    one_of: Scalars | None = Field(default=None, alias="in", description="The values that match.")
     regex: Text | None = Field(
         default=None, description="Found anywhere in the first 500 characters of a text."
     )
@@ -100,14 +100,14 @@ class Source(Section):
     """Where the task comes from: short for the task's field ``source``."""
 
     kind: Literal["source"]
-    sources: Scalars = Field(alias="in")
+    sources: Scalars = Field(alias="in", description="The sources that match.")
 
 
 class ClassSupport(Section):
     """The model was trained on fewer human examples than this of the label that it predicts."""
 
     kind: Literal["class_support"]
-    below: Annotated[int, Field(ge=1)]
+    below: Annotated[int, Field(ge=1)] = Field(description="Matches fewer examples than this.")
 
 
 class Novelty(_Limit):
@@ -120,7 +120,9 @@ class NearDuplicateOf(Section):
     """A human-labelled task is more similar to this one than the limit; 1 is a copy."""
 
     kind: Literal["near_duplicate"]
-    above: Annotated[float, Field(ge=0.5, lt=1)]
+    above: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        description="Matches a higher similarity than this."
+    )
 
 
 class VersionDisagreement(Section):
@@ -139,15 +141,19 @@ class UpstreamDisagreement(Section):
     """A field of the task's data holds another model's label, and it is not the predicted one."""
 
     kind: Literal["upstream_disagreement"]
-    field: Text
+    field: Text = Field(description="The field that holds the other model's label.")
 
 
 class RegionCount(Section):
     """How many regions the model drew; one of ``below``, ``above`` and ``range``."""
 
     kind: Literal["region_count"]
-    below: Annotated[int, Field(ge=1)] | None = None
-    above: Annotated[int, Field(ge=0)] | None = None
+    below: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Matches fewer regions than this."
+    )
+    above: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Matches more regions than this."
+    )
     range: Range | None = None
 
 
@@ -173,7 +179,7 @@ class RandomShare(Section):
     """A reproducible random share of the tasks."""
 
     kind: Literal["random_share"]
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[float, Field(gt=0, le=1)] = Field(description="Of all tasks.")
 
 
 class AllOf(Section):
@@ -181,7 +187,7 @@ class AllOf(Section):
 
     kind: Literal["all"] = "all"
     conditions: Annotated[tuple[Condition, ...], Field(strict=False, min_length=1)] = Field(
-        alias="all"
+        alias="all", description="The conditions that must all match."
     )
 
 
@@ -190,7 +196,7 @@ class AnyOf(Section):
 
     kind: Literal["any"] = "any"
     conditions: Annotated[tuple[Condition, ...], Field(strict=False, min_length=1)] = Field(
-        alias="any"
+        alias="any", description="The conditions of which one must match."
     )
 
 
@@ -198,7 +204,7 @@ class Not(Section):
     """The condition is known not to match."""
 
     kind: Literal["not"] = "not"
-    condition: Condition = Field(alias="not")
+    condition: Condition = Field(alias="not", description="The condition that must not match.")
 
 
 Condition = Annotated[

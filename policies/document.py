@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -84,9 +85,20 @@ for _tag, _pattern, _first in PLAIN_WORDS:
     _Loader.add_implicit_resolver(_tag, _pattern, _first)
 
 
+@lru_cache(maxsize=4)  # a text of 10,000 lines takes a second, and nothing changes a document
 def read_document(text: str, source: str) -> Document:
     """Parse ``text``; PolicyError where it is no YAML mapping of the kind we take."""
-    text = text.removeprefix("\ufeff")
+    node = composed(text.removeprefix("\ufeff"), source)
+    document = Document(values={}, lines={(): node.start_mark.line + 1})
+    document.values.update(_mapping(node, (), document))
+    return document
+
+
+def composed(text: str, source: str = "policy.yaml") -> yaml.MappingNode:
+    """The text as YAML's nodes, each with where it begins and ends in it.
+
+    Raises PolicyError as ``read_document`` does.
+    """
     if len(text) > LARGEST_FILE:
         raise _refused(source, 1, "is larger than 1 MB", "a policy is a short file")
     try:
@@ -107,9 +119,7 @@ def read_document(text: str, source: str) -> Document:
         found = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         message = f"must be a mapping of keys to values, and is {found}"
         raise _refused(source, node.start_mark.line + 1, message)
-    document = Document(values={}, lines={(): node.start_mark.line + 1})
-    document.values.update(_mapping(node, (), document))
-    return document
+    return node
 
 
 def _refused(source: str, line: int, message: str, hint: str | None = None) -> PolicyError:

@@ -46,7 +46,7 @@ def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
     Raises PolicyError with all problems at once, in the order of their lines.
     """
     document = read_document(text, source)
-    problems = document.problems + _consistency_problems(document)
+    problems = document.problems + consistency_problems(document)
     try:
         policy = Policy.model_validate(document.values)
     except ValidationError as error:
@@ -72,7 +72,8 @@ def dump_policy(policy: Policy) -> str:
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-def _consistency_problems(document: Document) -> list[Problem]:
+def consistency_problems(document: Document) -> list[Problem]:
+    """What does not hold between the fields of a document, each with its line."""
     filled = with_defaults(document.values)
     return [
         Problem(

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,6 +21,8 @@ from audit_jobs.votes import read_votes
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import show, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.store.reports import AGREEMENT, newest_report
 from connectors.label_studio.exports import ExportError
@@ -76,6 +76,8 @@ def agreement(  # noqa: PLR0913 - one parameter for each option
     With --project it is the last report of the job `agreement` that is shown: every control of
     the project, the routed queue apart from the random slices, by tier and by week, with its
     people by their Label Studio user ids.
+
+    Example: labelgate agreement votes.csv --level ordinal
     """
     if (file is None) == (project is None):
         raise click.UsageError("give a FILE, or --project with a connected project")
@@ -106,13 +108,14 @@ def _stored_report(name: str) -> tuple[dict[str, Any], str]:
 def _measure(file: Path, kind: str, level: str, *, as_json: bool, html: Path | None) -> None:
     try:
         if kind == "label-studio" or (kind == "auto" and begins_as_json(file)):
-            report = export_report(file, level)
+            with progress("measuring"):
+                report = export_report(file, level)
             page = None if html is None else export_page(report, file.name)
             tables = _export_tables(report)
         else:
-            found = votes_agreement(
-                read_votes(file, smallest=_SMALLEST.get(Level(level))), Level(level)
-            )
+            with progress("measuring"):
+                votes = read_votes(file, smallest=_SMALLEST.get(Level(level)))
+                found = votes_agreement(votes, Level(level))
             report = found.as_json()
             page = None if html is None else votes_page(found, file.name)
             tables = _votes_tables(found)
@@ -134,16 +137,18 @@ def _show(
     if html is not None and page is not None:
         _write(html, page)
     if as_json:
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
     else:
-        Console().print(*tables, sep="\n")
+        show(*tables)
 
 
 def _write(file: Path, page: str) -> None:
     try:
         file.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{file}  cannot be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{file}  cannot be written: {error.strerror}; name another file"
+        ) from error
 
 
 def _votes_tables(found: VotesAgreement) -> list[Table | str]:

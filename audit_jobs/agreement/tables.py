@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from audit_jobs.documents.tables import FIGURE, figure_cells
+from backend.commands.output import new_table
 
 MOST_SHOWN = 10
 _ALPHA = "krippendorff_alpha"
@@ -25,7 +26,7 @@ def lowest(title: str, heading: str, rows: list[tuple[str, Mapping[str, Any]]]) 
 
 def table(title: str, heading: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
     """A figure a row, with its interval and what it rests on."""
-    made = Table(title=escape(title), title_justify="left")
+    made = new_table(title=escape(title))
     made.add_column(heading)
     for column in FIGURE:
         made.add_column(column, justify="right")

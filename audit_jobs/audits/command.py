@@ -7,10 +7,7 @@ from typing import Any
 
 import click
 import numpy as np
-import orjson
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from audit_jobs.agreement.exports import begins_as_json
 from audit_jobs.audits.draw_command import draw
@@ -18,6 +15,8 @@ from audit_jobs.audits.files import Audits, read_audits, read_stream
 from audit_jobs.audits.passing import MEASURES, evaluate_export
 from audit_jobs.measures.audits import pass_rate, pass_rates
 from backend.commands.options import CONFIDENCE, MAX_ERROR, Between
+from backend.commands.output import new_table, show, tell, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from connectors.label_studio.exports import ExportError
 from policies.change_detection import THRESHOLD, Detection, detect
@@ -56,6 +55,8 @@ def plan(max_error: float, confidence: float, accepted: int | None, *, as_json: 
 
     The number holds for audits drawn with equal chances, and for the number of errors that is
     decided on beforehand: asking for more audits after each error makes the proof weaker.
+
+    Example: labelgate audit plan --max-error 0.02 --confidence 0.95
     """
     sizes = {
         errors: sample_size(max_error, confidence, errors, accepted)
@@ -71,15 +72,15 @@ def plan(max_error: float, confidence: float, accepted: int | None, *, as_json: 
             "confidence": confidence,
             "accepted": accepted,
         }
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
         return
     of = "" if accepted is None else f" of {accepted:,} labels"
-    table = Table(title=f"At most {max_error:.1%}{of} wrong, with {confidence:.1%} confidence")
+    table = new_table(title=f"At most {max_error:.1%}{of} wrong, with {confidence:.1%} confidence")
     table.add_column("errors found", justify="right")
     table.add_column("audits that prove it", justify="right")
     for errors, size in sizes.items():
         table.add_row(str(errors), "none: too many are wrong" if size is None else f"{size:,}")
-    Console().print(table)
+    show(table)
 
 
 @audit.command()
@@ -108,6 +109,8 @@ def evaluate(file: Path, measure: str | None, at_least: float, *, as_json: bool)
     FILE.json (or .json.gz) is a Label Studio export: every task's prediction is compared with its
     annotation by `--measure`, and passes from `--at-least` on. What the measure is not made for
     must be the same.
+
+    Example: labelgate audit evaluate audits.csv
     """
     try:
         audits, left_out = _audits(file, measure, at_least)
@@ -125,23 +128,24 @@ def evaluate(file: Path, measure: str | None, at_least: float, *, as_json: bool)
             "by_label": {label: each.as_json() for label, each in by_label.items()},
             **left_out,
         }
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
         return
-    click.echo(
+    tell(
         f"{_interval(overall.estimate)} of the accepted labels pass; {overall.estimate.n:,} audits "
         f"say as much as {overall.effective_n:,.0f} drawn with equal chances"
     )
-    table = Table()
+    table = new_table()
     for column in ("label", "pass", "audits"):
         table.add_column(column, justify="left" if column == "label" else "right")
     for label, each in by_label.items():
         table.add_row(escape(label), _interval(each), f"{each.n:,}")
-    Console().print(table)
+    show(table)
     for name, tasks in left_out.items():
         if tasks:
-            click.echo(f"{tasks:,} tasks {name.replace('_', ' ')} are left out")
+            tell(f"{tasks:,} tasks {name.replace('_', ' ')} are left out")
 
 
+@progress("reading")
 def _audits(file: Path, measure: str | None, at_least: float) -> tuple[Audits, dict[str, int]]:
     """The audits of either kind of file, and how many tasks of an export cannot be compared."""
     if not begins_as_json(file):
@@ -178,6 +182,8 @@ def monitor(file: Path, max_error: float, threshold: float, *, as_json: bool) ->
     false, yes or no) and, where audits had different chances of being drawn,
     `inclusion_probability`. `tripped_at` is the number of the audit, counted from 1, at which
     auto-accept would have been stopped.
+
+    Example: labelgate audit monitor audits.csv --max-error 0.02
     """
     try:
         passed, chances = read_stream(file)
@@ -186,11 +192,11 @@ def monitor(file: Path, max_error: float, threshold: float, *, as_json: bool) ->
     weights = None if chances is None else chances.min() / chances
     found = detect(~passed, max_error, weights, threshold)
     if as_json:
-        click.echo(orjson.dumps(_as_json(found, len(passed)), option=orjson.OPT_INDENT_2))
+        tell_json(_as_json(found, len(passed)), indent=True)
         return
     wrong = int(np.count_nonzero(~passed))
-    click.echo(f"{len(passed):,} audits, {wrong:,} found wrong; promised: at most {max_error:.2%}")
-    click.echo(_told(found, threshold))
+    tell(f"{len(passed):,} audits, {wrong:,} found wrong; promised: at most {max_error:.2%}")
+    tell(_told(found, threshold))
 
 
 def _as_json(found: Detection, audits: int) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
+from backend.commands.progress import progress
 from backend.extra_audits import ExtraAudits, draw_extra
 from backend.mismatches import nameable_labels
 from connectors.label_studio.labeling import parse_labeling
@@ -30,6 +31,8 @@ def draw(
     Of each label as many as its part of all of them, by a draw that can be repeated from the
     ledger. The next round of jobs withdraws the robot's annotations and predictions in Label
     Studio and hands the tasks blind to the audit tier; what the auditor answers becomes the label.
+
+    Example: labelgate audit draw --project 3 --count 50 --label invoice
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
@@ -39,20 +42,21 @@ def draw(
     if unknown:
         listed = ", ".join(labeling.labels) or "none in this project"
         raise click.ClickException(f"there is no label {unknown[0]!r}; there are: {listed}")
-    found = draw_extra(runtime, connected, count, labels or None, dry_run=dry_run)
+    with progress("drawing"):
+        found = draw_extra(runtime, connected, count, labels or None, dry_run=dry_run)
     if as_json:
-        click.echo(orjson.dumps({"dry_run": dry_run, **found.as_json()}))
+        tell_json({"dry_run": dry_run, **found.as_json()})
         return
     _tell(found, dry_run=dry_run)
 
 
 def _tell(found: ExtraAudits, *, dry_run: bool) -> None:
     done = "would be drawn" if dry_run else "were drawn"
-    click.echo(f"{found.drawn:,} audits {done} among {found.among:,} accepted labels")
+    tell(f"{found.drawn:,} audits {done} among {found.among:,} accepted labels")
     for label, count in found.by_label.items():
-        click.echo(f"  {label!r}: {count:,}")
+        tell(f"  {label!r}: {count:,}")
     if found.frozen:
-        click.echo(
+        tell(
             f"{found.frozen:,} of them were frozen: what was exported may hold their labels, which "
             "are open again"
         )

@@ -13,10 +13,7 @@ from typing import Any
 
 import click
 import numpy as np
-import orjson
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from audit_jobs.agreement.exports import begins_as_json
 from audit_jobs.consensus.crowdlab import crowdlab, read_probabilities
@@ -40,6 +37,8 @@ from audit_jobs.measures.gold import Gold, accuracy, gold_of, gold_scores
 from audit_jobs.measures.one_coin import one_coin
 from audit_jobs.measures.ratings import Ratings
 from audit_jobs.votes import read_votes
+from backend.commands.output import new_table, note, show, tell, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError, read_rows, refuse
 from connectors.label_studio.exports import ExportError
 from policies.domain import Estimate
@@ -112,6 +111,8 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
     marked them, under the label that most of these gave; confidence is the share of the task's
     annotators who gave it, that of the task the mean. Other controls are named with a note. --out
     then writes a line of JSON for each task and control.
+
+    Example: labelgate consensus votes.csv --method dawid-skene --out labels.csv
     """
     export = begins_as_json(file)
     if export and (gold_file is not None or method == _CROWDLAB or probabilities is not None):
@@ -131,10 +132,10 @@ def consensus(  # noqa: PLR0913 - one parameter for each option
             write_labels(out, found.ratings, found.consensus)
     except (ConsensusError, DataFileError) as error:
         raise click.ClickException(str(error)) from error
-    for note in _notes(found, gold_file):
-        click.echo(note, err=True)
+    for remark in _notes(found, gold_file):
+        note(remark)
     if as_json:
-        click.echo(orjson.dumps(report_of(found), option=orjson.OPT_INDENT_2))
+        tell_json(report_of(found), indent=True)
     else:
         _show(found)
 
@@ -146,19 +147,21 @@ def _of_export(file: Path, method: str, out: Path | None, *, as_json: bool) -> N
             f"{' or '.join(FORMATS)}"
         )
     try:
-        found = export_consensus(file, method, _METHODS[method])
+        with progress("estimating"):
+            found = export_consensus(file, method, _METHODS[method])
         if out is not None:
             write_consensus(out, found)
     except (ConsensusError, DataFileError, ExportError) as error:
         raise click.ClickException(str(error)) from error
-    for note in reading_notes(found):
-        click.echo(note, err=True)
+    for remark in reading_notes(found):
+        note(remark)
     if as_json:
-        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
+        tell_json(found.as_json(), indent=True)
     else:
-        Console().print(*export_tables(found), sep="\n")
+        show(*export_tables(found))
 
 
+@progress("estimating")
 def _answered(
     file: Path, method: str, gold_file: Path | None, probabilities: Path | None
 ) -> Answered:
@@ -289,14 +292,14 @@ def _notes(found: Answered, gold_file: Path | None) -> list[str]:
 
 def _show(found: Answered) -> None:
     ratings, consensus, gold = found.ratings, found.consensus, found.gold
-    click.echo(
+    tell(
         f"{consensus.method}: {len(ratings.unit_names):,} items, {len(ratings):,} votes of "
         f"{len(ratings.rater_names):,} workers"
     )
     if gold is not None:
         right = accuracy(consensus, gold)
-        click.echo(f"right on gold: {_interval(right)} of {right.n:,} items")
-    table = Table()
+        tell(f"right on gold: {_interval(right)} of {right.n:,} items")
+    table = new_table()
     for column in ("annotator", "votes", "quality", "agrees with consensus"):
         table.add_column(column, justify="left" if column == "annotator" else "right")
     if gold is not None:
@@ -306,7 +309,7 @@ def _show(found: Answered) -> None:
         estimates = [row["agreement_with_consensus"], row["gold"]]
         cells += [_interval(Estimate(**one)) for one in estimates if one is not None]
         table.add_row(*cells)
-    Console().print(table)
+    show(table)
 
 
 def _interval(estimate: Estimate) -> str:

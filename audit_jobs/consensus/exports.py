@@ -22,6 +22,7 @@ from rich.table import Table
 from audit_jobs.consensus.regions import Kept, kept_regions, why_not_merged
 from audit_jobs.measures.consensus import Consensus, ConsensusError
 from audit_jobs.measures.ratings import Ratings, ratings_of
+from backend.commands.output import new_table
 from backend.data_files import DataFileError
 from connectors.answers import Answer, Control, Kind
 from connectors.label_studio.exports import Problem, read_export
@@ -234,7 +235,7 @@ def reading_notes(found: ExportConsensus) -> list[str]:
 
 def export_tables(found: ExportConsensus) -> list[Table | str]:
     """Every control in a table for a terminal, and its note below."""
-    table = Table()
+    table = new_table()
     for column in ("control", "type", "tasks with consensus", "regions"):
         table.add_column(column, justify="left" if column in {"control", "type"} else "right")
     for control in found.controls:

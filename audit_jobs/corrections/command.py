@@ -19,6 +19,8 @@ from audit_jobs.measures.ratings import ratings_of
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.store.reports import CORRECTIONS, newest_report
 from policies.correction_bands import CorrectionBands
@@ -55,6 +57,8 @@ def corrections(
     Confusions are counted over both. A figure that is undefined is null in JSON.
 
     With --project it is the last report of the job `corrections` that is shown.
+
+    Example: labelgate corrections answers.csv
     """
     if (file is None) == (project is None):
         raise click.UsageError("give a FILE, or --project with a connected project")
@@ -70,6 +74,7 @@ def corrections(
     print_report(report, tables(report), f"Corrections: {title}", kind=kind, out=out)
 
 
+@progress("measuring")
 def _of_file(file: Path) -> dict[str, Any]:
     try:
         answers = read_answers(file)
@@ -108,4 +113,4 @@ def _show_view(name: str, labels: tuple[str, str]) -> None:
     except NoSuchConfusionError as error:
         raise click.ClickException(str(error)) from error
     page_of_it = f"/projects/{project.id}/data?tab={made.id}"
-    click.echo(f"{made.tasks:,} tasks in the view {made.title!r}: {page_of_it}")
+    tell(f"{made.tasks:,} tasks in the view {made.title!r}: {page_of_it}")

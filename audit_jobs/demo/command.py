@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from audit_jobs.demo.dataset import DatasetError, digits, from_csv
 from audit_jobs.demo.people import PeopleError
@@ -25,6 +23,7 @@ from audit_jobs.demo.servers import ServerError, labelgate
 from audit_jobs.running import JobFailedError
 from backend.certification import version_promises
 from backend.commands.errors import clear_errors
+from backend.commands.output import err, new_table, out, show
 from connectors.label_studio.installation import LocalLabelStudioError
 from policies.loading import parse_policy
 from policies.promises import AutoAccept, least_answers
@@ -65,10 +64,11 @@ def demo(  # noqa: PLR0913  # one parameter an option
     """Play the whole loop on a Label Studio of its own, with simulated people.
 
     Without --data the tasks are 1,797 scanned digits.
+
+    Example: labelgate demo
     """
     logging.basicConfig(level=logging.ERROR)
-    # Without a terminal Rich assumes 80 columns, too few for the table.
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    console = out()
     try:
         dataset = digits(tasks, seed) if data is None else from_csv(data, tasks, seed)
         with ExitStack() as servers:
@@ -99,7 +99,7 @@ def _place(folder: Path | None, servers: ExitStack) -> Path:
 def _perform(
     place: Path, plan: Plan, servers: ExitStack, console: Console
 ) -> tuple[Stage, list[dict[str, Any]]]:
-    with _progress(console) as progress:
+    with _progress(err()) as progress:
         status = progress.add_task("starting", total=None)
 
         def say(what: str) -> None:
@@ -130,7 +130,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
-    table = Table(title=f"{stage.dataset.title}: {report['tasks']} tasks")
+    table = new_table(title=f"{stage.dataset.title}: {report['tasks']} tasks")
     for heading in (
         "cycle",
         "human labels",
@@ -146,7 +146,7 @@ def _print(console: Console, stage: Stage, report: Mapping[str, Any]) -> None:
         table.add_column(heading, justify="right")
     for row in report["cycles"]:
         table.add_row(*_cells(row))
-    console.print(table)
+    show(table)
     if not report["accepted"]:
         console.print(_why_nothing(stage, report["cycles"][-1]["certificates"]))
     console.print(

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
+from rich.markup import escape
 
 from audit_jobs.documents.pdf import PdfError, pdf_of
 from audit_jobs.documents.tables import Table, cell, drawn, markdown_table, templates
+from backend.commands.output import new_table, show, tell_text
 
 FORMATS = ("md", "html", "json", "pdf")
 
@@ -91,7 +92,7 @@ def print_pack(
         raise click.UsageError("a PDF needs a file: give --out FILE.pdf")
     made = _made(kind, report, pack)
     if out is None:
-        click.echo(made.decode(), nl=False)
+        tell_text(made.decode())
         return
     try:
         out.write_bytes(made)
@@ -113,13 +114,10 @@ def _made(kind: str, report: Mapping[str, Any], pack: Pack) -> bytes:
 
 
 def _show(pack: Pack) -> None:
-    console = Console()
+    facts = new_table("in short", "", headed=False)
     for term, says in pack.facts:
-        console.print(f"{term}: {says}", markup=False, highlight=False)
-    for chapter in pack.chapters:
-        for table in chapter.tables:
-            console.print()
-            console.print(drawn(table))
+        facts.add_row(escape(term), escape(says))
+    show(facts, *(drawn(table) for chapter in pack.chapters for table in chapter.tables))
 
 
 def _kind_of(out: Path) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 import click
 import orjson
 from jinja2 import Environment, PackageLoader, select_autoescape
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+
+from backend.commands.output import new_table, show, tell_text
 
 FORMATS = ("md", "html", "json")
 # The columns that ``figure_cells`` fills.
@@ -96,19 +97,21 @@ def print_report(
     """
     kind = kind or (_kind_of(out) if out is not None else None)
     if kind is None:
-        Console().print(*map(drawn, tables), sep="\n")
+        show(*map(drawn, tables))
         return
     if kind == "json":
         text = orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n"
     else:
         text = markdown(tables, title) if kind == "md" else page(tables, title)
     if out is None:
-        click.echo(text, nl=False)
+        tell_text(text)
         return
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{out}  cannot be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{out}  cannot be written: {error.strerror}; name another file"
+        ) from error
 
 
 def _kind_of(out: Path) -> str:
@@ -117,7 +120,7 @@ def _kind_of(out: Path) -> str:
 
 def drawn(table: Table) -> RichTable:
     """The table as a terminal shows it."""
-    made = RichTable(title=escape(table.heading), title_justify="left", caption=escape(table.says))
+    made = new_table(title=escape(table.heading), caption=escape(table.says))
     for name in table.columns:
         made.add_column(escape(name), overflow="fold")
     for row in table.rows:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from audit_jobs.drift.files import FileComparison, compare_files
 from audit_jobs.measures.drift import Finding
 from backend.commands.errors import clear_errors
+from backend.commands.output import new_table, show, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 
 _MOST_SHOWN = 10
@@ -49,15 +49,18 @@ def drift(
     Columns p_LABEL that sum to 1 in every row are a model's calibrated probabilities: the shares
     of the true labels are then estimated from them (EM). The command exits with 0 whether
     anything drifted or not; scripts read `drifted` of the JSON.
+
+    Example: labelgate drift last-month.csv this-month.csv
     """
     try:
-        found = compare_files(reference, current, label_column, false_alarm)
+        with progress("comparing"):
+            found = compare_files(reference, current, label_column, false_alarm)
     except DataFileError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
+        tell_json(found.as_json(), indent=True)
     else:
-        Console().print(*_tables(found, false_alarm), sep="\n")
+        show(*_tables(found, false_alarm))
 
 
 def _tables(found: FileComparison, false_alarm: float) -> list[Table | str]:
@@ -73,7 +76,7 @@ def _tables(found: FileComparison, false_alarm: float) -> list[Table | str]:
     tables.append(_features(comparison.findings))
     if comparison.labels:
         shown = sorted(comparison.labels, key=lambda each: -abs(each.current - each.reference))
-        table = Table(title="Labels that moved most", title_justify="left")
+        table = new_table(title="Labels that moved most")
         for name in ("label", "reference", "current", "p (adjusted)"):
             table.add_column(name, justify="left" if name == "label" else "right")
         for each in shown[:_MOST_SHOWN]:
@@ -85,7 +88,7 @@ def _tables(found: FileComparison, false_alarm: float) -> list[Table | str]:
 
 
 def _features(findings: list[Finding]) -> Table:
-    table = Table(title="Features", title_justify="left")
+    table = new_table(title="Features")
     for name in ("feature", "test", "p (adjusted)", "PSI", "PSI by chance", "note"):
         table.add_column(name, justify="right" if name[:1] in "pP" else "left")
     for each in findings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from audit_jobs.documents.options import in_any_form
 from audit_jobs.documents.pack import FORMATS, print_pack
@@ -16,6 +15,7 @@ from audit_jobs.evidence.period import Period, PeriodError, between, named
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.progress import progress
 from backend.runtime import Runtime
 
 
@@ -49,12 +49,14 @@ def report(  # noqa: PLR0913  # one parameter an option
 
     Without a period it is about everything until now. Every figure has its interval and what it
     rests on; one that is undefined is null in JSON.
+
+    Example: labelgate report --project 3 --period 2026-Q3 --out evidence.html
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
     chosen = _period(runtime, period, since, until)
     reviewers = reviewers_of(runtime, connected, named=names)
-    with Console(stderr=True).status("recomputing the ledger"), runtime.reads() as session:
+    with progress("recomputing the ledger"), runtime.reads() as session:
         found = evidence(session, connected, chosen, reviewers)
     print_pack(found, pack_of(found, chosen.says), kind=kind, out=out)
 

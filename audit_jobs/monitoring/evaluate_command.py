@@ -61,6 +61,8 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
     the file the intervals are about these very answers; a file of the verified ones alone is
     recognised by its shares, and its intervals are about all that are alike. The exit code is 0
     whatever is found; scripts read `alarm` in the JSON's `decay`.
+
+    Example: labelgate inferences evaluate answers.csv
     """
     try:
         found = read_inferences(file, slices)

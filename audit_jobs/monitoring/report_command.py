@@ -28,6 +28,8 @@ def report(project: str, kind: str | None, out: Path | None) -> None:
 
     With it whether one of them gets worse, and whether what they are asked has changed. It is what
     the job `monitoring` last found; every figure has its interval and what it rests on.
+
+    Example: labelgate inferences report --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)

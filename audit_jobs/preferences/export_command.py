@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import click
-import orjson
 
 from audit_jobs.preferences.export import (
     FILES,
@@ -19,6 +18,8 @@ from audit_jobs.preferences.export import (
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import note, tell, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.output_files import write_folder
 from backend.preference_records import PreferenceRecordsError, project_pairs
@@ -100,6 +101,8 @@ def export(  # noqa: PLR0913 - one parameter for each option
     README.md states how far the judges agree, what the tests of bias found, how many people judged
     (nobody is named), what was left out and how the set was made. The same judgements give the same
     bytes.
+
+    Example: labelgate preferences export --project 3 --format trl --out pairs
     """
     if (file is None) == (project is None):
         raise click.UsageError("name FILE.jsonl or a connected --project, one of them")
@@ -109,8 +112,9 @@ def export(  # noqa: PLR0913 - one parameter for each option
     try:
         pairs, source = _of_file(file) if file is not None else _of_named(str(project))
         if len(pairs) > _MANY:
-            click.echo(f"{len(pairs):,} pairs are measured first, for the card", err=True)
-        made = preference_export(pairs, wish, source)
+            note(f"{len(pairs):,} pairs are measured first, for the card")
+        with progress("measuring"):
+            made = preference_export(pairs, wish, source)
         write_folder(folder, made.contents, replace=replace, known=FILES)
     except (
         DataFileError,
@@ -121,7 +125,7 @@ def export(  # noqa: PLR0913 - one parameter for each option
         raise click.ClickException(str(error)) from error
     if as_json:
         told = {"folder": str(folder), **made.as_json()}
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        tell_json(told, indent=True)
     else:
         _tell(folder, made)
 
@@ -158,7 +162,7 @@ def of_project(runtime: Runtime, project: ConnectedProject) -> tuple[list[Prefer
         tiers = _tiers(runtime, project, pairs)
     except (AnnotationToolError, SettingsError) as error:
         unknown = "to which tiers its judges belong is not known: Label Studio was not asked"
-        click.echo(f"{unknown} ({error})", err=True)
+        note(f"{unknown} ({error})")
     made = (
         (
             f"people's answers in project {project.id}, judged under the policy of SHA-256 "
@@ -191,16 +195,16 @@ def _tiers(
 def _tell(folder: Path, made: Export) -> None:
     facts, told = made.facts, made.as_json()
     train, test = facts.rows
-    click.echo(
+    tell(
         f"{folder}  {train:,} rows to train on and {test:,} to test on, of "
         f"{facts.prompts[0]:,} and {facts.prompts[1]:,} prompts"
     )
     left = ", ".join(
         f"{count:,} {name.replace('_', ' ')}" for name, count in facts.left_out.items() if count
     )
-    click.echo(f"left out of {facts.questions:,} pairs: {left or 'none'}")
+    tell(f"left out of {facts.questions:,} pairs: {left or 'none'}")
     if facts.even:
-        click.echo(f"{facts.even:,} answers were chosen as often as rejected and have no row")
+        tell(f"{facts.even:,} answers were chosen as often as rejected and have no row")
     alpha = told["krippendorff_alpha"]["value"]
     agreed = "not known" if alpha is None else f"{alpha:.3f}"
-    click.echo(f"{told['judges']:,} judges, Krippendorff's alpha {agreed}: see README.md")
+    tell(f"{told['judges']:,} judges, Krippendorff's alpha {agreed}: see README.md")

@@ -12,6 +12,8 @@ from audit_jobs.preferences.importing import import_missing
 from audit_jobs.preferences.pairing import Made, PairingError, Plan, make_tasks
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
+from backend.commands.output import tell, tell_json, tell_text
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.output_files import write_file
 from connectors.json_lines import JsonLinesError
@@ -86,12 +88,15 @@ def pair(  # noqa: PLR0913 - one parameter for each option
     The same file and seed give the same tasks. Import them into a Label Studio project with the
     labelling config that is printed (--project does it), and connect it with a policy like the
     preset `preference`.
+
+    Example: labelgate preferences pair answers.jsonl --out tasks.json
     """
     _check(out, pairs=pairs, ranking=ranking, ties=ties)
     _check_apart(file, out, config_file)
     try:
         plan = Plan(pairs=pairs, repeats=repeats, seed=seed, ranking=ranking)
-        made = make_tasks(read_responses(file), plan)
+        with progress("pairing"):
+            made = make_tasks(read_responses(file), plan)
         if not made.tasks:
             raise click.ClickException(f"{file}  has no prompt with two different answers")
         config = ranking_config() if ranking else pairwise_config(ties=ties)
@@ -103,11 +108,11 @@ def pair(  # noqa: PLR0913 - one parameter for each option
     imported = None if project is None else _imported(project, made.tasks)
     if as_json:
         told = _as_json(out, made, config) | {"imported": imported}
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        tell_json(told, indent=True)
     else:
         _tell(out, made, config, config_file)
         if imported is not None:
-            click.echo(f"{imported:,} tasks are new in {project!r}, the others were there already")
+            tell(f"{imported:,} tasks are new in {project!r}, the others were there already")
 
 
 def _imported(project: str, tasks: list[dict[str, Any]]) -> int:
@@ -161,20 +166,20 @@ def _as_json(out: Path, made: Made, config: str) -> dict[str, Any]:
 
 def _tell(out: Path, made: Made, config: str, config_file: Path | None) -> None:
     orders = ", ".join(f"{count:,} {order}" for order, count in sorted(made.orders.items()))
-    click.echo(
+    tell(
         f"{out}  {len(made.tasks):,} tasks of {made.prompts:,} prompts: {made.pairs:,} asked first "
         f"and {made.repeats:,} once more, in the orders {orders}"
     )
     least, most = min(made.shown), max(made.shown)
     times = f"{least}" if least == most else f"{least} to {most}"
-    click.echo(f"each of {made.shown.total():,} answers stands in {times} of those asked first")
+    tell(f"each of {made.shown.total():,} answers stands in {times} of those asked first")
     if made.alone:
-        click.echo(f"left out: {made.alone:,} prompts with one answer, of which nothing is asked")
+        tell(f"left out: {made.alone:,} prompts with one answer, of which nothing is asked")
     if made.same:
-        click.echo(f"left out: {made.same:,} answers that are another's text")
+        tell(f"left out: {made.same:,} answers that are another's text")
     if out.suffix != ".json":
-        click.echo("Label Studio's page imports .json alone: end --out in .json for that")
+        tell("Label Studio's page imports .json alone: end --out in .json for that")
     if config_file is not None:
-        click.echo(f"{config_file}  the labelling config for them")
+        tell(f"{config_file}  the labelling config for them")
     else:
-        click.echo(f"\nThe labelling config for them:\n{config}", nl=False)
+        tell_text(f"\nThe labelling config for them:\n{config}")

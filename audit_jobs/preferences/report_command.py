@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from audit_jobs.measures.preferences.verdicts import verdicts
@@ -19,6 +17,8 @@ from audit_jobs.preferences.tables import report_tables
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import show, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.output_files import write_file
 from backend.preference_records import PreferenceRecordsError, project_pairs
@@ -65,6 +65,8 @@ def report(
     Intervals are 95 %; what is not known is null in JSON.
 
     With --project the pairs are those that people of a connected project have compared.
+
+    Example: labelgate preferences report judgements.jsonl
     """
     if (file is None) == (project is None):
         raise click.UsageError("give a FILE, or --project with a connected project")
@@ -76,12 +78,13 @@ def report(
             write_file(consensus, _consensus(pairs, packed=consensus.suffix == ".gz"))
     except (DataFileError, JsonLinesError, PreferenceRecordsError) as error:
         raise click.ClickException(str(error)) from error
-    with threadpool_limits(limits=1):  # threads of BLAS would wait on short rows, in a loop
+    # Threads of BLAS would wait on short rows, in a loop.
+    with progress("measuring"), threadpool_limits(limits=1):
         found = preference_report(pairs, seed)
     if as_json:
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        tell_json(found, indent=True)
     else:
-        Console().print(*report_tables(found, name), sep="\n")
+        show(*report_tables(found, name))
 
 
 def _of_project(name: str | None) -> tuple[list[PreferencePair], str]:

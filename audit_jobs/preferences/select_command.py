@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 import numpy as np
-import orjson
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from backend.commands.errors import clear_errors
+from backend.commands.output import new_table, show, tell_json
+from backend.commands.progress import progress
 from backend.predictors.rewards.comparisons import Answers, in_columns
 from backend.predictors.rewards.model import RewardModel
 from backend.predictors.rewards.selection import informative_pairs
@@ -42,6 +41,8 @@ def select(*, file: Path, model_file: Path, count: int, embeddings: str, as_json
     FILE has a line of JSON for each pair, as preferences train reads it; those with empty judgments
     are picked from, the others are left out. What comes first tells most, given those before it.
     Pairs that were picked are no sample: measure judges and models on pairs that were drawn.
+
+    Example: labelgate preferences select pairs.jsonl --model reward.skops --count 50
     """
     try:
         pairs = [pair for pair in read_pairs(file) if not pair.judgments]
@@ -53,7 +54,9 @@ def select(*, file: Path, model_file: Path, count: int, embeddings: str, as_json
         )
     reward = read_reward(model_file, embeddings)
     texts = [(pair.prompt, pair.response_a, pair.response_b) for pair in pairs]
-    picked = informative_pairs(reward.model, in_columns(texts, np.zeros((len(texts), 3))), count)
+    with progress("choosing"):
+        columns = in_columns(texts, np.zeros((len(texts), 3)))
+        picked = informative_pairs(reward.model, columns, count)
     chosen = [pairs[place] for place in picked.places.tolist()]
     rows = [
         {"id": pair.id, "information": information, "expected": expected}
@@ -63,12 +66,12 @@ def select(*, file: Path, model_file: Path, count: int, embeddings: str, as_json
     ]
     if as_json:
         found = {"version": reward.version, "candidates": len(pairs), "selected": rows}
-        click.echo(orjson.dumps(found))
+        tell_json(found)
         return
-    table = Table("pair", "information (nats)", "A preferred")
+    table = new_table("pair", "information (nats)", "A preferred")
     for row in rows:
         table.add_row(escape(str(row["id"])), f"{row['information']:.3f}", f"{row['expected']:.0%}")
-    Console().print(table)
+    show(table)
 
 
 def _expected(model: RewardModel, pairs: list[PreferencePair]) -> list[float]:

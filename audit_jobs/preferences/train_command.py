@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from audit_jobs.preferences.training import Wished, train_on
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import new_table, show, tell, tell_json
+from backend.commands.progress import progress
 from backend.embeddings.encoders import find_encoder
 from backend.embeddings.folders import EncoderError
 from backend.predictors.errors import TrainingError
@@ -72,6 +70,8 @@ def train(  # noqa: PLR0913 - one parameter for each option
     length_effect and position_effect are in log odds: what a doubling of the length, and standing
     first, add to the chance to be preferred. The position is never part of a score; with
     --length-free the length is not either.
+
+    Example: labelgate preferences train pairs.jsonl --out reward.skops
     """
     if out is not None and out.suffix != SUFFIX:
         raise click.UsageError(f"--out {out}: the name of a model file ends in {SUFFIX}")
@@ -90,7 +90,7 @@ def train(  # noqa: PLR0913 - one parameter for each option
         write_reward(out, made)
     told["file"] = None if out is None else str(out)
     if as_json:
-        click.echo(orjson.dumps(told))
+        tell_json(told)
     else:
         _print(told)
 
@@ -103,23 +103,20 @@ def _of_project(name: str) -> list[PreferencePair]:
 def _trained(
     source: str, pairs: list[PreferencePair], wished: Wished
 ) -> tuple[RewardFile, dict[str, Any]]:
-    columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task("training", total=1.0)
+    with progress("training", 1.0) as stages:
         try:
-            return train_on(pairs, wished, lambda share: bar.update(shown, completed=share))
+            return train_on(pairs, wished, stages.at)
         except TrainingError as error:
             raise click.ClickException(f"{source}  {error}") from error
 
 
 def _print(told: Mapping[str, Any]) -> None:
-    console = Console()
     training, holdout = told["training"], told["holdout"]
-    console.print(
+    tell(
         f"{told['version']}: learned from {training['pairs']:,} pairs of {training['prompts']:,} "
         f"prompts, measured on {holdout['pairs']:,} of {holdout['prompts']:,} others"
     )
-    table = Table("figure", "value", "95 %", "n")
+    table = new_table("figure", "value", "95 %", "n")
     accuracy = told["holdout_accuracy"]
     table.add_row("held-out pairs right", *_cells(accuracy, "{:.1%}"))
     length, place = told["length_effect"], told["position_effect"]
@@ -127,18 +124,18 @@ def _print(told: Mapping[str, Any]) -> None:
     table.add_row("the same, style held", *_cells(length["beside_style"], "{:+.2f}"))
     if place is not None:
         table.add_row("log odds, shown first", *_cells(place, "{:+.2f}"))
-    console.print(table)
+    show(table)
     calibrated, ties = told["calibration"], told["ties"]
     if calibrated["brier"] is not None:
-        console.print(
+        tell(
             f"Brier score {calibrated['brier']:.3f} (0.25 says nothing), calibration error "
             f"{calibrated['ece']:.3f}; ties {ties['observed']:.1%}, expected {ties['expected']:.1%}"
         )
-        shown = Table("says", "right", "pairs")
+        shown = new_table("says", "right", "pairs")
         for each in calibrated["reliability"]:
             shown.add_row(f"{each['said']:.1%}", f"{each['right']:.1%}", f"{each['n']:,}")
-        console.print(shown)
-    console.print(f"written to {told['file']}" if told["file"] else "not written: see --out")
+        show(shown)
+    tell(f"written to {told['file']}" if told["file"] else "not written: see --out")
 
 
 def _cells(figure: Mapping[str, Any], form: str) -> tuple[str, str, str]:

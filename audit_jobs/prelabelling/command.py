@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 
 import click
-import orjson
 
 from audit_jobs.prelabelling.progress import watched
 from audit_jobs.prelabelling.run import PrelabellingError, ask, carry_out, counts
@@ -14,6 +13,7 @@ from audit_jobs.running import JobFailedError
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import note, tell, tell_json
 from backend.runtime import Runtime
 from backend.store.prelabels import PrelabelCounts, why_unanswered
 from backend.store.projects import ConnectedProject
@@ -32,6 +32,8 @@ def prelabel(*, project: str, view: str | None, as_json: bool) -> None:
     It can be cut off at any point and run again: it goes on where it was, and nothing is written
     twice. What must stay blind (control, holdout, audits, tasks in doubt) shows nothing. Tasks that
     come later are labelled by the next run.
+
+    Example: labelgate prelabel --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
@@ -42,14 +44,14 @@ def prelabel(*, project: str, view: str | None, as_json: bool) -> None:
     except (PrelabellingError, JobFailedError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was", err=True)
+        note("\nstopped; the same command goes on where it was")
         raise click.exceptions.Exit(_INTERRUPTED) from None
     why = _why(runtime, connected)
     if as_json:
         told = {"project": connected.id, "asked": found.asked, **asdict(found)}
-        click.echo(orjson.dumps(told | {"why_unanswered": why}))
+        tell_json(told | {"why_unanswered": why})
     else:
-        click.echo(said_of(found, why))
+        tell(said_of(found, why))
 
 
 def _why(runtime: Runtime, project: ConnectedProject) -> str | None:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import click
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
+from backend.commands.output import err, is_quiet, note
 from backend.store.prelabels import PrelabelCounts
 
 Look = Callable[[], PrelabelCounts]
@@ -38,6 +37,9 @@ _RATE_S = 600.0
 @contextmanager
 def watched(look: Look) -> Iterator[None]:
     """Show how far it is until the block ends; read off the store, whoever does the work."""
+    if is_quiet():
+        yield
+        return
     if not sys.stderr.isatty():
         with _looking(look, _LINE_S, Lines(before=look(), began=time.monotonic()).show):
             yield
@@ -46,7 +48,7 @@ def watched(look: Look) -> Iterator[None]:
     with Progress(
         *columns,
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=err(),
         speed_estimate_period=_RATE_S,
     ) as progress:
         before = look()
@@ -75,7 +77,7 @@ class Lines:
 
     def show(self, found: PrelabelCounts) -> None:
         """Print one line to standard error."""
-        click.echo(self.line(found, time.monotonic()), err=True)
+        note(self.line(found, time.monotonic()))
 
     def line(self, found: PrelabelCounts, now: float) -> str:
         """How many are done, how fast, and how long the others take at that rate."""

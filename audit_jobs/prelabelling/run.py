@@ -138,7 +138,9 @@ def _step(runtime: Runtime, name: str, project: ConnectedProject, pause: Pause) 
     while (state := run_job(runtime, name, project).get("state")) == ELSEWHERE:
         pause(LOOK_S)
     if state == DISCONNECTED:
-        raise PrelabellingError(f"project {project.id} is not connected any more")
+        raise PrelabellingError(
+            f"project {project.id} is not connected any more: see labelgate connect"
+        )
 
 
 def _stuck(

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
 from rich.table import Table
 
 from audit_jobs.simulation.loop import Cycle, State, play
@@ -16,6 +14,8 @@ from audit_jobs.simulation.world import remembered, world_of
 from backend.bootstrap import read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import CONFIDENCE, MAX_ERROR
+from backend.commands.output import new_table, note, show, tell, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.embeddings.encoders import find_encoder
 from backend.embeddings.folders import EncoderError
@@ -71,6 +71,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
     decide it, the policy's `escalation` settles it as in the running system. accepted_error and
     human_error are measured against the true `label`. Gold tasks and readers beyond
     `agreement.overlap` are not played.
+
+    Example: labelgate simulate data.csv --policy policy.yaml
     """
     try:
         policy = _promising(load_policy(policy_file), max_error, confidence)
@@ -80,15 +82,21 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter for each option
         raise click.ClickException(str(error)) from error
     if encoder is not None:
         world = replace(world, encoding=(remembered(encoder), encoder.space))
-    quiet = Console(stderr=True, quiet=as_json)
-    state = play(world, stream=mode == "stream", tell=lambda cycle: quiet.print(_line(cycle)))
+    with progress("playing", float(len(world))) as stages:
+
+        def tell_cycle(cycle: Cycle) -> None:
+            stages.at(cycle.human_labels + cycle.accepted)
+            if not as_json:
+                note(_line(cycle))
+
+        state = play(world, stream=mode == "stream", tell=tell_cycle)
     report = report_of(state)
     if as_json:
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
     else:
-        Console().print(_table(report))
+        show(_table(report))
         if not state.cycles[-1].accepted:
-            click.echo(_why_nothing(state))
+            tell(_why_nothing(state))
 
 
 def report_of(state: State) -> dict[str, Any]:
@@ -149,7 +157,7 @@ def _line(cycle: Cycle) -> str:
 
 
 def _table(report: dict[str, Any]) -> Table:
-    table = Table(show_header=False)
+    table = new_table(headed=False)
     for name, value in (
         ("tasks", f"{report['tasks']:,}"),
         ("human looks", f"{report['human_labels']:,}"),

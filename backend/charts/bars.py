@@ -14,9 +14,9 @@ from backend.charts.series import told
 from backend.charts.shapes import Bar, Drawing, Figure, Key, Line, Shape, Table, Words
 
 _WIDTH = 560.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 158.0, 112.0, 6.0, 34.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 172.0, 112.0, 6.0, 34.0
 _ROW, _THICK = 30.0, 18.0
-_NAME_LENGTH = 15
+_NAME_LENGTH = 18
 _MOST_ROWS = 200
 _MOST_PARTS = 6
 
@@ -149,7 +149,7 @@ def _row(chart: BarChart, row: Row, along: Axis, top: float) -> list[Shape]:
     ]
     reached, right = 0.0, along.place(0.0)
     for part, value in enumerate(row.values):
-        if value is None or not math.isfinite(value) or value == 0:
+        if value is None or not math.isfinite(value) or (value == 0 and len(chart.parts) > 1):
             continue
         one, other = along.place(reached), along.place(reached + value)
         says = f"{row.name}: {told(value, row.low, row.high, row.n, chart.unit)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -25,6 +26,12 @@ def rendered(figure: Figure) -> Markup:
 def written(template: str, *, name: str, **values: object) -> Markup:
     """What another template of this package makes of values, under a name for its ids."""
     return Markup(_template(template).render(name=checked(name), **values))  # noqa: S704 - escaped
+
+
+def chart_style() -> Markup:
+    """The style of all charts, for the head of a page that stands on its own."""
+    style = files("backend.web").joinpath("static", "charts.css").read_text(encoding="utf-8")
+    return Markup(style)  # noqa: S704 - our own file
 
 
 def checked(name: str) -> str:

@@ -136,10 +136,19 @@ def points(share: float) -> str:
 def hours(number: float) -> str:
     """A time.
 
-    >>> hours(1.5)
-    '1.5 h'
+    >>> hours(1.5), hours(0.004), hours(441.23)
+    ('1.5 h', '0.004 h', '441 h')
     """
-    return f"{number:,.1f} h" if number >= 100 else f"{number:.3g} h"
+    return f"{number:,.0f} h" if number >= 100 else f"{number:.3g} h"
+
+
+def seconds(number: float) -> str:
+    """A short time.
+
+    >>> seconds(12.34)
+    '12.3 s'
+    """
+    return f"{number:,.3g} s" if number < 1_000 else f"{number:,.0f} s"
 
 
 def shortened(text: str, most: int) -> tuple[str, str]:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-import orjson
 
-from backend.alerts.channels import CHANNELS, WAYS, configured_channels
+from backend.alerts.channels import CHANNELS, WAYS, Channels, configured_channels
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
 from backend.store.alert_messages import StoredMessage, messages
 from backend.store.alerts import NumberedAlert, newest_alerts, numbered_alerts
 from backend.store.projects import all_projects
@@ -30,25 +30,36 @@ def alerts() -> None:
 @click.option(
     "--channel", type=click.Choice(CHANNELS), help="Only this one; default: all that are set."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @clear_errors
-def test(channel: str | None) -> None:
-    """Send a test message to every channel; exit with 1 where one does not take it."""
+def test(channel: str | None, *, as_json: bool) -> None:
+    """Send a test message to every channel; exit with 1 where one does not take it.
+
+    Example: labelgate alerts test --channel slack
+    """
     found = configured_channels(read_settings())
     chosen = [each for each in CHANNELS if channel in (None, each)]
     known = [each for each in chosen if each in found.usable or each in found.problems]
     if not known:
         ways = "".join(f"\n  {name}: {WAYS[name]}" for name in chosen)
         raise click.ClickException(f"no channel is set; set, for{ways}")
-    failed = False
-    for name in known:
-        try:
-            if name in found.problems:
-                raise AlertChannelError(found.problems[name])  # noqa: TRY301 - told as the others
-            click.echo(f"{name:8} ok      {found.usable[name].send(_test_message())}")
-        except AlertChannelError as error:
-            failed = True
-            click.echo(f"{name:8} failed  {error}")
-    click.get_current_context().exit(1 if failed else 0)
+    tried = [_tried(found, name) for name in known]
+    if as_json:
+        tell_json({"channels": tried})
+    for each in () if as_json else tried:
+        tell(f"{each['channel']:8} {'ok' if each['ok'] else 'failed':6}  {each['says']}")
+    click.get_current_context().exit(0 if all(each["ok"] for each in tried) else 1)
+
+
+def _tried(found: Channels, name: str) -> dict[str, Any]:
+    """What became of a test message on a channel."""
+    if name in found.problems:
+        return {"channel": name, "ok": False, "says": found.problems[name]}
+    try:
+        said = found.usable[name].send(_test_message())
+    except AlertChannelError as error:
+        return {"channel": name, "ok": False, "says": str(error)}
+    return {"channel": name, "ok": True, "says": said}
 
 
 def _test_message() -> AlertMessage:
@@ -80,7 +91,10 @@ def _test_message() -> AlertMessage:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @clear_errors
 def list_alerts(project: str | None, *, as_json: bool) -> None:
-    """List the alerts that stand and the newest ones, each with how far its messages got."""
+    """List the alerts that stand and the newest ones, each with how far its messages got.
+
+    Example: labelgate alerts list --project 3
+    """
     runtime = build_runtime(read_settings())
     with runtime.reads() as session:
         projects = all_projects(session)
@@ -101,12 +115,12 @@ def list_alerts(project: str | None, *, as_json: bool) -> None:
                 row = _as_json(alert, [m for m in out if m.alert_id == alert.id], stands=stands)
                 listed.append({"project_id": each.id, "project": each.title, **row})
     if as_json:
-        click.echo(orjson.dumps({"alerts": listed}))
+        tell_json({"alerts": listed})
         return
     for row in listed:
         _tell(row)
     if not listed:
-        click.echo("no alert was ever raised")
+        tell("no alert was ever raised")
 
 
 def _as_json(alert: NumberedAlert, out: list[StoredMessage], *, stands: bool) -> dict[str, Any]:
@@ -135,10 +149,10 @@ def _as_json(alert: NumberedAlert, out: list[StoredMessage], *, stands: bool) ->
 def _tell(row: dict[str, Any]) -> None:
     stands = "STANDS" if row["stands"] else row["state"]
     at = f"{row['at'][:10]} {row['at'][11:16]} UTC"
-    click.echo(f"{at}  {stands:8}  project {row['project_id']}  {row['alert']}: {row['says']}")
+    tell(f"{at}  {stands:8}  project {row['project_id']}  {row['alert']}: {row['says']}")
     for message in row["messages"]:
         why = f", try {message['attempts']}: {message['error']}" if message["error"] else ""
         state = message["state"].replace("_", " ")
-        click.echo(f"    {message['channel']}: {state}{why}")
+        tell(f"    {message['channel']}: {state}{why}")
     if not row["messages"]:
-        click.echo("    no channel was set when it was raised")
+        tell("    no channel was set when it was raised")

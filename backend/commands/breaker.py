@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.breakers.rearming import reset_breakers
 from backend.breakers.states import BreakerState, breaker_states
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, all_projects
 from policies.loading import parse_policy
@@ -28,6 +28,8 @@ def status(project: str | None, *, as_json: bool) -> None:
     """Say of every group of promised answers whether it is armed, and how near it is to a trip.
 
     The figures are those of the last round of jobs.
+
+    Example: labelgate breaker status --project 3
     """
     runtime = build_runtime(read_settings())
     if project is None:
@@ -41,10 +43,10 @@ def status(project: str | None, *, as_json: bool) -> None:
             {"project": each.id, "title": each.title, "breakers": [s.as_json() for s in states]}
             for each, states in told
         ]
-        click.echo(orjson.dumps({"projects": listed}, option=orjson.OPT_INDENT_2))
+        tell_json({"projects": listed}, indent=True)
         return
     for each, states in told:
-        click.echo(f"project {each.id} {each.title!r}: {len(states)} breakers")
+        tell(f"project {each.id} {each.title!r}: {len(states)} breakers")
         for state in states:
             _tell(state)
 
@@ -60,6 +62,8 @@ def reset(project: str, label: str | None, why: str, *, as_json: bool) -> None:
 
     Nothing is accepted until that certificate is there. It gets one look; where that proves
     nothing, it takes another reset, and answers that are newer still.
+
+    Example: labelgate breaker reset --project 3 --why 'the camera was cleaned'
     """
     if not why.strip():
         raise click.BadParameter("say what was found", param_hint="--why")
@@ -71,10 +75,10 @@ def reset(project: str, label: str | None, why: str, *, as_json: bool) -> None:
         raise click.ClickException(_nothing_to_reset(label, list(before.values())))
     if as_json:
         groups = [{"predictor": g[0], "label": g[1]} for g in (each.group for each in done)]
-        click.echo(orjson.dumps({"reset": groups, "why": why.strip()}))
+        tell_json({"reset": groups, "why": why.strip()})
         return
     for each in done:
-        click.echo(
+        tell(
             f"{before[each.group].about}: waits for control answers given after "
             f"{each.since:%Y-%m-%d %H:%M} UTC; labelgate breaker status says how many"
         )
@@ -96,17 +100,17 @@ def _nothing_to_reset(label: str | None, states: list[BreakerState]) -> str:
 
 
 def _tell(state: BreakerState) -> None:
-    click.echo(
+    tell(
         f"  {state.about}: {state.state}, statistic {state.statistic:,.1f} of {state.limit:,.0f}, "
         f"{state.errors:,} of {state.audits:,} audits wrong, {state.max_error_rate:.1%} promised"
     )
     if state.since is not None:
         good = "no accept" if state.good_until is None else f"{state.good_until:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"    since {state.since:%Y-%m-%d %H:%M} UTC: {state.why}")
-        click.echo(f"    good until: {good}")
+        tell(f"    since {state.since:%Y-%m-%d %H:%M} UTC: {state.why}")
+        tell(f"    good until: {good}")
     if state.reset_at is not None:
         lacking = "" if state.waiting_for is None else f" at most {state.waiting_for:,}"
-        click.echo(
+        tell(
             f"    reset {state.reset_at:%Y-%m-%d %H:%M} UTC ({state.reset_why}): waits for"
             f"{lacking} control answers"
         )

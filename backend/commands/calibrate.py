@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 import numpy as np
-import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from backend.commands.options import CONFIDENCE, MAX_ERROR
+from backend.commands.output import new_table, show, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError, read_rows, refuse
 from policies.domain import BoolArray, Certificate, Estimate, FloatArray, ObjectArray
 from policies.thresholds import certify, certify_labels, grid_from_scores
@@ -59,6 +59,8 @@ def calibrate(
 
     The thresholds to test are chosen from the scores alone, never from `correct`. "Not certified"
     is a normal answer, and says how many more answers it would take, where that can be told.
+
+    Example: labelgate calibrate scores.csv --max-error 0.02 --confidence 0.95
     """
     try:
         answers = read_answers(file, labelled=per_label)
@@ -71,11 +73,12 @@ def calibrate(
         found = {"all": _overall(answers, max_error, confidence)}
         report = _as_json(found["all"])
     if as_json:
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
     else:
-        Console().print(_table(found, max_error, confidence))
+        show(_table(found, max_error, confidence))
 
 
+@progress("reading")
 def read_answers(file: Path, *, labelled: bool) -> ScoredAnswers:
     """Read ``score``, ``correct`` and, where asked for, ``label``; DataFileError names the line."""
     needed = ("score", "correct", "label") if labelled else ("score", "correct")
@@ -115,6 +118,7 @@ def _score(text: str) -> float:
         return float("nan")
 
 
+@progress("certifying")
 def _overall(answers: ScoredAnswers, max_error: float, confidence: float) -> Certificate:
     return certify(
         answers.scores,
@@ -126,6 +130,7 @@ def _overall(answers: ScoredAnswers, max_error: float, confidence: float) -> Cer
     )
 
 
+@progress("certifying")
 def _by_label(
     answers: ScoredAnswers, max_error: float, confidence: float
 ) -> dict[str, Certificate]:
@@ -163,7 +168,7 @@ def _as_json(found: Certificate) -> dict[str, Any]:
 
 
 def _table(found: dict[str, Certificate], max_error: float, confidence: float) -> Table:
-    table = Table(title=f"At most {max_error:.1%} errors, with {confidence:.1%} confidence")
+    table = new_table(title=f"At most {max_error:.1%} errors, with {confidence:.1%} confidence")
     for heading in ("label", "accept from", "share accepted", "errors among them", "answers"):
         table.add_column(heading, justify="left" if heading == "label" else "right")
     for label, each in found.items():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
 from backend.store.certificates import (
     StoredCertification,
     valid_certifications,
@@ -33,6 +33,8 @@ def certificates(project: str, *, void: bool, why: str | None, as_json: bool) ->
     After --void every open task is decided anew and goes to people. The version is certified again
     once control answers given after the void are enough by themselves; a new version, once it
     is promoted, rests on all control answers. What was frozen stays frozen.
+
+    Example: labelgate certificates 3
     """
     if void != (why is not None and bool(why.strip())):
         raise click.UsageError("--void needs --why TEXT, and --why needs --void")
@@ -45,10 +47,10 @@ def certificates(project: str, *, void: bool, why: str | None, as_json: bool) ->
             void_certifications(session, connected.id, why.strip(), runtime.now())
     listed = [_as_json(stored, each) for stored in valid for each in _each(stored)]
     if as_json:
-        click.echo(orjson.dumps({"voided": void, "certificates": listed}))
+        tell_json({"voided": void, "certificates": listed})
         return
     done = "voided" if void else "valid"
-    click.echo(f"project {connected.id}: {len(listed)} {done} certificates")
+    tell(f"project {connected.id}: {len(listed)} {done} certificates")
     for stored in valid:
         for each in _each(stored):
             _tell(stored, each)
@@ -81,10 +83,10 @@ def _as_json(stored: StoredCertification, each: Certificate) -> dict[str, Any]:
 
 
 def _tell(stored: StoredCertification, each: Certificate) -> None:
-    click.echo(f"  {told(each, 0.0)}")
+    tell(f"  {told(each, 0.0)}")
     window = "" if each.since is None else f", answers of {each.since:%Y-%m-%d}"
     window += "" if each.until is None else f" to {each.until:%Y-%m-%d}"
-    click.echo(
+    tell(
         f"    {each.model_version}, policy {stored.policy_hash[:12]}, "
         f"{len(each.grid)} thresholds tested{window}"
     )

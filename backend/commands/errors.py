@@ -7,28 +7,40 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from backend.accounts import AccountError
-from backend.connecting import ConnectError
+from backend.commands.program import UnreachableError
+from backend.errors import ConnectError
 from backend.predictors.errors import ArtifactError
 from backend.settings import SettingsError
-from backend.store.freezes import FreezeTakenError
+from backend.store.errors import FreezeTakenError
 from backend.store.schema import SchemaError
-from connectors.annotation_tool import AnnotationToolError
+from connectors.annotation_tool import AnnotationToolError, AnnotationToolUnavailableError
 from connectors.label_studio.labeling import LabelingError
-from policies.loading import PolicyError
+from policies.problems import PolicyError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Print the message of an error that names its own way out, and exit with 1."""
+    """Print the message of an error that names its own way out, and exit with 1.
+
+    With 3 where Label Studio or the database does not answer.
+    """
 
     @functools.wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return command(*args, **kwargs)
+        except AnnotationToolUnavailableError as error:
+            raise UnreachableError(f"{error}; `labelgate doctor` looks for the cause") from error
+        except OperationalError as error:
+            raise UnreachableError(
+                f"the database cannot be used: {str(error.orig).strip()}; look at "
+                "LABELGATE_DATA_DIR and LABELGATE_DATABASE_URL, or run `labelgate doctor`"
+            ) from error
         except (
             AccountError,
             AnnotationToolError,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
+from backend.commands.progress import progress
 from backend.exporting import FORMATS, export_labels
 from backend.freezing import FreezeReport, freeze_accepts
 from backend.store.freezes import EXPORT
@@ -49,17 +50,21 @@ def export(
     Each line has the task's id and the fields that name it, label, source (human or accepted), the
     tier that was asked, how many people answered, the model's score and version, the policy's hash,
     the number of the freeze, and number and hash of the decision, to find it in the ledger.
+
+    Example: labelgate export 3 --out labels.jsonl
     """
     _check(file)
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
     report = None
-    if not no_freeze:
-        report = freeze_accepts(runtime, connected, why=EXPORT, until=runtime.now())
-    counts = export_labels(runtime, connected, file, provisional=no_freeze, fields=fields)
+    with progress("proving what is frozen") as stages:
+        if not no_freeze:
+            report = freeze_accepts(runtime, connected, why=EXPORT, until=runtime.now())
+        stages.stage(f"writing {file.name}")
+        counts = export_labels(runtime, connected, file, provisional=no_freeze, fields=fields)
     if as_json:
         made = None if report is None else report.as_json()
-        click.echo(orjson.dumps({"file": str(file), **counts, "freeze": made}))
+        tell_json({"file": str(file), **counts, "freeze": made})
         return
     _tell(file, counts, report)
 
@@ -67,19 +72,19 @@ def export(
 def _tell(file: Path, counts: dict[str, int], report: FreezeReport | None) -> None:
     written = counts["human"] + counts["accepted"]
     preview = "" if report is not None else f", and {counts['provisional']:,} provisional ones"
-    click.echo(
+    tell(
         f"{file}  {written:,} final labels ({counts['human']:,} by people, "
         f"{counts['accepted']:,} accepted){preview}"
     )
-    click.echo(f"{counts['open']:,} tasks have no label yet")
+    tell(f"{counts['open']:,} tasks have no label yet")
     if report is None:
         return
     if report.number is not None:
-        click.echo(f"freeze {report.number} took {report.tasks:,} accepts along")
+        tell(f"freeze {report.number} took {report.tasks:,} accepts along")
     if report.number is None or counts["provisional"]:
-        click.echo(f"{counts['provisional']:,} accepts stay provisional and are not in the file")
+        tell(f"{counts['provisional']:,} accepts stay provisional and are not in the file")
         for line in report.said:
-            click.echo(f"  {line}")
+            tell(f"  {line}")
 
 
 def _check(file: Path) -> None:

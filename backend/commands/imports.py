@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
 
 from backend.commands.errors import clear_errors
+from backend.commands.output import tell_json, tell_text
 from connectors.a2i import policy_from_conditions
 from connectors.a2i_conditions import LARGEST_FILE
 from policies.loading import parse_policy
@@ -30,6 +30,8 @@ def a2i(file: Path, *, as_json: bool) -> None:
     CONDITIONS.json holds the value of HumanLoopActivationConditions. The policy parses as it
     stands; what must be edited is marked EDIT, and a comment names each condition, what it became,
     and whatever has no equal.
+
+    Example: labelgate import a2i conditions.json > policy.yaml
     """
     try:
         with file.open("rb") as opened:
@@ -38,8 +40,8 @@ def a2i(file: Path, *, as_json: bool) -> None:
         raise click.ClickException(f"{file}  cannot be read: {error.strerror}") from error
     text = policy_from_conditions(raw, str(file))
     if not as_json:
-        click.echo(text, nl=False)
+        tell_text(text)
         return
     policy = parse_policy(text, str(file)).model_dump(mode="json", by_alias=True, exclude_none=True)
     comments = [line.lstrip("# ") for line in text.splitlines() if line.lstrip().startswith("#")]
-    click.echo(orjson.dumps({"policy": policy, "comments": comments}, option=orjson.OPT_INDENT_2))
+    tell_json({"policy": policy, "comments": comments}, indent=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
 from backend.inferences.job import lease_name
 from backend.inferences.placing import place_supplied
 from backend.leasing import holding
@@ -32,16 +32,18 @@ def wanted(project: str, *, as_json: bool) -> None:
     """Print the ids of the drawn inferences whose data is not kept here, a line each.
 
     `labelgate inferences data FILE` takes their data.
+
+    Example: labelgate inferences wanted --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
     with runtime.reads() as session:
         ids = [each.inference_id for each in wanting_data(session, connected.id)]
     if as_json:
-        click.echo(orjson.dumps({"wanted": ids}, option=orjson.OPT_INDENT_2))
+        tell_json({"wanted": ids}, indent=True)
         return
     for each in ids:
-        click.echo(each)
+        tell(each)
 
 
 @click.command(name="data")
@@ -54,6 +56,8 @@ def supply(file: Path, project: str, *, as_json: bool) -> None:
 
     Data that was not sent with an inference is held to the hash that came with it, and masked as
     the policy says. Lines about other inferences are left aside, so that a file may be repeated.
+
+    Example: labelgate inferences data wanted.jsonl --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
@@ -68,9 +72,9 @@ def supply(file: Path, project: str, *, as_json: bool) -> None:
         found = place_supplied(runtime, connected, supplied, lease)
     told = {"lines": lines, "not_wanted": lines - len(supplied), **found}
     if as_json:
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        tell_json(told, indent=True)
         return
-    click.echo(
+    tell(
         f"{told['placed']:,} of {lines:,} became tasks, {told['lost']:,} are lost, "
         f"{told['not_wanted']:,} were not wanted; {told['wanted']:,} still wait for their data"
     )

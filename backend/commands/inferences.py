@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import done, note, tell, tell_json
+from backend.commands.progress import progress
 from backend.inferences.file_import import Imported, import_file
 from backend.store.inference_tokens import make_token, revoke_tokens
 from connectors.inference_files import InferenceFileError
 
 _INTERRUPTED = 130  # as shells say it
-_FIRST_S, _LOOK_S, _LINE_S = 2.0, 1.0, 30.0
 
 
 @click.command()
@@ -31,6 +29,8 @@ def token(*, project: str, revoke: bool, as_json: bool) -> None:
 
     It is printed this once, and only its hash is kept. A project may have several, such as one for
     each sender; all that were made so far are taken back together.
+
+    Example: labelgate inferences token --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
@@ -41,10 +41,16 @@ def token(*, project: str, revoke: bool, as_json: bool) -> None:
             made = make_token(session, connected.id, runtime.now())
     if revoke:
         told = {"project": connected.id, "revoked": taken_back}
-        click.echo(orjson.dumps(told) if as_json else f"{taken_back:,} tokens are valid no more")
+        if as_json:
+            tell_json(told)
+        else:
+            done(f"{taken_back:,} tokens are valid no more")
         return
-    click.echo(orjson.dumps({"project": connected.id, "token": made}) if as_json else made)
-    click.echo("shown this once: keep it where the model's server reads its secrets", err=True)
+    if as_json:
+        tell_json({"project": connected.id, "token": made})
+    else:
+        tell(made)
+    note("shown this once: keep it where the model's server reads its secrets")
 
 
 @click.command("import")
@@ -59,23 +65,23 @@ def import_inferences(file: Path, *, project: str, as_json: bool) -> None:
     model_version and, where they are known, score and at; the data is JSON in a column 'data', or
     all other columns. A line of .jsonl is an inference as /v1/inferences takes it. Cut off or
     corrected, the same command goes on: what is known is not doubled.
+
+    Example: labelgate inferences import answers.csv --project 3
     """
     runtime = build_runtime(read_settings())
     connected = connected_project(runtime, project)
-    progress = _Progress()
     try:
-        found = import_file(runtime, connected, file, progress.tell)
+        with progress("reading") as stages:
+            found = import_file(runtime, connected, file, lambda so_far: stages.at(so_far.received))
     except InferenceFileError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was", err=True)
+        note("\nstopped; the same command goes on where it was")
         raise click.exceptions.Exit(_INTERRUPTED) from None
-    finally:
-        progress.end()
     if as_json:
-        click.echo(orjson.dumps({"project": connected.id, **asdict(found)}))
+        tell_json({"project": connected.id, **asdict(found)})
         return
-    click.echo(said_of(found))
+    tell(said_of(found))
 
 
 def said_of(found: Imported) -> str:
@@ -88,31 +94,3 @@ def said_of(found: Imported) -> str:
         f"{said}, {found.conflicts:,} in conflict: another content came under the same id before, "
         f"and stays\nin conflict: {', '.join(found.conflicting)}{more}"
     )
-
-
-class _Progress:
-    """How far it is, for whatever takes longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._next = self._began + _FIRST_S
-        self._open = False
-
-    def tell(self, found: Imported) -> None:
-        """Print a line to standard error where it is time; a terminal gets the same line again."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        line = f"{found.received:,} read, {found.received / (now - self._began):,.0f} a second"
-        if sys.stderr.isatty():
-            self._next = now + _LOOK_S
-            self._open = True
-            click.echo(f"\r{line}\033[K", err=True, nl=False)
-        else:
-            self._next = now + _LINE_S
-            click.echo(line, err=True)
-
-    def end(self) -> None:
-        """Leave the terminal's line."""
-        if self._open:
-            click.echo(err=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import done, tell, tell_json
+from backend.commands.progress import progress
 from backend.commands.version_words import (
     diff_json,
     list_json,
@@ -23,15 +24,15 @@ from backend.commands.version_words import (
     story_json,
 )
 from backend.model_exports import ExportError, export_version
-from backend.predictors.artifacts import Artifact, check
 from backend.predictors.errors import ArtifactError, TrainingError
+from backend.predictors.model_files import Artifact, check
 from backend.promotion import PromotionError, roll_back, version_of
 from backend.promotion import promote as promote_version
-from backend.reproduction import ReproductionError
+from backend.reproduction import Reproduction, ReproductionError
 from backend.reproduction import reproduce as reproduce_version
 from backend.runtime import Runtime
 from backend.store.lineages import LineageError
-from backend.store.models import CHAMPION
+from backend.store.models import CHAMPION, ModelVersion
 from backend.store.projects import ConnectedProject
 from backend.store.promotions import Promotion
 from backend.store.shadows import end_shadows, start_shadow
@@ -79,13 +80,16 @@ def list_versions(project: str, *, as_json: bool) -> None:
     """List the versions, oldest first, and say whether they get better.
 
     The files are read and hashed: one that is damaged or gone is said.
+
+    Example: labelgate models list --project 3
     """
     runtime, connected = _opened(project)
-    found = versions_of(runtime, connected.id)
+    with progress("reading model files"):
+        found = versions_of(runtime, connected.id)
     if as_json:
-        click.echo(orjson.dumps(list_json(found), option=orjson.OPT_INDENT_2))
+        tell_json(list_json(found), indent=True)
         return
-    click.echo(f"project {connected.id} {connected.title!r}: {len(found.models)} versions")
+    tell(f"project {connected.id} {connected.title!r}: {len(found.models)} versions")
     say_list(found)
 
 
@@ -96,14 +100,17 @@ def list_versions(project: str, *, as_json: bool) -> None:
 @_JSON
 @_clear
 def show(version: str, project: str, *, verify: bool, as_json: bool) -> None:
-    """Say what VERSION was made of, what the gate found, and what it did in shadow."""
+    """Say what VERSION was made of, what the gate found, and what it did in shadow.
+
+    Example: labelgate models show 3-v2 --project 3
+    """
     runtime, connected = _opened(project)
     model = version_of(runtime, connected, version)
     story = story_of(runtime, connected, model)
-    made = reproduce_version(runtime, connected, model) if verify else None
+    made = _reproduced(runtime, connected, model) if verify else None
     if as_json:
         again = {} if made is None else {"reproduction": made.as_json()}
-        click.echo(orjson.dumps({**story_json(story), **again}, option=orjson.OPT_INDENT_2))
+        tell_json({**story_json(story), **again}, indent=True)
     else:
         say_story(story)
         if made is not None:
@@ -118,12 +125,15 @@ def show(version: str, project: str, *, verify: bool, as_json: bool) -> None:
 @_JSON
 @_clear
 def diff(one: str, other: str, project: str, *, as_json: bool) -> None:
-    """Say how version OTHER differs from version ONE: data, policy, code, answers."""
+    """Say how version OTHER differs from version ONE: data, policy, code, answers.
+
+    Example: labelgate models diff 3-v1 3-v2 --project 3
+    """
     runtime, connected = _opened(project)
     first, second = (version_of(runtime, connected, each) for each in (one, other))
     found = difference_of(runtime, connected.id, first, second)
     if as_json:
-        click.echo(orjson.dumps(diff_json(found), option=orjson.OPT_INDENT_2))
+        tell_json(diff_json(found), indent=True)
         return
     say_diff((first, second), found)
 
@@ -139,6 +149,8 @@ def promote(version: str, project: str, why: str, *, as_json: bool) -> None:
 
     Thresholds of the version before are void; this one's are certified on the control slice at
     once, as far as there are answers enough. The next round decides every open task anew.
+
+    Example: labelgate models promote 3-v2 --project 3 --why 'checked by hand'
     """
     runtime, connected = _opened(project)
     _told(promote_version(runtime, connected, version, _given(why)), as_json=as_json)
@@ -153,6 +165,8 @@ def rollback(project: str, why: str, *, as_json: bool) -> None:
     """Let the version serve again that served before; twice goes back two versions.
 
     It has its own certificate again, unless drift or a withdrawn promise came since.
+
+    Example: labelgate models rollback --project 3 --why 'worse on invoices'
     """
     runtime, connected = _opened(project)
     _told(roll_back(runtime, connected, _given(why)), as_json=as_json)
@@ -172,14 +186,17 @@ def rollback(project: str, why: str, *, as_json: bool) -> None:
 @_JSON
 @_clear
 def export(version: str, project: str, folder: Path, *, as_json: bool) -> None:
-    """Write VERSION to a folder: its file, lineage, examples, policy and labelling config."""
+    """Write VERSION to a folder: its file, lineage, examples, policy and labelling config.
+
+    Example: labelgate models export 3-v2 --project 3 --out model
+    """
     runtime, connected = _opened(project)
     model = version_of(runtime, connected, version)
     written = export_version(runtime, connected, model, folder)
     if as_json:
-        click.echo(orjson.dumps({"version": version, "folder": str(folder), "files": written}))
+        tell_json({"version": version, "folder": str(folder), "files": written})
         return
-    click.echo(f"{version} is in {folder}: {', '.join(written)}")
+    done(f"{version} is in {folder}: {', '.join(written)}")
 
 
 @models.command()
@@ -191,11 +208,13 @@ def reproduce(version: str, project: str, *, as_json: bool) -> None:
     """Train VERSION again from its lineage and compare; exit with 1 where it is another model.
 
     Nothing is stored. What differs from the first time (code, libraries, edited tasks) is said.
+
+    Example: labelgate models reproduce 3-v2 --project 3
     """
     runtime, connected = _opened(project)
-    found = reproduce_version(runtime, connected, version_of(runtime, connected, version))
+    found = _reproduced(runtime, connected, version_of(runtime, connected, version))
     if as_json:
-        click.echo(orjson.dumps(found.as_json()))
+        tell_json(found.as_json())
     else:
         _say_reproduction(found.as_json())
     sys.exit(0 if found.same else 1)
@@ -213,6 +232,8 @@ def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool)
 
     Nothing is decided by its answers, and it does not serve by itself afterwards: `models show`
     compares the two, and `models promote` is yours. One version is in shadow at a time.
+
+    Example: labelgate models shadow 3-v2 --project 3 --tasks 500
     """
     runtime, connected = _opened(project)
     model = version_of(runtime, connected, version)
@@ -222,7 +243,9 @@ def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool)
         result: dict[str, Any] = {"version": version, "state": "ended"}
     else:
         if model.state == CHAMPION:
-            raise PromotionError(f"{version} serves: it has no shadow to stand in")
+            raise PromotionError(
+                f"{version} serves: name one that does not, see labelgate models list"
+            )
         check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
         with runtime.sessions.begin() as session:
             start_shadow(
@@ -236,13 +259,21 @@ def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool)
             )
         said = f"answers the next {tasks:,} tasks unseen"
         result = {"version": version, "state": "in shadow", "tasks": tasks}
-    click.echo(orjson.dumps(result) if as_json else f"{version}: {said}")
+    if as_json:
+        tell_json(result)
+        return
+    done(f"{version}: {said}")
+
+
+@progress("training it again")
+def _reproduced(runtime: Runtime, project: ConnectedProject, model: ModelVersion) -> Reproduction:
+    return reproduce_version(runtime, project, model)
 
 
 def _stop(runtime: Runtime, project: ConnectedProject, version: str) -> None:
     found = versions_of(runtime, project.id).shadow
     if found is None or found.version != version:
-        raise PromotionError(f"{version} is not in shadow")
+        raise PromotionError(f"{version} is not in shadow: labelgate models list says which is")
     with runtime.sessions.begin() as session:
         end_shadows(session, project.id, "stopped by command", runtime.now())
 
@@ -261,17 +292,17 @@ def _given(why: str) -> str:
 def _told(made: Promotion, *, as_json: bool) -> None:
     if as_json:
         result = {"version": made.version, "replaced": made.replaced, "why": made.why}
-        click.echo(orjson.dumps({**result, "kind": made.kind.value, "at": made.at}))
+        tell_json({**result, "kind": made.kind.value, "at": made.at})
         return
     instead = "" if made.replaced is None else f" in place of {made.replaced}"
-    click.echo(f"{made.version} serves{instead}: the next round decides every open task anew")
+    done(f"{made.version} serves{instead}: the next round decides every open task anew")
 
 
 def _say_reproduction(found: dict[str, Any]) -> None:
     model = "the same model" if found["same_model"] else "another model"
-    click.echo(
+    tell(
         f"{found['version']} made again: {model}, "
         f"{found['same_answers']:,} of {found['compared']:,} answers the same"
     )
     for each in found["why"]:
-        click.echo(f"  not as it was: {each}")
+        tell(f"  not as it was: {each}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 
 import click
@@ -47,4 +48,6 @@ def connected_project(runtime: Runtime, name: str) -> ConnectedProject:
         numbers = ", ".join(str(each.id) for each in found)
         raise click.ClickException(f"{name!r} names several projects: say one of {numbers}")
     listed = ", ".join(f"{each.id} {each.title!r}" for each in known) or "none: labelgate connect"
-    raise click.ClickException(f"no project {name!r} is connected; connected: {listed}")
+    near = difflib.get_close_matches(name, [each.title for each in known], n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    raise click.ClickException(f"no project {name!r} is connected{meant}; connected: {listed}")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
-import orjson
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from backend.applying import Proposal, apply_policy, propose
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
-from backend.connecting import ConnectError
+from backend.commands.output import done, new_table, show, tell, tell_json
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
+from backend.errors import ConnectError
 from backend.histories import read_history
 from backend.runtime import Runtime
 from backend.store.projects import ConnectedProject, active_project, all_projects
@@ -59,6 +59,8 @@ def plan(
 
     With --project the tasks that nobody has labelled are replayed with the serving model, the
     error is measured on the holdout, and decisions are compared with those in force.
+
+    Example: labelgate policy plan policy.yaml --history history.csv
     """
     if (history is None) == (project is None):
         raise click.UsageError("give one of --history FILE.csv and --project NUMBER")
@@ -68,42 +70,69 @@ def plan(
         found, changed = _replayed(policy, other, history)
     elif project is not None:
         runtime = build_runtime(read_settings())
-        proposal = propose(runtime, connected_project(runtime, project), policy, other)
+        connected = connected_project(runtime, project)
+        with progress("replaying"):
+            proposal = propose(runtime, connected, policy, other)
         found, changed = proposal.plan, proposal.changed
     if as_json:
-        click.echo(orjson.dumps(found.as_json(changed), option=orjson.OPT_INDENT_2))
+        tell_json(found.as_json(changed), indent=True)
     else:
-        show(found, changed)
+        show_plan(found, changed)
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--project", type=int, help="Number of the connected project; default: FILE's.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; needs --yes.")
 @clear_errors
-def apply(file: Path, project: int | None, *, yes: bool) -> None:
+def apply(file: Path, project: int | None, *, yes: bool, as_json: bool) -> None:
     """Put the policy FILE in force for its connected project, after showing what would change.
 
     Where one of the tests that FILE holds fails, nothing is applied.
     Every task that no person has labelled is decided anew by the next round of jobs, and each
     decision names the policy by the hash of its content. Labelgate must be running.
+
+    Example: labelgate policy apply policy.yaml --project 3
     """
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing: give --yes with it")
     policy = load_policy(file)
     _require_tests(file, policy)
     runtime = build_runtime(read_settings())
     connected = _connected_for(runtime, policy, project)
     if connected.policy_hash == policy_hash(policy):
-        click.echo(f"policy {connected.policy_hash[:12]} is in force already: nothing to do")
+        if as_json:
+            tell_json(_applied_json(connected, connected, None))
+        else:
+            done(f"policy {connected.policy_hash[:12]} is in force already: nothing to do")
         return
-    proposal = propose(runtime, connected, policy)
-    _show_proposal(connected, proposal)
+    with progress("replaying"):
+        proposal = propose(runtime, connected, policy)
+    if not as_json:
+        _show_proposal(connected, proposal)
     if not yes:
         click.confirm(f"Apply {file} to {connected.title!r}?", abort=True)
-    applied = apply_policy(runtime, connected, file)
-    click.echo(
+    with progress("applying"):
+        applied = apply_policy(runtime, connected, file)
+    if as_json:
+        tell_json(_applied_json(connected, applied, proposal))
+        return
+    done(
         f"{applied.title!r} (number {applied.id}) is under policy {applied.policy_hash[:12]} now; "
         f"before: {connected.policy_hash[:12]}"
     )
+
+
+def _applied_json(
+    before: ConnectedProject, now: ConnectedProject, proposal: Proposal | None
+) -> dict[str, Any]:
+    return {
+        "project": now.id,
+        "policy_hash": now.policy_hash,
+        "before": before.policy_hash,
+        "plan": None if proposal is None else proposal.plan.as_json(proposal.changed),
+    }
 
 
 def connected_project(runtime: Runtime, project_id: int) -> ConnectedProject:
@@ -111,7 +140,10 @@ def connected_project(runtime: Runtime, project_id: int) -> ConnectedProject:
     with runtime.reads() as session:
         connected = active_project(session, project_id)
     if connected is None:
-        raise ConnectError(f"project {project_id} is not connected: see labelgate connect")
+        raise ConnectError(
+            f"project {project_id} is not connected: `labelgate connect --project "
+            f"{project_id} --policy FILE`, or name another"
+        )
     return connected
 
 
@@ -144,6 +176,7 @@ def _connected_for(runtime: Runtime, policy: Policy, project_id: int | None) -> 
     )
 
 
+@progress("replaying")
 def _replayed(policy: Policy, other: Policy | None, file: Path) -> tuple[Plan, int | None]:
     try:
         history = read_history(file, [policy] if other is None else [policy, other])
@@ -155,15 +188,14 @@ def _replayed(policy: Policy, other: Policy | None, file: Path) -> tuple[Plan, i
     return found, changes(found.decisions, plan_history(other, history).decisions)
 
 
-def show(found: Plan, changed: int | None) -> None:
+def show_plan(found: Plan, changed: int | None) -> None:
     """Print a plan for people."""
-    console = Console()
-    console.print(
+    tell(
         f"{found.tasks:,} tasks, {found.accepted:,} accepted ({_percent(found.accepted_share)}), "
         f"errors among them {_error(found.expected_error)}"
     )
-    console.print(_threshold(found))
-    table = Table("tier", "tasks", "labels", "days at capacity", "hours", "weeks of 40 h")
+    tell(_threshold(found))
+    table = new_table("tier", "tasks", "labels", "days at capacity", "hours", "weeks of 40 h")
     for name, tasks in found.review.items():
         hours = found.hours[name]
         table.add_row(
@@ -174,20 +206,20 @@ def show(found: Plan, changed: int | None) -> None:
             "unknown" if hours is None else f"{hours:,.1f}",
             "unknown" if hours is None else f"{hours / _PERSON_WEEK_H:,.1f}",
         )
-    console.print(table)
+    show(table)
     cost = found.cost
-    console.print(
+    tell(
         f"cost {cost.total:,.2f} (labour {cost.labour:,.2f}, tooling {cost.tooling:,.2f}, compute "
         f"{cost.compute:,.2f}); all by hand {found.cost_all_manual:,.2f}, "
         f"saved {_percent(found.saving_share)}"
     )
     if changed is not None:
-        console.print(f"{changed:,} decisions change")
+        tell(f"{changed:,} decisions change")
 
 
 def _show_proposal(connected: ConnectedProject, proposal: Proposal) -> None:
-    click.echo(f"{connected.title!r}, tasks that nobody has labelled yet:")
-    show(proposal.plan, proposal.changed)
+    tell(f"{connected.title!r}, tasks that nobody has labelled yet:")
+    show_plan(proposal.plan, proposal.changed)
 
 
 def _threshold(found: Plan) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from backend.commands.groups import LazyGroup
+from backend.commands.output import note, tell, tell_json
 from policies.loading import PolicyError, load_policy, policy_hash
 from policies.schema import Policy
 
@@ -31,10 +31,13 @@ def policy() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_context
 def check(context: click.Context, files: tuple[Path, ...], *, as_json: bool) -> None:
-    """Report every problem of each FILE at once; exit with 1 where there is any."""
+    """Report every problem of each FILE at once; exit with 1 where there is any.
+
+    Example: labelgate policy check policy.yaml
+    """
     reports = [_report(file, as_json=as_json) for file in files]
     if as_json:
-        click.echo(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2))
+        tell_json({"files": reports}, indent=True)
     context.exit(0 if all(report["valid"] for report in reports) else 1)
 
 
@@ -43,12 +46,12 @@ def _report(file: Path, *, as_json: bool) -> dict[str, Any]:
         checked = load_policy(file)
     except PolicyError as error:
         if not as_json:
-            click.echo(str(error), err=True)
+            note(str(error))
         problems = [problem.as_json() for problem in error.problems]
         return {"file": str(file), "valid": False, "policy_hash": None, "problems": problems}
     digest = policy_hash(checked)
     if not as_json:
-        click.echo(f"{file}  is fine: {_summary(checked)}, hash {digest[:12]}")
+        tell(f"{file}  is fine: {_summary(checked)}, hash {digest[:12]}")
     return {"file": str(file), "valid": True, "policy_hash": digest, "problems": []}
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
-import orjson
 
 from backend.bootstrap import build_runtime, read_settings
 from backend.breakers.recall import Cause, Recalled, recall
 from backend.commands.errors import clear_errors
 from backend.commands.options import connected_project
+from backend.commands.output import tell, tell_json
+from backend.commands.progress import progress
 from backend.mismatches import nameable_labels
 from backend.runtime import Runtime
 from backend.store.models import all_versions
@@ -72,6 +73,8 @@ def recall_accepts(  # noqa: PLR0913 - one parameter for each option
     says how many. A label counts from when it was first accepted. The next round of jobs withdraws
     the robot's annotations in Label Studio, and never a person's. The version that accepted them
     does not decide these tasks again: a person does, or a version that is promoted later.
+
+    Example: labelgate recall --project 3 --since 2026-11-01T00:00Z --why 'bad scans' --dry-run
     """
     if not why.strip():
         raise click.BadParameter("say why", param_hint="--why")
@@ -81,11 +84,12 @@ def recall_accepts(  # noqa: PLR0913 - one parameter for each option
     connected = connected_project(runtime, project)
     _check(runtime, connected, model_version)
     scope = Scope(since=since, until=until, model_version=model_version, label=label)
-    found = recall(runtime, connected, scope, Cause(why=why.strip()), dry_run=dry_run)
+    with progress("looking for accepts"):
+        found = recall(runtime, connected, scope, Cause(why=why.strip()), dry_run=dry_run)
     if not found.tasks and label is not None:
         _check_label(connected, label)
     if as_json:
-        click.echo(orjson.dumps({"dry_run": dry_run, **scope.as_json(), **found.as_json()}))
+        tell_json({"dry_run": dry_run, **scope.as_json(), **found.as_json()})
         return
     _tell(found, dry_run=dry_run)
 
@@ -109,14 +113,14 @@ def _check_label(project: ConnectedProject, label: str) -> None:
 
 def _tell(found: Recalled, *, dry_run: bool) -> None:
     done = "would be taken back" if dry_run else "were taken back"
-    click.echo(f"{found.tasks:,} accepts {done}")
+    tell(f"{found.tasks:,} accepts {done}")
     for label, count in found.by_label.items():
-        click.echo(f"  {label!r}: {count:,}")
+        tell(f"  {label!r}: {count:,}")
     if found.oldest is not None and found.newest is not None:
-        click.echo(f"accepted from {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M}")
+        tell(f"accepted from {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M}")
     if found.frozen:
         freezes = ", ".join(f"{number} ({count:,})" for number, count in found.freezes.items())
-        click.echo(
+        tell(
             f"{found.frozen:,} of them were frozen, by freeze {freezes}: what was exported since "
             "holds their labels"
         )

@@ -11,13 +11,17 @@ import click
 
 from backend.bootstrap import read_settings
 from backend.commands.errors import clear_errors
+from backend.commands.output import tell
 from backend.supervision import Program, Supervisor
 
 
 @click.command()
 @clear_errors
 def serve() -> None:
-    """Run the web server and the scheduler until stopped (Ctrl-C or SIGTERM)."""
+    """Run the web server and the scheduler until stopped (Ctrl-C or SIGTERM).
+
+    Example: labelgate serve
+    """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
     settings = read_settings()
     settings.require_safe_binding()
@@ -28,7 +32,7 @@ def serve() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    click.echo(f"Labelgate: {settings.own_url}   Label Studio: {settings.label_studio_url}")
+    tell(f"Labelgate: {settings.own_url}   Label Studio: {settings.label_studio_url}")
     code = supervisor.run()
     if code:
         sys.exit(code)

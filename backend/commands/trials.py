@@ -10,6 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from backend.commands.errors import clear_errors
+from backend.commands.output import tell, tell_json
 from policies.explanations import Explanation, Trial, Tried, run_tests
 from policies.explanations import explain as explained
 from policies.loading import load_policy
@@ -68,6 +69,8 @@ def explain(
     """Say what FILE decides of one task: which rule fires, which not, and why.
 
     A task without an id is taken to be drawn for nothing: no slice, no audit, no agreement.
+
+    Example: labelgate policy explain policy.yaml --task '{"text": "Hi"}'
     """
     task_id, data = _task(task)
     trial = Trial(
@@ -75,17 +78,17 @@ def explain(
     )
     found = explained(load_policy(file), trial)
     if as_json:
-        click.echo(orjson.dumps(_explanation_json(found, task_id), option=orjson.OPT_INDENT_2))
+        tell_json(_explanation_json(found, task_id), indent=True)
         return
     decision = found.decision
     where = f" by {decision.tier}" if decision.tier else ""
     purpose = f" ({decision.purpose.value})" if decision.blind else ""
-    click.echo(f"{decision.outcome.value}{where}{purpose}: {decision.reason}")
+    tell(f"{decision.outcome.value}{where}{purpose}: {decision.reason}")
     if found.threshold is not None:
         source = "the policy's floor" if threshold is None else "--threshold"
-        click.echo(f"Taken to be certified: {found.threshold:.3f}, {source}")
+        tell(f"Taken to be certified: {found.threshold:.3f}, {source}")
     for step in found.steps:
-        click.echo(f"  {'fires' if step.fired else '-':5}  {step.rule:16}  {step.why}".rstrip())
+        tell(f"  {'fires' if step.fired else '-':5}  {step.rule:16}  {step.why}".rstrip())
 
 
 def _task(task: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
@@ -126,7 +129,10 @@ def _explanation_json(found: Explanation, task_id: int | None) -> dict[str, Any]
 @click.pass_context
 @clear_errors
 def test(context: click.Context, *, file: Path, as_json: bool) -> None:
-    """Run the tests that FILE holds; exit with 1 where one fails."""
+    """Run the tests that FILE holds; exit with 1 where one fails.
+
+    Example: labelgate policy test policy.yaml
+    """
     tried = run_tests(load_policy(file))
     failed = sum(1 for one in tried if one.wrong)
     if as_json:
@@ -136,11 +142,11 @@ def test(context: click.Context, *, file: Path, as_json: bool) -> None:
             "failed": failed,
             "tests": [_tried_json(one) for one in tried],
         }
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        tell_json(report, indent=True)
     else:
         for one in tried:
-            click.echo(_tried_line(one))
-        click.echo(f"{file}  {len(tried) - failed} of {len(tried)} tests passed")
+            tell(_tried_line(one))
+        tell(f"{file}  {len(tried) - failed} of {len(tried)} tests passed")
     context.exit(1 if failed else 0)
 
 
@@ -162,9 +168,12 @@ def _tried_json(one: Tried) -> dict[str, Any]:
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of policy files, for editors to complete and check them."""
+    """Print the JSON Schema of policy files, for editors to complete and check them.
+
+    Example: labelgate policy schema > policy.schema.json
+    """
     found = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Policy.model_json_schema(),
     }
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    tell_json(found, indent=True)

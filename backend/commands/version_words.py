@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
+from backend.commands.output import tell
 from backend.lineage import LEARNING_CURVE
 from backend.store.models import ModelVersion
 from backend.versions import Story, VersionDifference, Versions
@@ -18,14 +17,14 @@ def say_list(found: Versions) -> None:
     """A line or two for each version, then whether they get better."""
     for model in found.models:
         accuracy = _estimate(model.verdict.get("holdout_accuracy"))
-        click.echo(
+        tell(
             f"  {model.version}  {found.state(model)}, trained {model.trained_at:%Y-%m-%d %H:%M} "
             f"UTC on {model.lineage.get('examples', '-')} labels, holdout accuracy {accuracy}"
         )
-        click.echo(f"      {model.verdict.get('reason', '-')}")
+        tell(f"      {model.verdict.get('reason', '-')}")
         if model.version in found.problems:
-            click.echo(f"      cannot serve: {found.problems[model.version]}")
-    click.echo(f"accuracy over versions: {found.trend.says}")
+            tell(f"      cannot serve: {found.problems[model.version]}")
+    tell(f"accuracy over versions: {found.trend.says}")
 
 
 def list_json(found: Versions) -> dict[str, Any]:
@@ -51,30 +50,30 @@ def list_json(found: Versions) -> dict[str, Any]:
 def say_story(story: Story) -> None:
     """Everything of one version, a line each."""
     model = story.model
-    click.echo(f"{model.version}: {model.state}, trained {model.trained_at:%Y-%m-%d %H:%M} UTC")
-    click.echo(f"  file: {model.path}, sha256 {model.sha256}")
-    click.echo(f"    {'as it was written' if story.problem is None else story.problem}")
-    click.echo(f"  verdict: {model.verdict.get('reason', '-')}")
-    click.echo(f"    holdout accuracy {_estimate(model.verdict.get('holdout_accuracy'))}")
+    tell(f"{model.version}: {model.state}, trained {model.trained_at:%Y-%m-%d %H:%M} UTC")
+    tell(f"  file: {model.path}, sha256 {model.sha256}")
+    tell(f"    {'as it was written' if story.problem is None else story.problem}")
+    tell(f"  verdict: {model.verdict.get('reason', '-')}")
+    tell(f"    holdout accuracy {_estimate(model.verdict.get('holdout_accuracy'))}")
     if "difference" in model.verdict:
         gain, p_value = _estimate(model.verdict["difference"]), model.verdict["p_value"]
-        click.echo(f"    gained on the champion {gain}, p = {p_value:.3g}")
+        tell(f"    gained on the champion {gain}, p = {p_value:.3g}")
     for check in model.verdict.get("checks", ()):
-        click.echo(f"    {'passed' if check['passed'] else 'failed'}: {check['says']}")
-    click.echo("  made of:")
+        tell(f"    {'passed' if check['passed'] else 'failed'}: {check['says']}")
+    tell("  made of:")
     for name, value in model.lineage.items():
         if name != LEARNING_CURVE:
-            click.echo(f"    {name}: {_short(value)}")
+            tell(f"    {name}: {_short(value)}")
     advice = model.lineage.get(LEARNING_CURVE, {}).get("advice")
     if advice:
-        click.echo(f"  learning curve: {advice}")
+        tell(f"  learning curve: {advice}")
     for made in story.served:
-        click.echo(f"  served from {made.at:%Y-%m-%d %H:%M} UTC ({made.kind.value}): {made.why}")
+        tell(f"  served from {made.at:%Y-%m-%d %H:%M} UTC ({made.kind.value}): {made.why}")
     if story.shadow is not None and story.comparison is not None:
-        click.echo(f"  in shadow from {story.shadow.started_at:%Y-%m-%d %H:%M} UTC:")
-        click.echo(f"    {story.comparison.says}")
-        click.echo(f"    accuracy gained {_estimate(story.comparison.gain.as_json())}")
-        click.echo(f"    {story.shadow.outcome or 'going on'}")
+        tell(f"  in shadow from {story.shadow.started_at:%Y-%m-%d %H:%M} UTC:")
+        tell(f"    {story.comparison.says}")
+        tell(f"    accuracy gained {_estimate(story.comparison.gain.as_json())}")
+        tell(f"    {story.shadow.outcome or 'going on'}")
 
 
 def story_json(story: Story) -> dict[str, Any]:
@@ -110,26 +109,26 @@ def story_json(story: Story) -> dict[str, Any]:
 def say_diff(versions: tuple[ModelVersion, ModelVersion], found: VersionDifference) -> None:
     """What differs, a line each."""
     one, other = versions
-    click.echo(f"{one.version} -> {other.version}")
+    tell(f"{one.version} -> {other.version}")
     for name, (before, after) in found.lineage.items():
         if name != LEARNING_CURVE:
-            click.echo(f"  {name}: {_short(before)} -> {_short(after)}")
+            tell(f"  {name}: {_short(before)} -> {_short(after)}")
     if found.added is None or found.removed is None or found.changed is None:
-        click.echo("  examples: not kept of both versions")
+        tell("  examples: not kept of both versions")
     else:
-        click.echo(
+        tell(
             f"  examples: {len(found.added):,} added, {len(found.removed):,} removed, "
             f"{len(found.changed):,} answered otherwise"
         )
     holdout = found.holdout
     if holdout["tasks"]:
-        click.echo(
+        tell(
             f"  holdout: {holdout['wins']} better, {holdout['losses']} worse of "
             f"{holdout['tasks']:,} that both were measured on, "
             f"{_estimate(holdout['difference'])}, p = {holdout['p_value']:.3g}"
         )
     else:
-        click.echo("  holdout: no task that both were measured on")
+        tell("  holdout: no task that both were measured on")
 
 
 def diff_json(found: VersionDifference) -> dict[str, Any]:

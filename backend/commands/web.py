@@ -9,13 +9,17 @@ import click
 from backend.app import create_app
 from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
+from backend.commands.output import tell
 from backend.web import server
 
 
 @click.command()
 @clear_errors
 def web() -> None:
-    """Answer Label Studio: the ML backend, its webhooks, and the page for people."""
+    """Answer Label Studio: the ML backend, its webhooks, and the page for people.
+
+    Example: labelgate web
+    """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its every start is no news
     logging.getLogger("httpx").setLevel(logging.WARNING)  # nor is a model server's every answer
@@ -26,5 +30,5 @@ def web() -> None:
     # The workers are forked from this process: they must open connections of their own.
     runtime.sessions.kw["bind"].dispose()
     settings.require_webhook_secret()  # made now, so that `labelgate connect` can hand it on
-    click.echo(f"Labelgate listens on {settings.own_url}")
+    tell(f"Labelgate listens on {settings.own_url}")
     server.run(create_app(runtime), listener, settings.web_threads)

@@ -8,9 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from backend.charts.meters import sparkline
 from backend.charts.scales import Unit, coefficient, hours, percent
 from backend.charts.series import told
+from backend.charts.sparklines import sparkline
 from backend.figures.gathered import Gathered, body
 
 _HOUR = 3600

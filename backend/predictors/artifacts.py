@@ -7,12 +7,10 @@ scikit-learn's and numpy's own types; no other type is allowed on top.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import secrets
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +22,11 @@ from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
 from backend.predictors.forms import control_as_plain, control_from_plain
 from backend.predictors.memory.kept import as_plain, from_plain
+from backend.predictors.model_files import Artifact, checked_bytes, write_whole
 
 # Types beyond those that skops trusts by itself. Add one only by its full name, and only after
 # reading what building it from a file can do; never what a file claims to need.
 ALLOWED_TYPES: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """Where a model file lies, relative to the folder of models, and the hash of its bytes."""
-
-    path: str
-    sha256: str
 
 
 def save(folder: Path, project_id: int, predictor: EmbeddedPredictor) -> Artifact:
@@ -87,7 +78,7 @@ def load(
         ArtifactError: the file is missing, lies outside the folder, has another hash, holds a
             type that is not allowed, or a model of other labels.
     """
-    content = _checked_bytes(folder, artifact)
+    content = checked_bytes(folder, artifact)
     predictor = unpacked(artifact.path, content, version)
     if predictor.labels != tuple(labels):
         raise ArtifactError(
@@ -99,51 +90,6 @@ def load(
 
 def _readable(version: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", version).strip(".-")[:80]
-
-
-def check(folder: Path, artifact: Artifact) -> None:
-    """Raise ``ArtifactError`` where a model file is missing or not the one that was written."""
-    _checked_bytes(folder, artifact)
-
-
-def write_whole(target: Path, content: bytes) -> None:
-    """Write beside the target, flush to the disk, then give the file its name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)  # a file of this name holds these very bytes
-    finally:
-        draft.unlink(missing_ok=True)
-    directory = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _checked_bytes(folder: Path, artifact: Artifact) -> bytes:
-    path = (folder / artifact.path).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ArtifactError(f"model file {artifact.path}: it lies outside the folder of models")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"model file {artifact.path}: it cannot be read ({error.strerror}); restore it from a "
-            "backup or train the model anew"
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != artifact.sha256:
-        raise ArtifactError(
-            f"model file {artifact.path}: its sha256 is {found}, the store says "
-            f"{artifact.sha256}: the file is damaged or was exchanged; restore it from a backup or "
-            "train the model anew"
-        )
-    return content
 
 
 def unpacked(path: str, content: bytes, version: str) -> EmbeddedPredictor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.annotators import counting_users
@@ -139,27 +139,21 @@ def store_weighed(session: Session, project_id: int, weighed: Sequence[Weighed])
         )
 
 
-def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> dict[int, str]:
+def final_labels(
+    session: Session,
+    project_id: int,
+    votes: Iterable[Vote],
+    among: Sequence[int] | None = None,
+) -> dict[int, str]:
     """One label for each task of ``votes``, where people's answers have come to one.
 
     What was weighed counts as it was settled, gold as what is known to be true. A task that waits
     for a more expert tier, or for one more reader, has none; an audit that a second auditor will
-    look at keeps what it was settled with.
+    look at keeps what it was settled with. Where ``among`` names the tasks that the votes are of,
+    they are looked up, and no others are read.
     """
     labels = answers(votes)
-    weighed = session.execute(
-        select(
-            TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label, TaskRow.wants_reader
-        ).where(
-            TaskRow.project_id == project_id,
-            or_(
-                TaskRow.escalated_to.is_not(None),
-                TaskRow.settled_label.is_not(None),
-                TaskRow.wants_reader.is_(True),
-            ),
-        )
-    )
-    for task_id, escalated_to, settled, wants_reader in weighed:
+    for task_id, escalated_to, settled, wants_reader in _weighed(session, project_id, among):
         if escalated_to is not None or (wants_reader and settled is None):
             labels.pop(task_id, None)
         elif settled is not None and task_id in labels:
@@ -167,6 +161,27 @@ def final_labels(session: Session, project_id: int, votes: Iterable[Vote]) -> di
     true = select(GoldRow.task_id, GoldRow.label).where(GoldRow.project_id == project_id)
     labels |= {task_id: label for task_id, label in session.execute(true) if task_id in labels}
     return labels
+
+
+def _weighed(
+    session: Session, project_id: int, among: Sequence[int] | None
+) -> Iterator[Row[int, str | None, str | None, bool]]:
+    query = select(
+        TaskRow.task_id, TaskRow.escalated_to, TaskRow.settled_label, TaskRow.wants_reader
+    ).where(
+        TaskRow.project_id == project_id,
+        or_(
+            TaskRow.escalated_to.is_not(None),
+            TaskRow.settled_label.is_not(None),
+            TaskRow.wants_reader.is_(True),
+        ),
+    )
+    if among is None:
+        yield from session.execute(query)
+        return
+    for start in range(0, len(among), _IDS_PER_STATEMENT):
+        chosen = TaskRow.task_id.in_(among[start : start + _IDS_PER_STATEMENT])
+        yield from session.execute(query.where(chosen))
 
 
 def settled_task_ids(session: Session, project_id: int) -> set[int]:

@@ -10,12 +10,27 @@ from sqlalchemy.orm import Session
 
 from backend.store.tables import EventRow
 
+REHEARSAL = "LABELGATE_REHEARSAL"
+
 
 def add_event(
     session: Session, project_id: int | None, action: str, detail: dict[str, Any], now: datetime
 ) -> None:
     """Keep one event; ``detail`` holds ids only, never people's data."""
     session.add(EventRow(project_id=project_id, action=action, detail=detail, received_at=now))
+
+
+def add_rehearsal(session: Session, word: str, now: datetime) -> None:
+    """Keep that a rehearsal's webhook came, for whoever waits for it; no job has to handle it."""
+    session.add(EventRow(action=REHEARSAL, detail={"word": word}, received_at=now, handled_at=now))
+
+
+def rehearsed(session: Session, word: str, since: datetime) -> bool:
+    """Whether the webhook with this word has come."""
+    recent = select(EventRow.detail).where(
+        EventRow.handled_at >= since, EventRow.project_id.is_(None), EventRow.action == REHEARSAL
+    )
+    return any(detail.get("word") == word for detail in session.scalars(recent))
 
 
 def open_projects(session: Session) -> set[int]:

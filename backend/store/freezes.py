@@ -15,6 +15,7 @@ from backend.store.certificates import certificate_of
 from backend.store.columns import Base
 from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED
+from backend.store.errors import FreezeTakenError
 from backend.store.ledger import Grounds
 from backend.store.tables import DecisionRow, DeliveryRow, FreezeRow, TaskRow
 from policies.domain import (
@@ -31,10 +32,6 @@ EXPORT, AGE = "export", "age"
 # Of the current decisions of tasks that no slice and no route takes.
 _REACHED_AUTO_ACCEPT = ("auto_accept", "below_threshold", "no_certificate")
 _IDS_PER_STATEMENT = 5_000
-
-
-class FreezeTakenError(Exception):
-    """Another freeze of the project was stored meanwhile, and spent this one's budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

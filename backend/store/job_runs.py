@@ -98,6 +98,12 @@ def recent_runs(session: Session, limit: int, asked: RunsAsked | None = None) ->
     return [_run(row) for row in session.scalars(query)]
 
 
+def newest_run(session: Session, job: str, project_id: int) -> JobRun | None:
+    """The last run of this job for this project; None where there was none."""
+    asked = RunsAsked(job=job, project_id=project_id)
+    return next(iter(recent_runs(session, 1, asked)), None)
+
+
 def run_numbered(session: Session, run_id: int) -> JobRun | None:
     """The run of this number; None where there is none, or where it is forgotten."""
     row = session.scalar(_newest_first().where(JobRunRow.id == run_id))

@@ -171,8 +171,12 @@ def entries_of_task(
 
 def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
     """Recompute the whole chain; names the first entry that was changed, removed or slipped in."""
-    previous, expected = GENESIS, 1
-    for row in _rows(session, project_id):
+    return _followed(session, project_id, GENESIS, 1)
+
+
+def _followed(session: Session, project_id: int, previous: str, expected: int) -> LedgerCheck:
+    """Recompute the chain from this entry on; ``previous`` is the hash before it."""
+    for row in _rows(session, project_id, expected):
         seq = row["seq"]
         why = None
         if seq != expected:
@@ -180,28 +184,31 @@ def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
         elif entry_hash(row, previous) != row["hash"]:
             why = "its content does not match its hash: it, or the one before, was changed"
         if why is not None:
-            return LedgerCheck(
-                project_id=project_id,
-                entries=expected - 1,
-                head=previous,
-                broken_seq=expected,
-                why=why,
-            )
+            return _broken(project_id, expected, previous, why)
         previous, expected = row["hash"], expected + 1
     newest = session.scalar(
         select(func.max(TaskRow.decision_seq)).where(TaskRow.project_id == project_id)
     )
     if newest is not None and newest >= expected:
-        return LedgerCheck(
-            project_id=project_id,
-            entries=expected - 1,
-            head=previous,
-            broken_seq=expected,
-            why=f"the end is missing: a task refers to entry {newest}",
-        )
+        why = f"the end is missing: a task refers to entry {newest}"
+        return _broken(project_id, expected, previous, why)
     return LedgerCheck(
         project_id=project_id, entries=expected - 1, head=previous, broken_seq=None, why=None
     )
+
+
+def verify_end(session: Session, project_id: int, entries: int) -> LedgerCheck:
+    """The same for the last ``entries`` of the chain alone, which is quick however long it is."""
+    newest = newest_seq(session, project_id)
+    after = max(0, newest - entries)
+    before = session.scalar(
+        select(DecisionRow.hash).where(
+            DecisionRow.project_id == project_id, DecisionRow.seq == after
+        )
+    )
+    if after and before is None:
+        return _broken(project_id, after, GENESIS, f"entry {after} is missing")
+    return _followed(session, project_id, before or GENESIS, after + 1)
 
 
 def newest_seq(session: Session, project_id: int) -> int:
@@ -214,11 +221,15 @@ def newest_seq(session: Session, project_id: int) -> int:
     )
 
 
-def _rows(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
+def _broken(project_id: int, seq: int, head: str, why: str) -> LedgerCheck:
+    return LedgerCheck(project_id=project_id, entries=seq - 1, head=head, broken_seq=seq, why=why)
+
+
+def _rows(session: Session, project_id: int, first: int) -> Iterator[dict[str, Any]]:
     columns = list(DecisionRow.__table__.columns)
     result = session.execute(
         select(*columns)
-        .where(DecisionRow.project_id == project_id)
+        .where(DecisionRow.project_id == project_id, DecisionRow.seq >= first)
         .order_by(DecisionRow.seq)
         .execution_options(yield_per=_ROWS_PER_READ)
     )

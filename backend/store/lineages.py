@@ -89,9 +89,14 @@ def lineage_of(session: Session, project_id: int, version: str) -> Lineage | Non
     try:
         content = zlib.decompress(row.examples)
     except zlib.error as error:
-        raise LineageError(f"the examples of {version} cannot be read: {error}") from error
+        raise LineageError(
+            f"the examples of {version} cannot be read: {error}; restore the database from a backup"
+        ) from error
     if hashlib.sha256(content).hexdigest() != row.examples_sha256:
-        raise LineageError(f"the examples of {version} are not those that were stored")
+        raise LineageError(
+            f"the examples of {version} are not those that were stored: restore the database "
+            "from a backup, or train a new version"
+        )
     return Lineage(
         policy_hash=row.policy_hash,
         label_config=row.label_config,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.store.policies_in_force import note_policy_in_force
 from backend.store.tables import PolicyRow, ProjectRow
 
 
@@ -94,6 +95,7 @@ def store_project(session: Session, project: ConnectedProject, now: datetime) ->
     if row is None:
         row = ProjectRow(id=project.id, connected_at=now, last_task_id=0)
         session.add(row)
+    comes_into_force = row.policy_hash != project.policy_hash or row.disconnected_at is not None
     row.title = project.title
     row.label_config = project.label_config
     row.policy_hash = project.policy_hash
@@ -105,6 +107,9 @@ def store_project(session: Session, project: ConnectedProject, now: datetime) ->
     row.config_seq = project.config_seq
     row.config_problem = project.config_problem
     row.all_controls = project.all_controls
+    if comes_into_force:
+        session.flush()  # the project first: the other row points to it
+        note_policy_in_force(session, project.id, project.policy_hash, now)
 
 
 def store_sync_state(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -34,6 +35,30 @@ def migrate(engine: Engine) -> None:
                 "know: install the version that wrote it, or a newer one"
             )
         command.upgrade(config, "head")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """Which schema a database has, and which one this program works with.
+
+    ``current`` is None for an empty database; ``is_known`` is False for one from the future.
+    """
+
+    current: str | None
+    head: str | None
+    is_known: bool
+
+
+def schema_state(connection: Connection) -> SchemaState:
+    """Look at a database's schema without changing it."""
+    scripts = ScriptDirectory.from_config(_config(connection))
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return SchemaState(
+        current=current,
+        head=scripts.get_current_head(),
+        is_known=current is None or current in known,
+    )
 
 
 def _config(connection: Connection) -> Config:

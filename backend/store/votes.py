@@ -31,12 +31,23 @@ def human_votes(session: Session, project_id: int) -> list[Vote]:
     return _votes(session, AnnotationRow.project_id == project_id, *human())
 
 
+def human_votes_among(session: Session, project_id: int, task_ids: Sequence[int]) -> list[Vote]:
+    """The same of these tasks alone; they are looked up, and no others are read."""
+    return _among(session, project_id, task_ids, human())
+
+
 def votes_among(session: Session, project_id: int, task_ids: Sequence[int]) -> list[Vote]:
     """The same of these tasks, whether they count or not."""
+    return _among(session, project_id, task_ids, standing())
+
+
+def _among(
+    session: Session, project_id: int, task_ids: Sequence[int], conditions: tuple[Any, ...]
+) -> list[Vote]:
     found: list[Vote] = []
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         chosen = AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT])
-        found += _votes(session, AnnotationRow.project_id == project_id, chosen, *standing())
+        found += _votes(session, AnnotationRow.project_id == project_id, chosen, *conditions)
     return found
 
 
@@ -121,6 +132,23 @@ def _given_at() -> ColumnElement[datetime]:
     """
     seen, dated = AnnotationRow.first_seen_at, AnnotationRow.created_at
     return case((seen < dated, seen), else_=dated)
+
+
+def mean_lead_time(session: Session, project_id: int, task_ids: Sequence[int]) -> float | None:
+    """Seconds that a human label of these tasks took on average; None where none was timed."""
+    count, seconds = 0, 0.0
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        timed, spent = session.execute(
+            select(
+                func.count(AnnotationRow.lead_time_s), func.sum(AnnotationRow.lead_time_s)
+            ).where(
+                AnnotationRow.project_id == project_id,
+                AnnotationRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                *standing(),
+            )
+        ).one()
+        count, seconds = count + timed, seconds + (spent or 0.0)
+    return seconds / count if count else None
 
 
 def count_human_labels(session: Session, project_id: int) -> int:

@@ -22,8 +22,8 @@ from backend.web.access import Need, Role, Visitor, need_of
 from backend.web.errors import BASIC, RequestError, wants_page
 from backend.web.forgery import require_own_form
 from backend.web.state import web
+from connectors.label_studio.events import SECRET_HEADER
 
-SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105 - a name, not a secret
 _BEARER = 'Bearer realm="labelgate"'
 # Label Studio gives the health check one second, and it says nothing of the data; the looks of the
 # pages are the same for everybody, and whoever has yet to sign in must see them.

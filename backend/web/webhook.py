@@ -5,19 +5,28 @@ Label Studio waits one second inside the annotator's own request, sends once, an
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+import re
 
-from backend.store.events import add_event
+from flask import Blueprint, Response, request
+
+from backend.store.events import add_event, add_rehearsal
 from backend.store.mirrors import mirrored_project
 from backend.store.projects import active_project
-from backend.web.authentication import SECRET_HEADER, require_sender
+from backend.web.authentication import require_sender
 from backend.web.bodies import LARGEST_PROJECT_ID, json_object
 from backend.web.errors import RequestError, json_response
 from backend.web.metrics import action_name
 from backend.web.state import web
-from connectors.label_studio.events import Event, EventError, parse_event
+from connectors.label_studio.events import (
+    REHEARSAL_HEADER,
+    SECRET_HEADER,
+    Event,
+    EventError,
+    parse_event,
+)
 
 blueprint = Blueprint("webhook", __name__)
+_WORD = re.compile(r"[0-9a-f]{16,64}")
 
 
 @blueprint.post("/webhook")
@@ -25,6 +34,10 @@ def receive() -> Response:
     """Keep what Label Studio says happened; 201 once it is on disk."""
     state = web()
     trusted = require_sender(state.runtime.settings)
+    word = request.headers.get(REHEARSAL_HEADER)
+    if trusted and word is not None:
+        _store_rehearsal(word)
+        return json_response({"status": "rehearsed"}, 201)
     event = _event()
     if not trusted and not event.is_training:
         # "Start training" comes without the webhook's header and only asks for what would be
@@ -35,6 +48,15 @@ def receive() -> Response:
     _store(event)
     state.metrics.events.labels(action_name(event.action)).inc()
     return json_response({"status": "stored"}, 201)
+
+
+def _store_rehearsal(word: str) -> None:
+    """`labelgate doctor` waits for its word in the store; nothing else comes of it."""
+    if not _WORD.fullmatch(word):
+        raise RequestError(400, "malformed_word", f"{REHEARSAL_HEADER} must be 16 to 64 hex digits")
+    runtime = web().runtime
+    with runtime.sessions.begin() as session:
+        add_rehearsal(session, word, runtime.now())
 
 
 def _event() -> Event:

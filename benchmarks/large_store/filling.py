@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from benchmarks.large_store.stages import Stage, stage
 from benchmarks.large_store.stories import LARGE, NEW, TRIPPED, play_all
 
-logger = logging.getLogger(__name__)
+FEWEST = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +32,12 @@ class Filled:
 def fill(folder: Path, *, decisions: int, seed: int = 8) -> Filled:
     """Make a store in a folder that has none, with so many decisions of the large project.
 
-    The same arguments make the same rows, but for the libraries' versions in the lineages.
+    The same arguments make the same rows. Those that jobs append themselves, escalations and
+    recalls, come on top of ``decisions``. ValueError for fewer than ``FEWEST``: people would have
+    answered all tasks before the story is over.
     """
+    if decisions < FEWEST:
+        raise ValueError(f"{decisions:,} decisions make no story: ask for {FEWEST:,} at least")
     began = time.monotonic()
     set_up = stage(folder, seed)
     seconds = play_all(set_up, decisions)

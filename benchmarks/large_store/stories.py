@@ -107,7 +107,7 @@ class _Told:
 def play_all(stage: Stage, decisions: int) -> Mapping[str, float]:
     """Tell the whole story; how many seconds each part of it took.
 
-    The ledger of the large project ends with exactly so many decisions.
+    The large project is decided exactly so often; escalations come on top.
     """
     told = _Told(plays=_plays(stage, decisions))
     for week in range(WEEKS):
@@ -195,12 +195,13 @@ def _monday(week: int) -> datetime:
     return BEGINNING + timedelta(weeks=week)
 
 
-def _decide(told: _Told, play: Play) -> None:
+def _decide(told: _Told, play: Play) -> int:
     with told.timed("decisions"):
         made = decide_due(play)
     with told.timed("deliveries"):
         deliver_accepts(play)
     logger.info("story.decided project=%d decisions=%d", play.project_id, made)
+    return made
 
 
 def _end(told: _Told, play: Play) -> None:
@@ -223,7 +224,8 @@ def _use_up(told: _Told, play: Play) -> None:
         text = policy_text(title, len(play.world), strict=True, edition=edition)
         stage.connect(play.project_id, title, text)
         certify(play)
-        _decide(told, play)
+        if _decide(told, play) == 0:
+            raise RuntimeError(f"no task is open, and {play.left} decisions are still to be made")
 
 
 def _jobs_of(project_id: int, week: int) -> tuple[str, ...]:

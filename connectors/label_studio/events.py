@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# What Labelgate's own webhooks carry: the shared secret, and a rehearsal's word.
+SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105  # a header's name
+REHEARSAL_HEADER = "X-Labelgate-Rehearsal"
+
 
 class EventError(ValueError):
     """A body that no webhook of Label Studio has; the message names the field."""

@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -88,13 +88,18 @@ class LocalLabelStudio:
 
 
 def start_label_studio(
-    folder: Path, *, port: int | None = None, executable: Path | None = None
+    folder: Path,
+    *,
+    port: int | None = None,
+    executable: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> LocalLabelStudio:
     """Start Label Studio with its data in ``folder``, and return once it answers.
 
     An empty folder gets a copy of the migrated data; a folder of an earlier start keeps its data,
     so that a server can be stopped and started again (with ``port=`` under its old address).
-    Without a port, a free one is taken. Raises ``LocalLabelStudioError``.
+    Without a port, a free one is taken. ``settings`` are variables of its environment beside ours.
+    Raises ``LocalLabelStudioError``.
     """
     program = find_executable(executable)
     version = installed_version(program)
@@ -102,7 +107,7 @@ def start_label_studio(
     if not data.exists():
         _copy_whole(prepare_data(program), data)
     admin = Admin(**json.loads((data / _ADMIN_FILE).read_text(encoding="utf-8")))
-    process, bound = boot(program, folder, port=port, timeout_s=START_TIMEOUT_S)
+    process, bound = boot(program, folder, port=port, timeout_s=START_TIMEOUT_S, settings=settings)
     logger.info("label_studio.started version=%s port=%d", version, bound)
     return LocalLabelStudio(
         folder=folder,
@@ -153,7 +158,9 @@ def _first_boot(program: Path, folder: Path) -> None:
     file = data / _ADMIN_FILE
     file.touch(mode=0o600)
     file.write_text(json.dumps(admin), encoding="utf-8")
-    process, _ = boot(program, folder, admin=Admin(**admin), timeout_s=MIGRATION_TIMEOUT_S)
+    process, _ = boot(
+        program, folder, settings=Admin(**admin).settings, timeout_s=MIGRATION_TIMEOUT_S
+    )
     stop(process)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 from connectors.annotation_tool import AnnotationToolRefusedError
 from connectors.label_studio import queries
 from connectors.label_studio.connection import Connection, NotFoundError
+from connectors.label_studio.events import SECRET_HEADER
 from connectors.label_studio.task_lists import pages_by_id, rows_of
 
 logger = logging.getLogger(__name__)
 
 BACKEND_TITLE = "Labelgate"
-SECRET_HEADER = "X-Labelgate-Secret"  # noqa: S105  # a header's name
 VIEW_TITLE = "Labelgate: {}"
 MARKER = "labelgate: {}"
 # Marks the tasks of a confusion that people look at; no view of a tier holds this text.

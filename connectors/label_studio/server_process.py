@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,15 @@ class Admin:
     password: str = field(repr=False)
     token: str = field(repr=False)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What makes a first start create this user."""
+        return {
+            "LABEL_STUDIO_USERNAME": self.email,
+            "LABEL_STUDIO_PASSWORD": self.password,
+            "LABEL_STUDIO_USER_TOKEN": self.token,
+        }
+
 
 def boot(
     program: Path,
@@ -58,13 +68,16 @@ def boot(
     *,
     timeout_s: float,
     port: int | None = None,
-    admin: Admin | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Start on ``port``, or on a free one, and wait until healthy; the process and its port."""
+    """Start on ``port``, or on a free one, and wait until healthy; the process and its port.
+
+    ``settings`` go on top of ``SETTINGS``.
+    """
     for _ in range(1 if port else PORT_ATTEMPTS):
         wanted = port or _free_port()
         printed_before = log_path(folder).stat().st_size if log_path(folder).exists() else 0
-        process = _spawn(program, folder, wanted, admin)
+        process = _spawn(program, folder, wanted, settings or {})
         try:
             _wait_until_listening(process, folder, printed_before, wanted, timeout_s)
             _wait_until_healthy(process, folder, wanted, timeout_s)
@@ -81,15 +94,12 @@ def boot(
     )
 
 
-def _spawn(program: Path, folder: Path, port: int, admin: Admin | None) -> subprocess.Popen[bytes]:
+def _spawn(
+    program: Path, folder: Path, port: int, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-    environment |= SETTINGS | {"LABEL_STUDIO_BASE_DATA_DIR": str((folder / "data").absolute())}
-    if admin is not None:
-        environment |= {
-            "LABEL_STUDIO_USERNAME": admin.email,
-            "LABEL_STUDIO_PASSWORD": admin.password,
-            "LABEL_STUDIO_USER_TOKEN": admin.token,
-        }
+    environment |= SETTINGS | dict(settings)
+    environment |= {"LABEL_STUDIO_BASE_DATA_DIR": str((folder / "data").absolute())}
     command = [str(program), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
     with log_path(folder).open("ab") as log:
         return subprocess.Popen(  # noqa: S603 -- the program that was asked for

@@ -274,9 +274,9 @@ def test_the_page_is_whole_in_itself_and_escapes_every_value(tmp_path: Path) -> 
     assert "@import" not in text
     assert "prefers-color-scheme: dark" in text
     assert page.tags.count("svg") == 3  # all, each worker, each label
-    assert page.tags.count("table") == 2  # workers two by two, labels that are mixed up
-    assert page.tags.count("td") == 2 * 2 + 3 * 3
-    assert page.tags.count("circle") == 4 + 2 + 3
+    assert page.tags.count("rect") == 4 + 2 + 3
+    assert page.tags.count("figure") == 5  # workers two by two, and labels that are mixed up
+    assert page.tags.count("table") == 5  # and the numbers of each drawing
     assert evil not in text
 
 

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import update
 
 from audit_jobs.asked import carry_out_asked
-from audit_jobs.jobs import JOBS, SLOW
+from audit_jobs.job_names import SLOW
+from audit_jobs.jobs import JOBS
 from audit_jobs.running import JobFailedError, run_job
 from backend.job_names import JOB_NAMES
 from backend.leasing import holding

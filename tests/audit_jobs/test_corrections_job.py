@@ -10,7 +10,8 @@ import pytest
 from audit_jobs.corrections import job
 from audit_jobs.corrections.alerts import CORRECTION_RATE, TOO_HIGH, TOO_LOW, alerts_due
 from audit_jobs.corrections.views import NoSuchConfusionError, show_confusion
-from audit_jobs.jobs import JOBS, ROUND
+from audit_jobs.job_names import ROUND
+from audit_jobs.jobs import JOBS
 from backend.store.alerts import Alert, open_alerts
 from backend.store.annotators import store_stopped
 from backend.store.reports import CORRECTIONS, newest_report

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from audit_jobs.jobs import ROUND, STOPS_NOTHING
+from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from audit_jobs.running import run_job
 from backend.store.rollups import CURVES, Rollup, rollup_of
 from policies.domain import MODEL, Purpose

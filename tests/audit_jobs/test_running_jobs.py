@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from audit_jobs import retrain
-from audit_jobs.jobs import JOBS, ROUND
+from audit_jobs.job_names import ROUND
+from audit_jobs.jobs import JOBS
 from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import FAILED_ROUND_PAUSE_S, Watch, build_scheduler, forget, run_round
 from backend.leasing import LeaseLostError, holding

@@ -16,6 +16,7 @@ from audit_jobs.audits import job as audit
 from backend.app import create_app
 from backend.breakers.watch import watch
 from backend.predictors import artifacts
+from backend.predictors.model_files import Artifact
 from backend.store.alerts import open_alerts
 from backend.store.decisions import current_decisions
 from backend.store.models import CHAMPION, ModelVersion, store_version
@@ -115,7 +116,7 @@ def serve(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> None:
         store_version(session, worked.project_id, model, now)
 
 
-def saved(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> artifacts.Artifact:
+def saved(worked: WorkedProject, examples: Sequence[tuple[str, str]]) -> Artifact:
     texts, labels = zip(*examples, strict=True)
     folder = worked.runtime.settings.models_dir
     return artifacts.save(folder, worked.project_id, predictor_of(texts, labels))

@@ -14,9 +14,10 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
-from backend.predictors.artifacts import ALLOWED_TYPES, Artifact, load, save
+from backend.predictors.artifacts import ALLOWED_TYPES, load, save
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
+from backend.predictors.model_files import Artifact
 from backend.predictors.protocol import ModelInput
 from connectors.label_studio.labeling import InputKind
 from policies.domain import FloatArray

@@ -16,6 +16,7 @@ from backend.mismatches import mismatches
 from backend.predictors import artifacts
 from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.errors import ArtifactError
+from backend.predictors.model_files import Artifact
 from backend.predictors.protocol import ModelInput, Predictor
 from backend.predictors.rules.automation import rule_answers
 from backend.predictors.rules.language import known_languages, language_of
@@ -201,11 +202,11 @@ def test_a_file_of_the_form_before_and_a_broken_memory_are_refused(tmp_path: Pat
     made = version_2(make_policy(routes=[]))
     whole = loads((tmp_path / artifacts.save(tmp_path, 1, made).path).read_bytes())
 
-    def stored(content: bytes) -> artifacts.Artifact:
+    def stored(content: bytes) -> Artifact:
         path = tmp_path / "x.skops"
         path.write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
-        return artifacts.Artifact(path="x.skops", sha256=sha256)
+        return Artifact(path="x.skops", sha256=sha256)
 
     with pytest.raises(ArtifactError, match="an earlier Labelgate wrote it"):
         artifacts.load(tmp_path, stored(dumps(whole | {"format": 3})), "v1", ["A", "B"])

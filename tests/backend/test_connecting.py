@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backend.connecting import ConnectError, connect_project
+from backend.connecting import connect_project
+from backend.errors import ConnectError
 from backend.mismatches import mismatches
 from backend.store.projects import active_project
 from connectors.annotation_tool import AnnotationToolUnavailableError

@@ -10,7 +10,8 @@ import pytest
 from backend.freezing import FRESH, FreezeReport, freeze_accepts, freeze_aged
 from backend.queueing import place
 from backend.routing import route
-from backend.store.freezes import EXPORT, Freeze, FreezeTakenError, freezes, store_freeze
+from backend.store.errors import FreezeTakenError
+from backend.store.freezes import EXPORT, Freeze, freezes, store_freeze
 from backend.store.tables import TaskRow
 from backend.synchronisation import reconcile, synchronise
 from policies.domain import Purpose

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from backend.connecting import ConnectError, connect_project
+from backend.connecting import connect_project
+from backend.errors import ConnectError
 from backend.preference_mismatches import uncomparable, unordered
 from connectors.annotation_tool import Task
 from connectors.label_studio.labeling import Labeling, parse_labeling

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit_jobs.jobs import ROUND, STOPS_NOTHING
+from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from backend import training
 from backend.shadowing import compared, shadow
 from backend.slices import labelled_slices

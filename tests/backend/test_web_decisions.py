@@ -78,7 +78,7 @@ def test_every_view_says_who_may_see_it(project: WebProject) -> None:
 def test_an_empty_ledger_says_what_to_do(client: FlaskClient) -> None:
     page = page_of(client)
     assert "Nothing matches" in page
-    assert "<code>labelgate run</code>" in page
+    assert "<code>labelgate scheduler</code>" in page
     assert "CSV" not in page
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from flask import g
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
@@ -19,7 +20,7 @@ from backend.store.promotions import Kind, Promotion, promotions
 from backend.store.rollups import COUNTS, Rollup, store_rollup
 from backend.store.tables import LineageRow, ModelRow
 from backend.version_histories import Served, serving_times
-from backend.web.access import Role
+from backend.web.access import Role, Visitor
 from tests.fakes.accepting_project import accepting_project, accepts
 from tests.fakes.web_project import web_project
 from tests.fakes.worked_project import WorkedProject
@@ -163,6 +164,20 @@ def test_a_version_tells_what_it_was_made_of(worked: WorkedProject, client: Flas
     assert "The version that serves cannot be read" in page_of(client)
 
 
+def test_a_viewer_is_offered_no_change(worked: WorkedProject) -> None:
+    app = create_app(worked.runtime)
+
+    def as_viewer() -> None:
+        g.visitor = Visitor(name="vera", role=Role.VIEWER)
+
+    app.before_request(as_viewer)
+    for path in (MODELS, f"{MODELS}/v1"):
+        page = page_of(app.test_client(), path)
+        assert "Roll back" not in page
+        assert "Let it serve" not in page
+        assert "<form" not in page
+
+
 def test_the_question_says_what_will_happen(worked: WorkedProject, client: FlaskClient) -> None:
     page = page_of(client, ROLLBACK)
     assert "Roll back to v1?" in page
@@ -207,7 +222,7 @@ def test_a_rollback_is_done_and_kept_in_the_trail(
     assert (made.kind, made.why) == (Kind.ROLLBACK, "worse on <Mondays>")
     page = page_of(client)
     assert "worse on &lt;Mondays&gt;" in page
-    assert "rolled back" in page
+    assert "rolled back by this machine" in page
 
 
 def test_a_version_is_promoted_by_hand(worked: WorkedProject, client: FlaskClient) -> None:

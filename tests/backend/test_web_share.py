@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from backend import accounts
 from backend.store.accounts import ADMIN, VIEWER
+from backend.store.job_runs import open_run
 from tests.fakes.visitors import (
     HTML,
     add_account,
@@ -60,14 +61,20 @@ def test_a_link_leads_to_its_project_and_to_no_other(
     assert statuses(client, "/", "/projects/1", "/jobs", "/metrics", "/account") == [
         200,
         404,
-        404,
+        200,
         404,
         404,
     ]
     overview = client.get("/", headers=HTML).text
     assert "/projects/2" in overview
     assert "/projects/1" not in overview
-    assert "/jobs" not in overview
+    with project.runtime.sessions.begin() as session:
+        other, own = (open_run(session, "sync", each, project.clock()) for each in (1, 2))
+    assert statuses(client, f"/jobs/{other}", f"/jobs/{own}") == [404, 200]
+    runs = client.get("/jobs", headers=HTML).text
+    assert f'"/jobs/{own}"' in runs
+    assert f'"/jobs/{other}"' not in runs
+    assert "/projects/1" not in runs
 
 
 def test_a_link_to_all_projects_shows_all_and_changes_nothing(

@@ -15,11 +15,11 @@ from connectors.label_studio.accounts import EmailTakenError, add_user
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.connection import Connection
+from connectors.label_studio.events import SECRET_HEADER
 from connectors.label_studio.labeling import parse_labeling
 from connectors.label_studio.provisioning import (
     BACKEND_TITLE,
     CONFUSION_MARKER,
-    SECRET_HEADER,
     VIEW_TITLE,
     WEBHOOK_ACTIONS,
     Wiring,

@@ -273,7 +273,7 @@ def make_stage(
             label_studio_token=label_studio.token,
             # The session's server is shared, and a robot's token is given out only once.
             robot_token=label_studio.new_user("robot")[1],
-            port=_free_port(),
+            port=free_port(),
             sync_interval_s=sync_interval_s,
             **more,
         )
@@ -293,7 +293,8 @@ def make_stage(
         runtime.sessions.kw["bind"].dispose()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -223,7 +223,7 @@ def it_stands_everywhere(stage: Stage) -> None:
     said = orjson.loads(stage.command("inferences", "report", *project, "--json"))
     assert said["decay"][DEPLOYED]["alarm"] is True
 
-    page = httpx.get(f"{stage.settings.own_url}/", timeout=30).text
+    page = httpx.get(f"{stage.settings.own_url}/projects/{stage.project_id}", timeout=30).text
     assert "Accuracy in production" in page
     assert "<svg" in page
     assert DEPLOYED in page

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit_jobs.agreement.page.rendering import Section, chart_of, heat_map, page_of
+from backend.charts.scales import seconds
 
 _ALPHA = "krippendorff_alpha"
 _MOST_PEOPLE = 60
@@ -41,7 +42,7 @@ def project_page(body: Mapping[str, Any], title: str) -> str:
     }
     if times:
         says = "Median seconds for an answer, of everything that they answered."
-        chart = chart_of(times)
+        chart = chart_of(times, seconds)
         sections.append(Section(heading="Lead time", says=says, chart=chart))
     return page_of(title, facts, notes, sections)
 
@@ -77,7 +78,7 @@ def _people(name: str, control: Mapping[str, Any]) -> Iterator[Section]:
     if pairs:
         says = f"{control['compared_by'].replace('_', ' ')} of each two annotators."
         grid = heat_map(pairs, "agreement")
-        yield Section(heading=f"{name}: two by two", says=says, grid=grid)
+        yield Section(heading=f"{name}: two by two", says=says, chart=grid)
     found = control["people"]
     if found is None:
         return

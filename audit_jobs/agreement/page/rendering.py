@@ -3,67 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
 
 from audit_jobs.agreement.votes import VotesAgreement
+from backend.charts.bars import BarChart, Row, bar_chart
+from backend.charts.heat import Cell, HeatMap
+from backend.charts.heat import heat_map as draw_heat_map
+from backend.charts.markup import chart_style
+from backend.charts.scales import Unit, coefficient
 
-_WIDTH = 640  # of a chart of intervals, in its own units
-_ROW = 26
-_LEFT = 190
 _MOST_RATERS = 40  # in a heat map, those with most shared units
 _MOST_ROWS = 60  # of raters with their intervals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One interval as it is drawn: places from left to right, None where it is undefined."""
-
-    name: str
-    text: str
-    y: float
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """Intervals under each other on one scale; ``ticks`` are places and what stands there."""
-
-    bars: tuple[Bar, ...]
-    ticks: tuple[tuple[float, str], ...]
-    height: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One field of a table of colours: its text, what it says when pointed at, 0 to 1."""
-
-    text: str
-    title: str
-    share: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """A table of colours."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+_UNDEFINED = "Undefined: it takes tasks that two people answered, and more than one answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One part of the page: a chart or a grid under a heading, and how to read it."""
+    """One part of the page: a chart under a heading, and how to read it."""
 
     heading: str
     says: str
-    chart: Chart | None = None
-    grid: Grid | None = None
+    chart: BarChart | HeatMap | None = None
 
 
 def votes_page(found: VotesAgreement, title: str) -> str:
@@ -96,7 +61,7 @@ def votes_page(found: VotesAgreement, title: str) -> str:
             "How often one worker said the row where another said the column, as share of the row."
         )
         grid = _confusion(found.ratings.categories, found.confusion.tolist())
-        sections.append(Section(heading="Labels that are mixed up", says=says, grid=grid))
+        sections.append(Section(heading="Labels that are mixed up", says=says, chart=grid))
     return page_of(title, facts, found.notes, sections)
 
 
@@ -116,7 +81,7 @@ def export_page(report: Mapping[str, Any], title: str) -> str:
         if pairs:
             says = f"{control['compared_by'].replace('_', ' ')} of each two annotators."
             grid = heat_map(pairs, "agreement")
-            sections.append(Section(heading=f"{name}: two by two", says=says, grid=grid))
+            sections.append(Section(heading=f"{name}: two by two", says=says, chart=grid))
     notes = [", ".join(filter(None, problem.values())) for problem in report["problems"]]
     return page_of(title, facts, notes, sections)
 
@@ -135,10 +100,10 @@ def _pair_sections(pairs: Sequence[Mapping[str, Any]]) -> list[Section]:
     says = (
         f"{title} on the items that both voted on; empty where there are none or it is undefined."
     )
-    return [Section(heading="Workers two by two", says=says, grid=heat_map(pairs, figure))]
+    return [Section(heading="Workers two by two", says=says, chart=heat_map(pairs, figure))]
 
 
-def heat_map(pairs: Sequence[Mapping[str, Any]], name: str) -> Grid:
+def heat_map(pairs: Sequence[Mapping[str, Any]], name: str) -> HeatMap:
     """The raters with most to show first; beyond 40 the others are left out."""
     figures: dict[frozenset[str], Mapping[str, Any]] = {}
     shared: dict[str, int] = {}
@@ -150,61 +115,66 @@ def heat_map(pairs: Sequence[Mapping[str, Any]], name: str) -> Grid:
     cells: dict[tuple[str, str], Cell] = {}
     for one, other in combinations(names, 2):
         figure = figures.get(frozenset((one, other)))
-        title = f"{one} and {other}: {'no item in common' if figure is None else _said(figure)}"
+        says = f"{one} and {other}: {'no item in common' if figure is None else _said(figure)}"
         value = None if figure is None else figure["value"]
         text = "" if value is None else f"{value:.2f}"
-        share = None if value is None else min(max(value, 0.0), 1.0)
-        cells[one, other] = cells[other, one] = Cell(text=text, title=title, share=share)
-    nobody = Cell(text="", title="", share=None)
-    rows = tuple(tuple(cells.get((row, column), nobody) for column in names) for row in names)
-    return Grid(names=tuple(names), rows=rows)
+        cells[one, other] = cells[other, one] = Cell(text=text, says=says, level=value)
+    rows = tuple((row, tuple(cells.get((row, column)) for column in names)) for row in names)
+    return _grid(names, rows, "who")
 
 
-def _confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> Grid:
+def _confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> HeatMap:
     rows = []
     for label, counts in zip(labels, table, strict=True):
         total = sum(counts)
-        rows.append(
-            tuple(
-                Cell(
-                    text=f"{count:,}",
-                    title=f"{label} where another said {other}: {count:,} of {total:,}",
-                    share=count / total if total else None,
-                )
-                for other, count in zip(labels, counts, strict=True)
+        cells = tuple(
+            Cell(
+                text=f"{count:,}",
+                says=f"{label} where another said {other}: {count:,} of {total:,}",
+                level=count / total if total else None,
             )
+            for other, count in zip(labels, counts, strict=True)
         )
-    return Grid(names=tuple(labels), rows=tuple(rows))
+        rows.append((label, cells))
+    return _grid(labels, tuple(rows), "one says / another says")
 
 
-def chart_of(figures: Mapping[str, Mapping[str, Any]]) -> Chart:
-    """Intervals under each other; the figures are plain values by name."""
-    bounds = [each[name] for each in figures.values() for name in ("value", "low", "high")]
-    known = [bound for bound in bounds if bound is not None]
-    # Most figures lie between 0 and 1; kappas go below, an error rate of words above.
-    lowest = -1.0 if min(known, default=0) < -0.25 else -0.25 if min(known, default=0) < 0 else 0.0
-    lowest, highest = min(lowest, *known, 0.0), max(1.0, *known, 0.0)
-
-    def place(value: float | None) -> float | None:
-        if value is None:
-            return None
-        share = float(value - lowest) / (highest - lowest)
-        return float(round(_LEFT + (_WIDTH - _LEFT - 10) * share, 1))
-
-    steps = [lowest + (highest - lowest) * part / 5 for part in range(6)]
-    bars = tuple(
-        Bar(
-            name=name.replace("_", " "),
-            text=_said(each),
-            y=_ROW * (row + 0.5),
-            value=place(each["value"]),
-            low=place(each["low"]),
-            high=place(each["high"]),
-        )
-        for row, (name, each) in enumerate(figures.items())
+def _grid(
+    names: Sequence[str], rows: tuple[tuple[str, tuple[Cell | None, ...]], ...], corner: str
+) -> HeatMap:
+    return HeatMap(
+        name="chart",
+        title="",
+        says="",
+        empty=_UNDEFINED,
+        corner=corner,
+        columns=tuple(names),
+        rows=rows,
     )
-    ticks = tuple((place(step) or 0.0, f"{step:.2f}") for step in steps)
-    return Chart(bars=bars, ticks=ticks, height=_ROW * len(bars))
+
+
+def chart_of(figures: Mapping[str, Mapping[str, Any]], unit: Unit = coefficient) -> BarChart:
+    """Figures under each other with their intervals; plain values by name."""
+    return BarChart(
+        name="chart",
+        title="",
+        says="",
+        empty=_UNDEFINED,
+        rows=tuple(
+            Row(
+                name=name.replace("_", " "),
+                values=(each["value"],),
+                low=each["low"],
+                high=each["high"],
+                n=each["n"],
+            )
+            for name, each in figures.items()
+        ),
+        parts=("figure",),
+        place="of",
+        unit=unit,
+        most_rows=max(1, len(figures)),
+    )
 
 
 def _said(figure: Mapping[str, Any]) -> str:
@@ -235,4 +205,18 @@ def page_of(
         lstrip_blocks=True,
     )
     page = pages.get_template("page.html")
-    return page.render(title=title, facts=facts, notes=notes, sections=sections, width=_WIDTH)
+    drawn = [_drawn(place, section) for place, section in enumerate(sections)]
+    return page.render(title=title, facts=facts, notes=notes, sections=drawn, style=chart_style())
+
+
+def _drawn(place: int, section: Section) -> tuple[Section, Markup]:
+    """The section with its chart as markup, under a name that no other has."""
+    match section.chart:
+        case BarChart() as bars:
+            named = replace(bars, name=f"chart-{place}", title=section.heading, says=section.says)
+            return section, bar_chart(named)
+        case HeatMap() as heat:
+            grid = replace(heat, name=f"chart-{place}", title=section.heading, says=section.says)
+            return section, draw_heat_map(grid)
+        case None:
+            return section, Markup()

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from backend.store import inference_tables, page_tables  # noqa: F401 - both fill the metadata
+from backend.store import (  # noqa: F401 - all fill the metadata
+    inference_tables,
+    page_tables,
+    policies_in_force,
+)
 from backend.store.columns import Base
 
 context.configure(

@@ -44,7 +44,7 @@ _UNEXPECTED = re.compile(r"[A-Za-z_.]+(?:Error|Exception|Exit)\b")
 
 
 @blueprint.get("/jobs")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, for_all=True)
 def page() -> str:
     """The newest runs: all, or those of a job, a project, an outcome; older ones by ``before``."""
     runtime = web().runtime
@@ -69,7 +69,7 @@ def page() -> str:
 
 
 @blueprint.get("/jobs/<int:run_id>")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, for_all=True)
 def one(run_id: int) -> str:
     """One run: how it stands, its report or its error, the last lines of its log."""
     runtime = web().runtime

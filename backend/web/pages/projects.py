@@ -15,7 +15,7 @@ blueprint = Blueprint("projects", __name__)
 
 
 @blueprint.get("/projects")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, for_all=True)
 def chosen() -> Response:
     """To the project that was chosen in the header of a page; without one to the start page."""
     project_id = request.args.get("project", type=int)

@@ -130,7 +130,7 @@ def test_one_that_was_lost_becomes_one_task_though_the_command_was_cut_off(
     right = written(tmp_path, *({"id": f"req-{n}", "data": DATA[n]} for n in range(4)))
     down = AnnotationToolUnavailableError("Label Studio is down")
     worked.tool.fail_next("import_tasks", down, afterwards=True)
-    assert ask("data", right, "--project", "worked").exit_code == 1
+    assert ask("data", right, "--project", "worked").exit_code == 3
     assert ask("data", right, "--project", "worked").exit_code == 0
     assert states(worked) == {"placed": 4}
     assert len(worked.tasks) == 4

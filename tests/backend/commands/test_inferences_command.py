@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.commands import inferences
-from backend.commands.inferences import _Progress, said_of
+from backend.commands.inferences import said_of
 from backend.inferences import file_import
 from backend.inferences.file_import import Imported
 from labelgate import main
@@ -159,16 +159,3 @@ def test_who_stops_it_is_told_that_it_goes_on(
 def test_more_conflicts_than_are_named_are_counted() -> None:
     found = Imported(received=12, conflicts=12, conflicting=tuple("abcdefghij"))
     assert said_of(found).endswith("\nin conflict: a, b, c, d, e, f, g, h, i, j, ...")
-
-
-def test_progress_is_told_after_two_seconds_and_then_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr("backend.commands.inferences.time.monotonic", lambda: now[0])
-    progress = _Progress()
-    for second in range(40):
-        now[0] = 100.0 + second
-        progress.tell(Imported(received=1_000 * second))
-    progress.end()
-    assert capsys.readouterr().err == ("2,000 read, 1,000 a second\n32,000 read, 1,000 a second\n")

@@ -26,7 +26,11 @@ _SEARCHED = [
 
 
 def upgrade() -> None:
-    """Four indexes. On a million decisions they take some seconds and about 200 MB."""
+    """Four indexes. On a million decisions they take some seconds and about 160 MB.
+
+    Appending takes about a fifth longer: 14 microseconds more a decision, most of them for the
+    tasks' index, by which all that asks for standing decisions takes half the time.
+    """
     short = sa.text("length(label) <= 64")
     op.create_index("ix_decisions_search", "decisions", _SEARCHED)
     op.create_index(

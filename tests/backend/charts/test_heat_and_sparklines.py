@@ -1,18 +1,16 @@
-"""Heat maps, reliability diagrams, and the drawings that stand in a line."""
+"""Heat maps, reliability diagrams and sparklines."""
 
 from __future__ import annotations
 
-import doctest
 import math
 from itertools import pairwise
 
 import pytest
 from markupsafe import Markup
 
-from backend.charts import meters
 from backend.charts.heat import LEVELS, Cell, HeatMap, heat_map
-from backend.charts.meters import meter, sparkline
 from backend.charts.reliability import ReliabilityChart, ScoreBin, reliability_chart
+from backend.charts.sparklines import sparkline
 from tests.backend.charts.drawn import (
     check_safe_and_named,
     numbers,
@@ -153,27 +151,3 @@ def test_a_sparkline_of_one_or_none_or_many() -> None:
     assert len(with_class(one, "point")) == 1
     many = read(sparkline("s-1", "Rate", [float(place % 7) for place in range(1_000)]))
     assert len(places(with_class(many, "series")[0])) <= 48
-
-
-@pytest.mark.parametrize(
-    ("reached", "wanted", "says", "width"),
-    [
-        (50, 100, "50 %", 99.0),
-        (0, 10, "0 %", 0.0),
-        (30, 10, "100 %", 199.0),
-        (0, 0, "100 %", 199.0),
-        (1, 3, "33.3 %", 65.7),
-    ],
-)
-def test_a_meter_fills_up(reached: float, wanted: float, says: str, width: float) -> None:
-    root = read(meter("m-1", "Answers", reached, wanted))
-    title = root.find("title")
-    assert title is not None
-    assert title.text == f"Answers: {says}"
-    assert float(with_class(root, "meter-filled")[0].get("width") or 0) == pytest.approx(
-        width, abs=0.1
-    )
-
-
-def test_the_examples_in_the_text_are_right() -> None:
-    assert not doctest.testmod(meters).failed

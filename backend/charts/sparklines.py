@@ -1,6 +1,6 @@
-"""Small drawings that stand in a line or a cell: a row of figures, and how far something has come.
+"""A row of figures as a small line that stands in a cell.
 
-What they show is told by the text beside them and by their name; they have no table of their own.
+What it shows is told by the text beside it and by its name; it has no table of its own.
 """
 
 from __future__ import annotations
@@ -43,12 +43,4 @@ def sparkline(
         says=f"{about}: {span}",
         line=Trace(kind="series series-1", points=points) if len(points) > 1 else None,
         last=Mark(kind="point series-1", x=x, y=y, says="", size=2.5),
-    )
-
-
-def meter(name: str, about: str, reached: float, wanted: float) -> Markup:
-    """How much of what is wanted is there, as a bar that fills up; full where nothing is wanted."""
-    share = 1.0 if wanted <= 0 else min(1.0, max(0.0, reached / wanted))
-    return written(
-        "meter.html", name=name, says=f"{about}: {percent(round(share, 3))}", filled=200 * share
     )

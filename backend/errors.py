@@ -1,0 +1,7 @@
+"""Errors of use cases that commands and pages tell, in a module that needs nothing else."""
+
+from __future__ import annotations
+
+
+class ConnectError(Exception):
+    """Policy and project do not fit together; the message says what to change."""
