@@ -66,6 +66,6 @@ def test_charts_have_names_and_sentences(address: str, opens: Opens) -> None:
     expect(chart).to_have_count(1)
     expect(chart).to_have_accessible_name(
         "What accepting costs wrong among accepted: 100 points, from 0.1 % at 1 % (scores from "
-        "0.995) to 12.1 % at 100 % (scores from 0.500), lowest 0.1 %, highest 12.1 %. A line across "
-        "at 5 %: promised at most. Marked: certified: 0.800; cheapest: 0.640."
+        "0.995) to 12.1 % at 100 % (scores from 0.500), lowest 0.1 %, highest 12.1 %. A line "
+        "across at 5 %: promised at most. Marked: certified: 0.800; cheapest: 0.640."
     )
