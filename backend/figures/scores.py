@@ -39,7 +39,7 @@ def _risk(gathered: Gathered, place: int, group: Mapping[str, Any], note: str) -
     points = tuple(
         Point(
             at=each["coverage"],
-            name=f"{percent(each['coverage'])}, from {each['threshold']:.3f}",
+            name=f"{percent(each['coverage'])} (scores from {each['threshold']:.3f})",
             **{key: each[key] for key in ("value", "low", "high", "n")},
         )
         for each in group["points"]

@@ -89,6 +89,7 @@ def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskCl
     assert "<td>321</td> <td>45</td> <td>93.4 % (90.0 to 96.1, n = 200)</td>" in page
     assert "<td>1,234.50 (2,000.00)</td> <td>v1</td>" in page
     assert "v1 serves, holdout accuracy -" in page
+    assert "the first model" in page_of(client, "/projects/1/models")
     runs = page_of(client, "/jobs")
     assert "ended without a word" in runs
     assert runs.count("</svg>failed</span>") == 1
