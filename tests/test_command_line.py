@@ -158,6 +158,17 @@ def test_a_database_that_cannot_be_used_ends_with_three(tmp_path: Path) -> None:
     assert ended.stdout == ""
 
 
+def test_a_data_folder_that_is_none_is_told_with_the_setting(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.touch()
+
+    ended = CliRunner().invoke(main, ["ledger", "verify"], env={"LABELGATE_DATA_DIR": str(file)})
+
+    assert ended.exit_code == 1
+    assert str(file) in ended.stderr
+    assert "LABELGATE_DATA_DIR" in ended.stderr
+
+
 def test_a_label_studio_that_is_down_ends_with_three(tmp_path: Path) -> None:
     environment = {
         "LABELGATE_DATA_DIR": str(tmp_path),
@@ -280,12 +291,11 @@ def test_a_real_ctrl_c_ends_a_real_process_silently() -> None:
 
 def test_the_commands_of_the_guide_are_understood() -> None:
     page = Path(__file__).parents[1] / "docs" / "command-line.md"
-    fenced = "".join(
-        re.findall(r"^```\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    )
+    fences = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    fenced = "".join(fences.findall(page.read_text("utf-8")))
     found = re.findall(r"labelgate( [a-z -]+)", fenced)
 
     assert len(found) >= 5
     for words in found:
         name, *given = words.split()
-        COMMANDS[f"labelgate {name}"].make_context(f"labelgate {name}", given)
+        COMMANDS[f"labelgate {name}"].make_context(name, given)

@@ -13,6 +13,7 @@ from audit_jobs.measures.production_accuracy import Period, measured
 from audit_jobs.monitoring.files import EvaluatedFile, read_inferences
 from audit_jobs.monitoring.tables import monitoring_tables
 from backend.commands.options import Between
+from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from policies.monitoring import Monitoring
 
@@ -68,7 +69,8 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
         found = read_inferences(file, slices)
     except DataFileError as error:
         raise click.ClickException(str(error)) from error
-    body = evaluated(found, period, baseline, tolerated_drop)
+    with progress("measuring"):
+        body = evaluated(found, period, baseline, tolerated_drop)
     print_report(
         body, monitoring_tables(body), "Accuracy in production", kind="json" if as_json else None
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -53,5 +54,13 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
             SettingsError,
         ) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.filename is None or error.errno == errno.EPIPE:  # no file is to blame
+                raise
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}; see that this user may use it and that the "
+                "disk has room, or set LABELGATE_DATA_DIR to another folder (`labelgate doctor` "
+                "looks)"
+            ) from error
 
     return run

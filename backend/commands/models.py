@@ -244,7 +244,7 @@ def shadow(version: str, project: str, tasks: int, *, stop: bool, as_json: bool)
     else:
         if model.state == CHAMPION:
             raise PromotionError(
-                f"{version} serves: name one that does not, see labelgate models list"
+                f"{version} serves: it has no shadow to stand in, name another version"
             )
         check(runtime.settings.models_dir, Artifact(path=model.path, sha256=model.sha256))
         with runtime.sessions.begin() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from backend.store.events import open_events
+from backend.store.events import count_open, open_events, rehearsed
 from backend.store.projects import mark_disconnected
 from tests.fakes.web_project import WebProject, web_project
 
@@ -111,3 +112,39 @@ def test_an_event_that_cannot_be_stored_is_not_answered_as_stored(
         other.close()
     assert client.post("/webhook", json=body, headers=SECRET).status_code == 201
     assert len(events(project)) == 2
+
+
+WORD = {"X-Labelgate-Rehearsal": "0123456789abcdef"}
+
+
+def rehearsals(project: WebProject) -> int:
+    with project.runtime.reads() as session:
+        return int(
+            rehearsed(
+                session, WORD["X-Labelgate-Rehearsal"], project.runtime.now() - timedelta(days=1)
+            )
+        )
+
+
+def test_a_rehearsal_leaves_its_word_and_no_work(project: WebProject, client: FlaskClient) -> None:
+    response = client.post("/webhook", json={}, headers=SECRET | WORD)
+
+    assert (response.status_code, response.get_json()) == (201, {"status": "rehearsed"})
+    assert rehearsals(project) == 1
+    with project.runtime.reads() as session:
+        assert count_open(session) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (WORD, 400),  # without the secret it is an event like any other, and this one has no action
+        ({"X-Labelgate-Secret": "wrong"} | WORD, 403),
+        (SECRET | {"X-Labelgate-Rehearsal": "no word"}, 400),
+    ],
+)
+def test_a_rehearsal_needs_the_secret_and_a_word(
+    project: WebProject, client: FlaskClient, headers: dict[str, str], status: int
+) -> None:
+    assert client.post("/webhook", json={}, headers=headers).status_code == status
+    assert rehearsals(project) == 0

@@ -35,7 +35,6 @@ from policies.schema import Policy
 
 blueprint = Blueprint("project", __name__)
 
-_VERSIONS_SHOWN = 20
 _REQUESTS_SHOWN = 5
 
 
@@ -50,7 +49,7 @@ class ProjectPage:
     figures: ProjectFigures
     state: LoopState
     policy: Policy
-    versions: list[ModelVersion]
+    newest: ModelVersion | None
     versions_made: int
     breakers: list[BreakerState]
     training: list[Standing]
@@ -116,7 +115,7 @@ def _page_of(
         figures=figures,
         state=loop_state(session, settings, project, counts, now),
         policy=policy,
-        versions=versions[-_VERSIONS_SHOWN:],
+        newest=versions[-1] if versions else None,
         versions_made=len(versions),
         breakers=breaker_states(session, project.id, policy),
         training=standings(session, project.id, _REQUESTS_SHOWN),

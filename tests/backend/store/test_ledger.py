@@ -19,6 +19,7 @@ from backend.store.ledger import (
     append_decisions,
     entry_hash,
     newest_seq,
+    verify_end,
     verify_ledger,
 )
 from backend.store.tables import DecisionRow
@@ -300,3 +301,28 @@ def test_a_decision_cannot_be_made_at_a_time_without_a_zone(ledger: Database) ->
     naive = update(DecisionRow).values(decided_at=after(0).replace(tzinfo=None))
     with ledger.sessions() as session, pytest.raises(StatementError, match="without a zone"):
         session.execute(naive)
+
+
+def test_the_end_alone_is_verified_from_the_hash_before_it(ledger: Database) -> None:
+    with ledger.reads() as session:
+        whole = verify_ledger(session, PROJECT_ID)
+        assert verify_end(session, PROJECT_ID, 4) == whole
+        assert verify_end(session, PROJECT_ID, 1_000) == whole
+
+
+@pytest.mark.parametrize(("changed", "seen"), [(2, None), (8, 8)])
+def test_the_end_tells_what_was_changed_in_it_and_not_before(
+    ledger: Database, changed: int, seen: int | None
+) -> None:
+    with ledger.sessions.begin() as session:
+        session.execute(update(DecisionRow).where(DecisionRow.seq == changed).values(label="B"))
+    with ledger.reads() as session:
+        assert verify_end(session, PROJECT_ID, 4).broken_seq == seen
+
+
+def test_an_end_whose_beginning_is_gone_is_broken(ledger: Database) -> None:
+    with ledger.sessions.begin() as session:
+        session.execute(delete(DecisionRow).where(DecisionRow.seq == 6))
+    with ledger.reads() as session:
+        check = verify_end(session, PROJECT_ID, 4)
+    assert (check.broken_seq, check.why) == (6, "entry 6 is missing")
