@@ -26,6 +26,7 @@ JOB_NAMES: Mapping[str, str] = MappingProxyType(
         "breaker": "suspends what audits no longer bear out",
         "drift": "looks whether the tasks have changed",
         "cycle": "sums up a cycle once its model was trained",
+        "curves": "measures what the serving version's scores are worth",
         "counts": "counts what the pages show",
         "figures": "keeps the six figures and the cost together",
         "thresholds": "moves thresholds by what audits say",
