@@ -18,7 +18,7 @@ _HEAD = (
     "`make docs` from `backend/store/`; change it there. Times are UTC. A column without\n"
     '"null" always has a value. Migrations bring an older database to this schema at the start.\n'
 )
-_WORDS = {UtcDateTime: "time", Json: "JSON as text"}
+_WORDS: dict[type, str] = {UtcDateTime: "time", Json: "JSON as text"}
 
 
 def tables_page() -> str:

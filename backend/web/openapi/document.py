@@ -119,9 +119,8 @@ def _described(rule: Rule, method: str, module: str) -> Operation:
         ending = re.search(r"\.\w+$", rule.rule)
         kind = _FILES.get(ending[0] if ending else "", "text/html")
         return Operation(answers={200: Answer(meaning="For people.", content_type=kind)})
-    return Operation(
-        answers={303: Answer(meaning="Done: leads to the page that shows it.")}, proof=PASSWORD
-    )
+    done = Answer(meaning="Done: leads to the page that shows it.", content_type="")
+    return Operation(answers={303: done}, proof=PASSWORD)
 
 
 def _path_parameters(rule: Rule) -> Iterator[Schema]:
@@ -150,7 +149,7 @@ def _body(described: Operation, method: str) -> Schema | None:
 
 
 def _answer(answer: Answer) -> Schema:
-    return {
-        "description": answer.meaning,
-        "content": {answer.content_type: {"schema": answer.schema}},
-    }
+    if not answer.content_type:
+        return {"description": answer.meaning}
+    content = {answer.content_type: {"schema": answer.schema}}
+    return {"description": answer.meaning, "content": content}

@@ -21,7 +21,10 @@ PASSWORD = ("password",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer by its meaning; ``shape`` names one of ``schemas``, None where it is no JSON."""
+    """An answer by its meaning; ``shape`` names one of ``schemas``, None where there is none.
+
+    ``content_type`` is empty where nothing comes with the answer.
+    """
 
     meaning: str
     shape: str | None = None
@@ -29,8 +32,10 @@ class Answer:
 
     @property
     def schema(self) -> Schema:
-        """The shape of its body."""
-        return {"type": "string"} if self.shape is None else reference(self.shape)
+        """The shape of its body; any JSON where none is named."""
+        if self.shape is None:
+            return {} if self.content_type == JSON else {"type": "string"}
+        return reference(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
