@@ -142,10 +142,10 @@ def test_without_scripts_the_form_does_the_same(browser: Browser, address: str) 
     page.goto(address)
     expect(page.locator("#figures")).to_contain_text("Press Replay")
     expect(page.locator("input[type=range]").first).to_be_hidden()
-    page.get_by_label("Confidence").fill("90")
+    page.get_by_role("spinbutton", name="Confidence").fill("90")
     page.get_by_role("button", name="Replay").click()
     expect(page.locator(".what-if-summary")).to_contain_text("With these values")
-    expect(page.get_by_label("Confidence")).to_have_value("90")
+    expect(page.get_by_role("spinbutton", name="Confidence")).to_have_value("90")
     context.close()
 
 
