@@ -20,6 +20,7 @@ from backend.commands.version_words import (
     list_json,
     say_diff,
     say_list,
+    say_reproduction,
     say_story,
     story_json,
 )
@@ -114,7 +115,7 @@ def show(version: str, project: str, *, verify: bool, as_json: bool) -> None:
     else:
         say_story(story)
         if made is not None:
-            _say_reproduction(made.as_json())
+            say_reproduction(made.as_json())
     sys.exit(0 if made is None or made.same else 1)
 
 
@@ -216,7 +217,7 @@ def reproduce(version: str, project: str, *, as_json: bool) -> None:
     if as_json:
         tell_json(found.as_json())
     else:
-        _say_reproduction(found.as_json())
+        say_reproduction(found.as_json())
     sys.exit(0 if found.same else 1)
 
 
@@ -296,13 +297,3 @@ def _told(made: Promotion, *, as_json: bool) -> None:
         return
     instead = "" if made.replaced is None else f" in place of {made.replaced}"
     done(f"{made.version} serves{instead}: the next round decides every open task anew")
-
-
-def _say_reproduction(found: dict[str, Any]) -> None:
-    model = "the same model" if found["same_model"] else "another model"
-    tell(
-        f"{found['version']} made again: {model}, "
-        f"{found['same_answers']:,} of {found['compared']:,} answers the same"
-    )
-    for each in found["why"]:
-        tell(f"  not as it was: {each}")

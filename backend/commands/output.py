@@ -84,10 +84,12 @@ def show(*shown: Table | str) -> None:
     Strings may hold rich's markup: escape what is not your own.
     """
     console = out()
-    for each in shown:
+    for place, each in enumerate(shown):
         if isinstance(each, Table):
             _align(each)
         console.print(each)
+        if isinstance(each, Table) and place + 1 < len(shown):
+            console.print()
 
 
 def new_table(*columns: str, title: str = "", caption: str = "", headed: bool = True) -> Table:
@@ -103,6 +105,7 @@ def new_table(*columns: str, title: str = "", caption: str = "", headed: bool = 
         header_style="bold",
         show_header=headed,
         pad_edge=False,
+        show_edge=False,
     )
 
 

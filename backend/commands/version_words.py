@@ -131,6 +131,17 @@ def say_diff(versions: tuple[ModelVersion, ModelVersion], found: VersionDifferen
         tell("  holdout: no task that both were measured on")
 
 
+def say_reproduction(found: Mapping[str, Any]) -> None:
+    """Whether a version came out as it was, a line each."""
+    model = "the same model" if found["same_model"] else "another model"
+    tell(
+        f"{found['version']} made again: {model}, "
+        f"{found['same_answers']:,} of {found['compared']:,} answers the same"
+    )
+    for each in found["why"]:
+        tell(f"  not as it was: {each}")
+
+
 def diff_json(found: VersionDifference) -> dict[str, Any]:
     """The same in plain values."""
     return {
