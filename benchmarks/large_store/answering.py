@@ -146,7 +146,7 @@ def _answer(play: Play, taken: list[Answered], now: datetime) -> None:
     if not rows:
         return
     with stage.runtime.sessions.begin() as session:
-        session.execute(insert(AnnotationRow.__table__), rows)
+        session.execute(insert(AnnotationRow), rows)
         recount(session, play.project_id, sorted({row["task_id"] for row in rows}))
 
 

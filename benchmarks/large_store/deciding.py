@@ -58,7 +58,7 @@ def arrive(play: Play, count: int) -> None:
     ]
     with stage.runtime.sessions.begin() as session:
         for start in range(0, len(rows), _PORTION):
-            session.execute(insert(TaskRow.__table__), rows[start : start + _PORTION])
+            session.execute(insert(TaskRow), rows[start : start + _PORTION])
         store_sync_state(session, play.project_id, world.first + play.arrived + len(rows), now)
     play.arrived += len(places)
 
