@@ -15,7 +15,7 @@ BIN := .venv/bin
 # Two processes: one has the tests on Label Studio, which mostly wait, the other most of the rest.
 PROCESSES := --numprocesses 2 --dist loadgroup
 
-.PHONY: help demo test bench check lint fix serve label-studio label-studio-ml docs lock clean
+.PHONY: help demo test tour bench check lint fix serve label-studio label-studio-ml docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +25,10 @@ demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio
 
 test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
 	@$(BIN)/pytest $(PROCESSES) $(ARGS)
+
+tour: .venv/ready ## the pages in a browser, on a million decisions; the tutorial's pictures
+	@LABELGATE_TEST_DECISIONS=1000000 LABELGATE_SCREENSHOTS=docs/images \
+		$(BIN)/pytest tests/browser/test_tour.py --timeout 3000 $(ARGS)
 
 bench: .venv/ready label-studio ## speed as ratios against named peers, twenty minutes
 	@$(BIN)/python -m benchmarks.predict

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -44,6 +45,7 @@ def _run(command: list[str | Path], folder: Path, code: int = 0) -> str:
     ended = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
         check=False,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from markupsafe import Markup
-from pygments import highlight  # type: ignore[import-untyped]  # has no types
-from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # has no types
-from pygments.lexers import YamlLexer  # type: ignore[import-untyped]  # has no types
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import YamlLexer
 
 _CONTEXT = 3
 

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from backend.web.access import Role
+from backend.web.access import need_of
 from backend.web.openapi.operations import OPERATIONS, PASSWORD, Answer, Operation
 from backend.web.openapi.schemas import SCHEMAS, Schema, reference
 
@@ -23,6 +23,18 @@ SECURITY: Schema = {
         "scheme": "basic",
         "description": "LABELGATE_USERNAME and LABELGATE_PASSWORD. A server without them answers "
         "its own machine alone, and asks for none.",
+    },
+    "accountToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Of an account, made by `labelgate accounts token NAME`; begins with lga_.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "labelgate",
+        "description": "A browser's, from /sign-in; over https its name is __Host-labelgate. What it "
+        "sends carries the session's `csrf`.",
     },
     "webhookSecret": {
         "type": "apiKey",
@@ -36,6 +48,8 @@ SECURITY: Schema = {
         "description": "Made by `labelgate inferences token --project P`.",
     },
 }
+# What any of them proves is a role.
+VISITOR = (*PASSWORD, "accountToken", "session")
 _SENTENCE = re.compile(r"(?<=[.:?]) (?=[A-Z])|\n\n")
 _PARTS = re.compile(r"<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
 _KINDS: dict[str | None, Schema] = {"int": {"type": "integer", "minimum": 0}}
@@ -87,8 +101,8 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
     view = app.view_functions[rule.endpoint]
     described = _described(rule, method, view.__module__)
     summary, *rest = _SENTENCE.split(inspect.cleandoc(view.__doc__ or rule.endpoint))
-    role: Role | None = vars(view).get("needed_role")
-    needs = [] if role is None else [f"Needs the role {role.name.lower()}."]
+    need = need_of(view)
+    needs = [] if need is None else [f"Needs the role {need.role.name.lower()}."]
     text = " ".join(" ".join([*rest, *needs]).replace("``", "`").split())
     told: dict[str, Any] = {
         "operationId": f"{rule.endpoint}.{method.lower()}",
@@ -97,7 +111,8 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
     }
     if text:
         told["description"] = text
-    told["security"] = [{name: []} for name in described.proof]
+    proof = described.proof if need is None else VISITOR
+    told["security"] = [{name: []} for name in proof]
     if parameters := [*_path_parameters(rule), *_header_parameters(described)]:
         told["parameters"] = parameters
     if body := _body(described, method):
