@@ -33,7 +33,7 @@ SECURITY: Schema = {
         "type": "apiKey",
         "in": "cookie",
         "name": "labelgate",
-        "description": "A browser's, from /sign-in; over https its name is __Host-labelgate. What it "
+        "description": "A browser's, from /sign-in; over https it is __Host-labelgate. What it "
         "sends carries the session's `csrf`.",
     },
     "webhookSecret": {
