@@ -13,7 +13,7 @@ PYTHON = $(eval PYTHON := $$(shell for name in python3.13 python3.12 python3.11 
 
 BIN := .venv/bin
 # Two processes: one has the tests on Label Studio, which mostly wait, the other most of the rest.
-PROCESSES := --numprocesses 2 --dist loadgroup
+PROCESSES := --numprocesses 2
 
 .PHONY: help demo test tour bench check lint fix serve label-studio label-studio-ml docs lock clean
 

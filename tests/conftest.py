@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import scipy.linalg  # noqa: F401
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
+from xdist.remote import Producer
 
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
 from tests.running_label_studio import RunningLabelStudio
+from tests.sharing import Sharing, group_of
 
 # Vectors are a matter of tests of their own: with them a text shows its label only once a worker
 # has encoded it, and each process loads a model. Processes that tests start inherit it.
@@ -59,15 +61,19 @@ def data_folder() -> Path:
     return folder
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Where several processes share the tests; see ``tests.sharing``."""
+    return Sharing(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks for the server gets its mark: ``-m "not label_studio"`` is the quick part.
 
-    Where two processes share the tests, one of them has all that ask for it, and begins with them:
-    they take longest, and one server is enough.
+    They come first: together they take longest.
     """
     for item in items:
         if "label_studio" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.label_studio)
-            item.add_marker(pytest.mark.xdist_group("label_studio"))
-    items.sort(key=lambda item: item.get_closest_marker("label_studio") is None)
+            if group_of(item.nodeid) != "label_studio":
+                raise pytest.UsageError(f"{item.nodeid} needs Label Studio: name it in sharing.py")
+    items.sort(key=lambda item: group_of(item.nodeid) != "label_studio")

@@ -25,9 +25,6 @@ from benchmarks.large_store import Filled, fill
 from tests.browser.pages import Opens, accessible
 from tests.fakes.visitors import PASSWORD
 
-# One process has all of them: the store is filled once.
-pytestmark = pytest.mark.xdist_group("large_store")
-
 PHONE = {"width": 360, "height": 740}
 DECISIONS = int(os.environ.get("LABELGATE_TEST_DECISIONS", "100000"))
 
@@ -97,7 +94,7 @@ def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
     picture(page, "decision")
 
     page.goto(f"/projects/{filled.large}/policy")
-    share = page.get_by_label("Max error rate").first
+    share = page.get_by_label("Largest error rate").first
     before = float(share.input_value())
     expect(page.locator("#figures table")).to_be_visible()
     with page.expect_response(re.compile("what-if")) as replayed:
