@@ -69,7 +69,7 @@ class Redraws:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._of = -1
-        self._counts = np.zeros((0, 0), np.uint16)
+        self._counts: CountArray = np.zeros((0, 0), np.uint16)
         self._after: Mapping[str, Any] = {}
 
     def of(self, tasks: int) -> tuple[CountArray, np.random.Generator]:
@@ -132,7 +132,8 @@ def _drawn_among(drawn: CountArray, places: IntArray) -> IntArray:
     """How many of each repeat's tasks are in these places: all but those in the other few."""
     others = np.ones(drawn.shape[1], bool)
     others[places] = False
-    return drawn.shape[1] - drawn[:, others].sum(axis=1, dtype=np.int64)
+    missing = drawn[:, others].sum(axis=1, dtype=np.int64)
+    return np.asarray(drawn.shape[1] - missing, np.int64)
 
 
 def _gain(trials: Sequence[LeftOut], estimate: Estimate, verdict: Gain) -> StrategyGain:

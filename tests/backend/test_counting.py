@@ -56,6 +56,7 @@ def test_before_the_first_run_a_page_counts_by_itself_and_asks_nobody(
         assert counts_of(session, worked.project_id) is None
         shown = shown_counts(session, worked.project, worked.clock())
     assert worked.tool.calls == calls
+    assert shown is not None
     assert shown.tasks == 60
     assert shown.stage is Stage.NO_MODEL
     assert (shown.labels_this_week, shown.today, shown.saved) == (None, None, None)

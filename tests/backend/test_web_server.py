@@ -162,7 +162,7 @@ def test_an_answer_never_waits_for_the_acknowledgement_of_its_headers() -> None:
 
 
 def test_what_is_loaded_is_looked_at_by_the_collector_no_more() -> None:
-    held = [[] for _ in range(1_000)]
+    held: list[list[int]] = [[] for _ in range(1_000)]
     before = gc.get_freeze_count()
     server.keep_loaded()
     try:
