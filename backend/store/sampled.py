@@ -116,8 +116,8 @@ def answered_tasks(
     query = query.where(_TASKS.human_labels + 0 > 0)
     rows = _looked_up(session, query, project_id, task_ids)
     return (
-        np.array([task_id for task_id, _ in rows], np.int64),
-        column([version for _, version in rows]),
+        np.array([row[0] for row in rows], np.int64),
+        column([row[1] for row in rows]),
     )
 
 
@@ -189,7 +189,7 @@ def _statement(
 
 def _looked_up(
     session: Session, query: Select[Any], project_id: int, drawn: Sequence[int]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[tuple[Any, ...]]]:
     numbers = list(drawn)
     given = orjson.dumps(numbers).decode() if _is_sqlite(session) else numbers
     asked = {"project_id": project_id, "drawn": given}

@@ -208,7 +208,7 @@ def _proving(policy: Policy, version: str | None, answered: _Answered) -> IntArr
     by_serving = np.asarray(answered.versions == version, bool)
     control = draws(policy.salt, SLICE, answered.task_ids) < policy.control.share
     if np.count_nonzero(by_serving & control) >= needed:
-        return answered.task_ids[by_serving]
+        return np.asarray(answered.task_ids[by_serving], np.int64)
     return answered.task_ids
 
 
