@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import newest_seq
@@ -189,7 +189,7 @@ def _statement(
 
 def _looked_up(
     session: Session, query: Select[Any], project_id: int, drawn: Sequence[int]
-) -> Sequence[Row[tuple[Any, ...]]]:
+) -> Sequence[Any]:
     numbers = list(drawn)
     given = orjson.dumps(numbers).decode() if _is_sqlite(session) else numbers
     asked = {"project_id": project_id, "drawn": given}
