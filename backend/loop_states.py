@@ -94,11 +94,12 @@ def loop_state(
     session: Session,
     settings: Settings,
     project: ConnectedProject,
-    counts: ProjectCounts,
+    counts: ProjectCounts | None,
     now: datetime,
 ) -> LoopState:
-    """The same of one project, whose counts are known."""
-    found = _gather(session, [project.id], {project.id: counts})
+    """The same of one project, of which these are the counts."""
+    known = {} if counts is None else {project.id: counts}
+    found = _gather(session, [project.id], known)
     return _state(project, found, _silent_since(settings, now))
 
 

@@ -14,7 +14,7 @@ from backend.predictors.model_files import Artifact, check
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.shadowing import Comparison, compare
-from backend.store.lineages import Example, holdout_answers, lineage_of
+from backend.store.lineages import holdout_answers, learned_of
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.promotions import Promotion, promotions
@@ -131,8 +131,8 @@ def difference_of(
     Raises ``LineageError`` where what is stored of one is damaged.
     """
     with runtime.reads() as session:
-        made = [lineage_of(session, project_id, each.version) for each in (one, other)]
-    first, second = (None if each is None else _by_task(each.examples) for each in made)
+        made = [learned_of(session, project_id, each.version) for each in (one, other)]
+    first, second = (None if each is None else each.answers for each in made)
     holdouts = [{} if each is None else each.holdout for each in made]
     if first is None or second is None:
         added = removed = changed = None
@@ -147,10 +147,6 @@ def difference_of(
         changed=changed,
         holdout=_holdout(*holdouts),
     )
-
-
-def _by_task(examples: Sequence[Example]) -> dict[int, tuple[str, float]]:
-    return {each.task_id: (each.answer, each.weight) for each in examples}
 
 
 def _holdout(first: Mapping[int, bool], second: Mapping[int, bool]) -> dict[str, Any]:

@@ -5,14 +5,15 @@ Every figure keeps the interval and the n that its job gave it; what was not mea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from audit_jobs.agreement.slices import MOST_WEEKS
 from audit_jobs.measures.loop_times import mean_times
-from audit_jobs.measures.strategy_gains import as_json, compared, pooled_gains
+from audit_jobs.measures.strategy_gains import Redraws, as_json, compared, pooled_gains
 from audit_jobs.strategies import trials_of
 from backend.store.reports import Report
 from policies.loops import ClosedLoop
@@ -22,6 +23,7 @@ LOOP, AGREEMENT, DRIFT = "loop_seconds", "agreement", "drift"
 SIX = (GAIN, CORRECTION, AUDIT, LOOP, AGREEMENT, DRIFT)
 
 _ALPHA = "krippendorff_alpha"
+_Gains = Callable[[Collection[str]], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,13 @@ class Measured:
 def six_figures(measured: Measured) -> dict[str, Any]:
     """The body of a report: "now", "weeks" and "versions", each with the six by name."""
     weeks = sorted(_weeks(measured))[-MOST_WEEKS:]
+    gains = _gains_of(measured)
     return {
-        "now": _now(measured),
-        "weeks": {week: _of_week(measured, week) for week in weeks},
-        "versions": {version: _of_version(measured, version) for version in measured.trained},
+        "now": _now(measured, gains),
+        "weeks": {week: _of_week(measured, gains, week) for week in weeks},
+        "versions": {
+            version: _of_version(measured, gains, version) for version in measured.trained
+        },
     }
 
 
@@ -64,11 +69,10 @@ def week_of(moment: datetime) -> str:
     return f"{year}-W{week:02d}"
 
 
-def _now(measured: Measured) -> dict[str, Any]:
+def _now(measured: Measured, gains: _Gains) -> dict[str, Any]:
     correction, audit = _body(measured.corrections), _body(measured.audit)
-    cycles = _cycles(measured)
     return {
-        GAIN: _gains(cycles),
+        GAIN: gains({cycle["version"] for cycle in _cycles(measured)}),
         CORRECTION: correction.get("rate"),
         "correction_band": correction.get("band"),
         "correction_says": correction.get("says"),
@@ -81,12 +85,12 @@ def _now(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _of_week(measured: Measured, week: str) -> dict[str, Any]:
+def _of_week(measured: Measured, gains: _Gains, week: str) -> dict[str, Any]:
     correction = _part(measured.corrections, "weeks", week)
     agreement = _control(measured.agreement, measured.control).get("weeks", {}).get(week, {})
     trained = {version for version, at in measured.trained.items() if week_of(at) == week}
     return {
-        GAIN: _gains([cycle for cycle in _cycles(measured) if cycle["version"] in trained]),
+        GAIN: gains(trained),
         CORRECTION: correction.get("rate"),
         "blind_error": correction.get("blind_error"),
         AUDIT: _part(measured.audit, "by_week", week) or None,
@@ -96,11 +100,11 @@ def _of_week(measured: Measured, week: str) -> dict[str, Any]:
     }
 
 
-def _of_version(measured: Measured, version: str) -> dict[str, Any]:
+def _of_version(measured: Measured, gains: _Gains, version: str) -> dict[str, Any]:
     correction = _part(measured.corrections, "versions", version)
     agreement = measured.agreement_by_version.get(version)
     return {
-        GAIN: _gains([cycle for cycle in _cycles(measured) if cycle["version"] == version]),
+        GAIN: gains({version}),
         CORRECTION: correction.get("rate"),
         "blind_error": correction.get("blind_error"),
         AUDIT: _part(measured.audit, "by_version", version) or None,
@@ -125,9 +129,20 @@ def _cycles(measured: Measured) -> list[Mapping[str, Any]]:
     return list(_body(measured.strategies).get("cycles", []))
 
 
-def _gains(cycles: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    gains = pooled_gains([trial for cycle in cycles for trial in trials_of(cycle)])
-    return {"strategies": as_json(gains), "says": compared(gains)} if gains else None
+def _gains_of(measured: Measured) -> _Gains:
+    """What labels were worth, for who names versions: in the cycles of those that were measured.
+
+    A week is mostly one version's, so each set of cycles is pooled once.
+    """
+    trials = {cycle["version"]: list(trials_of(cycle)) for cycle in _cycles(measured)}
+    redraws = Redraws()
+
+    @cache
+    def pooled(versions: tuple[str, ...]) -> dict[str, Any] | None:
+        found = pooled_gains([each for one in versions for each in trials[one]], redraws)
+        return {"strategies": as_json(found), "says": compared(found)} if found else None
+
+    return lambda among: pooled(tuple(version for version in trials if version in among))
 
 
 def _loops(loops: Sequence[ClosedLoop]) -> dict[str, Any] | None:

@@ -81,7 +81,7 @@ class ProjectCounts:
 def counts_of(session: Session, project_id: int) -> ProjectCounts | None:
     """The last counts of a project, true at ``as_of``; None before the job's first run.
 
-    A page that is asked before that counts by itself: ``backend.counting.shown_counts``.
+    A page that is asked before that may count by itself: ``backend.counting.shown_counts``.
     """
     found = rollup_of(session, project_id, COUNTS)
     return None if found is None else _counts(found)

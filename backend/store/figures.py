@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.alerts import Alert, newest_alerts
 from backend.store.certificates import StoredCertification, valid_certification
-from backend.store.counts import ProjectCounts, Queue
+from backend.store.counts import Queue
 from backend.store.models import ModelVersion, champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import (
@@ -30,29 +31,20 @@ from backend.store.reports import (
     reports,
 )
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow
-from backend.store.tallies import Tallies, tallies
+from backend.store.tallies import tallies
 
 _INCIDENTS = 10  # of recalls and of thresholds that moved, the newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFigures:
-    """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose".
+class ProjectReports:
+    """What jobs have found of a project: what serves, and the newest of each report.
 
     ``alerts`` holds the newest alert of each event, those that are over too; ``six`` the six
-    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first. The numbers
-    were counted at ``read_at``.
+    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first.
     """
 
     project: ConnectedProject
-    tasks: int
-    human_labels: int
-    labelled_tasks: int
-    accepted: int
-    waiting: int
-    decisions: Mapping[str, int]
-    deliveries: Mapping[str, int]
-    queues: tuple[Queue, ...]
     champion: ModelVersion | None
     certified: StoredCertification | None
     agreement: Report | None
@@ -66,30 +58,33 @@ class ProjectFigures:
     recalls: list[Report]
     thresholds: list[Report]
     cycles: list[Report]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFigures(ProjectReports):
+    """The same with numbers, counted at ``read_at``.
+
+    ``decisions`` counts current decisions by "outcome/purpose".
+    """
+
+    tasks: int
+    human_labels: int
+    labelled_tasks: int
+    accepted: int
+    waiting: int
+    decisions: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    queues: tuple[Queue, ...]
     read_at: datetime
 
 
 def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
-    """Count everything as it is now: for what needs the exact numbers, not for pages."""
-    return _figures(session, project, tallies(session, project), now)
+    """Count everything as it is now: for what needs the exact numbers, not for pages.
 
-
-def shown_figures(
-    session: Session, project: ConnectedProject, counts: ProjectCounts
-) -> ProjectFigures:
-    """The same with the numbers of the last round, so that nothing large is counted."""
-    return _figures(session, project, counts, counts.as_of)
-
-
-def _figures(
-    session: Session,
-    project: ConnectedProject,
-    counted: Tallies | ProjectCounts,
-    read_at: datetime,
-) -> ProjectFigures:
-    serving = champion(session, project.id)
+    Pages take ``project_reports``, and the numbers of ``backend.counting.shown_counts``.
+    """
+    counted = tallies(session, project)
     return ProjectFigures(
-        project=project,
         tasks=counted.tasks,
         human_labels=counted.human_labels,
         labelled_tasks=counted.labelled_tasks,
@@ -98,25 +93,39 @@ def _figures(
         decisions=counted.decisions,
         deliveries=counted.deliveries,
         queues=counted.queues,
-        champion=serving,
-        certified=(
+        read_at=now,
+        **_reports(session, project),
+    )
+
+
+def project_reports(session: Session, project: ConnectedProject) -> ProjectReports:
+    """What needs nothing large to be counted."""
+    return ProjectReports(**_reports(session, project))
+
+
+def _reports(session: Session, project: ConnectedProject) -> dict[str, Any]:
+    """The fields of ``ProjectReports``."""
+    serving = champion(session, project.id)
+    return {
+        "project": project,
+        "champion": serving,
+        "certified": (
             valid_certification(session, project.id, serving.version, project.policy_hash)
             if serving
             else None
         ),
-        agreement=newest_report(session, project.id, AGREEMENT),
-        alerts=list(newest_alerts(session, project.id).values()),
-        audit=newest_report(session, project.id, AUDIT),
-        gold=newest_report(session, project.id, GOLD),
-        corrections=newest_report(session, project.id, CORRECTIONS),
-        drift=newest_report(session, project.id, DRIFT),
-        monitoring=newest_report(session, project.id, MONITORING),
-        six=newest_report(session, project.id, FIGURES),
-        recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
-        thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
-        cycles=reports(session, project.id, CYCLE),
-        read_at=read_at,
-    )
+        "agreement": newest_report(session, project.id, AGREEMENT),
+        "alerts": list(newest_alerts(session, project.id).values()),
+        "audit": newest_report(session, project.id, AUDIT),
+        "gold": newest_report(session, project.id, GOLD),
+        "corrections": newest_report(session, project.id, CORRECTIONS),
+        "drift": newest_report(session, project.id, DRIFT),
+        "monitoring": newest_report(session, project.id, MONITORING),
+        "six": newest_report(session, project.id, FIGURES),
+        "recalls": reports(session, project.id, RECALL)[-_INCIDENTS:],
+        "thresholds": reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
+        "cycles": reports(session, project.id, CYCLE),
+    }
 
 
 def count_predictions(session: Session, project_id: int) -> int:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, and_, bindparam, func, select
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import newest_seq
@@ -102,25 +103,39 @@ def drawable(session: Session, project_id: int) -> Drawable:
     return min(tasks, entries, key=lambda each: each.size)
 
 
-def decided_tasks(  # noqa: PLR0913 - whose, which numbers, and what of them
+def answered_tasks(
+    session: Session, project_id: int, task_ids: Sequence[int]
+) -> tuple[IntArray, ObjectArray]:
+    """Those of these tasks that people have answered, and the version whose decision holds of each.
+
+    Little of each is read, so that many can be looked at to choose those that ``decided_tasks``
+    then reads.
+    """
+    query = _statement(session, Numbers.TASKS, (_TASKS.task_id, _DECISIONS.model_version))
+    # Added to nothing, so that no index of it is led by: all of it would be read.
+    query = query.where(_TASKS.human_labels + 0 > 0)
+    rows = _looked_up(session, query, project_id, task_ids)
+    return (
+        np.array([row[0] for row in rows], np.int64),
+        column([row[1] for row in rows]),
+    )
+
+
+def decided_tasks(
     session: Session,
     project_id: int,
     numbers: Numbers,
     drawn: Sequence[int],
     *,
     data: bool = False,
-    answered: bool = False,
 ) -> DecidedTasks:
     """Those of the drawn numbers that a task with a decision has; at most a few thousand at once.
 
-    With ``data`` the tasks' own data is read too; with ``answered`` only tasks with people's labels
-    are found. Those that are gone from Label Studio are left out.
+    With ``data`` the tasks' own data is read too. Those that are gone from Label Studio are left
+    out.
     """
-    query = _statement(numbers, data=data)
-    if answered:  # added to nothing, so that no index of it is led by: all of it would be read
-        query = query.where(_TASKS.human_labels + 0 > 0)
-    asked = {"project_id": project_id, "drawn": list(drawn)}
-    rows = session.connection().execute(query, asked).fetchall()
+    query = _statement(session, numbers, (*_COLUMNS, _TASKS.data) if data else _COLUMNS)
+    rows = _looked_up(session, query, project_id, drawn)
     found = list(zip(*rows, strict=True)) or [()] * (len(_COLUMNS) + data)
     columns = [column(values) for values in found]
     return DecidedTasks(
@@ -146,8 +161,13 @@ def joined_tasks(parts: Sequence[DecidedTasks]) -> DecidedTasks:
     )
 
 
-def _statement(numbers: Numbers, *, data: bool) -> Select[Any]:
-    columns = (*_COLUMNS, _TASKS.data) if data else _COLUMNS
+def _statement(
+    session: Session, numbers: Numbers, columns: Sequence[ColumnElement[Any]]
+) -> Select[Any]:
+    key = _KEYS[numbers]
+    drawn: Any = bindparam("drawn", expanding=True)
+    if _is_sqlite(session):  # thousands of parameters take as long to write as to look up
+        drawn = select(func.json_each(bindparam("drawn")).table_valued("value").c.value)
     return (
         select(*columns)
         .join_from(
@@ -160,8 +180,21 @@ def _statement(numbers: Numbers, *, data: bool) -> Select[Any]:
             ),
         )
         .where(
-            _KEYS[numbers].table.c.project_id == bindparam("project_id"),
+            key.table.c.project_id == bindparam("project_id"),
             _TASKS.deleted_at.is_(None),
-            _KEYS[numbers].in_(bindparam("drawn", expanding=True)),
+            key.in_(drawn),
         )
     )
+
+
+def _looked_up(
+    session: Session, query: Select[Any], project_id: int, drawn: Sequence[int]
+) -> Sequence[Any]:
+    numbers = list(drawn)
+    given = orjson.dumps(numbers).decode() if _is_sqlite(session) else numbers
+    asked = {"project_id": project_id, "drawn": given}
+    return session.connection().execute(query, asked).fetchall()
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

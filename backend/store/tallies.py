@@ -92,6 +92,14 @@ def tally_marks(session: Session, project_id: int) -> list[Any]:
     return [newest_seq(session, project_id), *plain]
 
 
+def is_small(session: Session, project_id: int, most: int) -> bool:
+    """Whether it has at most so many tasks and entries of the ledger; read only so far."""
+    if newest_seq(session, project_id) > most:
+        return False
+    one_more = select(1).where(TaskRow.project_id == project_id).offset(most).limit(1)
+    return session.scalar(one_more) is None
+
+
 def count_decisions(session: Session, project_id: int) -> dict[str, int]:
     """Current decisions of existing tasks, by "outcome/purpose"."""
     rows = session.execute(

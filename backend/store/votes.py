@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,10 +68,12 @@ def answers(votes: Iterable[Vote]) -> dict[int, str]:
 
     Who gave them does not count here; see ``backend.store.escalations.final_labels``.
     """
-    by_task: dict[int, Counter[str]] = {}
+    by_task: dict[int, dict[str, int]] = {}
     for vote in votes:
-        by_task.setdefault(vote.task_id, Counter())[vote.label] += 1
-    return {task_id: counts.most_common(1)[0][0] for task_id, counts in by_task.items()}
+        counts = by_task.setdefault(vote.task_id, {})
+        counts[vote.label] = counts.get(vote.label, 0) + 1
+    # Of equals max takes the first, and a dict keeps the order in which they came.
+    return {task_id: max(counts, key=counts.__getitem__) for task_id, counts in by_task.items()}
 
 
 def answered_between(

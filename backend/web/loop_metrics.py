@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 
 from backend.breakers.states import BreakerState
-from backend.store.figures import ProjectFigures
+from backend.store.figures import ProjectReports
 from backend.store.model_usage import ModelUsage
 
 _BOUNDS = ("value", "low", "high", "n")
@@ -38,7 +38,7 @@ def breaker_gauges(states: Mapping[int, list[BreakerState]]) -> Iterator[GaugeMe
     yield from (suspended, statistic, limit)
 
 
-def figure_gauges(figures: list[ProjectFigures]) -> Iterator[GaugeMetricFamily]:
+def figure_gauges(figures: list[ProjectReports]) -> Iterator[GaugeMetricFamily]:
     """The six figures as they stand, each with its interval and n; what is undefined is left out.
 
     ``figure`` names it, ``part`` the strategy, the part of the loop or nothing, ``bound`` which

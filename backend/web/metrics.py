@@ -14,8 +14,9 @@ from backend.breakers.states import breaker_states
 from backend.counting import shown_counts
 from backend.runtime import Runtime
 from backend.store.alert_messages import GIVEN_UP, PENDING, SENT, count_messages
+from backend.store.counts import ProjectCounts
 from backend.store.events import count_open
-from backend.store.figures import ProjectFigures, shown_figures
+from backend.store.figures import ProjectReports, project_reports
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
@@ -117,9 +118,8 @@ class _StoreCollector(Collector):
         now = self._runtime.now()
         with self._runtime.reads() as session:
             projects = all_projects(session)
-            figures = [
-                shown_figures(session, each, shown_counts(session, each, now)) for each in projects
-            ]
+            figures = [project_reports(session, each) for each in projects]
+            counted = {each.id: shown_counts(session, each, now) for each in projects}
             breakers = {
                 each.id: breaker_states(session, each.id, parse_policy(each.policy_text))
                 for each in projects
@@ -131,7 +131,13 @@ class _StoreCollector(Collector):
         events = GaugeMetricFamily("labelgate_open_events", "Webhooks that no job has handled.")
         events.add_metric([], waiting)
         yield events
-        yield from _project_gauges(figures)
+        # What was never counted is left out: a large project before its first round.
+        known = {project: found for project, found in counted.items() if found is not None}
+        yield from _count_gauges(known)
+        yield _model_gauge(figures)
+        yield from _queue_gauges(known)
+        yield from _agreement_gauges(figures)
+        yield from _gold_gauges(figures)
         yield from breaker_gauges(breakers)
         yield from figure_gauges(figures)
         yield from usage_gauges(usage)
@@ -152,7 +158,7 @@ def _message_gauge(projects: list[int], counts: Mapping[tuple[int, str], int]) -
     return gauge
 
 
-def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+def _count_gauges(counted: Mapping[int, ProjectCounts]) -> Iterator[Metric]:
     counts = GaugeMetricFamily("labelgate_tasks", "Tasks by state.", labels=["project", "state"])
     labels = GaugeMetricFamily(
         "labelgate_human_labels", "Labels that people gave.", labels=["project"]
@@ -163,29 +169,33 @@ def _project_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
         "labelgate_deliveries", "Deliveries by state.", labels=["project", "state"]
     )
-    champions = GaugeMetricFamily(
-        "labelgate_model_info", "The version that serves.", labels=["project", "version"]
-    )
-    for each in figures:
-        project = str(each.project.id)
+    for number, each in counted.items():
+        project = str(number)
         labels.add_metric([project], each.human_labels)
-        for state, number in (
+        for state, tasks in (
             ("all", each.tasks),
             ("accepted", each.accepted),
             ("waiting", each.waiting),
         ):
-            counts.add_metric([project, state], number)
-        for name, number in each.decisions.items():
-            decisions.add_metric([project, *name.split("/", 1)], number)
-        for state, number in each.deliveries.items():
-            deliveries.add_metric([project, state], number)
+            counts.add_metric([project, state], tasks)
+        for name, made in each.decisions.items():
+            decisions.add_metric([project, *name.split("/", 1)], made)
+        for state, wishes in each.deliveries.items():
+            deliveries.add_metric([project, state], wishes)
+    yield from (counts, labels, decisions, deliveries)
+
+
+def _model_gauge(figures: list[ProjectReports]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "labelgate_model_info", "The version that serves.", labels=["project", "version"]
+    )
+    for each in figures:
         if each.champion is not None:
-            champions.add_metric([project, each.champion.version], 1)
-    yield from (counts, labels, decisions, deliveries, champions)
-    yield from _queue_gauges(figures)
+            gauge.add_metric([str(each.project.id), each.champion.version], 1)
+    return gauge
 
 
-def _queue_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+def _queue_gauges(counted: Mapping[int, ProjectCounts]) -> Iterator[Metric]:
     queues = GaugeMetricFamily(
         "labelgate_queue_tasks", "Tasks in a view.", labels=["project", "queue", "state"]
     )
@@ -194,18 +204,16 @@ def _queue_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
         "Contested tasks by who settles them.",
         labels=["project", "tier"],
     )
-    for each in figures:
-        project = str(each.project.id)
+    for number, each in counted.items():
+        project = str(number)
         for queue in each.queues:
             queues.add_metric([project, queue.name, "open"], queue.open)
             queues.add_metric([project, queue.name, "answered"], queue.answered)
             escalated.add_metric([project, queue.name], queue.escalated)
     yield from (queues, escalated)
-    yield from _agreement_gauges(figures)
-    yield from _gold_gauges(figures)
 
 
-def _gold_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+def _gold_gauges(figures: list[ProjectReports]) -> Iterator[Metric]:
     scores = GaugeMetricFamily(
         "labelgate_gold_score",
         "Share of an annotator's newest answers to gold tasks that are right.",
@@ -225,7 +233,7 @@ def _gold_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
     yield from (scores, counts)
 
 
-def _agreement_gauges(figures: list[ProjectFigures]) -> Iterator[Metric]:
+def _agreement_gauges(figures: list[ProjectReports]) -> Iterator[Metric]:
     alphas = GaugeMetricFamily(
         "labelgate_agreement_alpha",
         "Krippendorff's alpha of the last report; left out where it is undefined.",

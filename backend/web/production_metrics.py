@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 
-from backend.store.figures import ProjectFigures
+from backend.store.figures import ProjectReports
 
 _BOUNDS = ("value", "low", "high", "n")
 
 
-def production_gauges(figures: list[ProjectFigures]) -> Iterator[GaugeMetricFamily]:
+def production_gauges(figures: list[ProjectReports]) -> Iterator[GaugeMetricFamily]:
     """By project and version, as last reported; what is undefined is left out."""
     accuracy = GaugeMetricFamily(
         "labelgate_production_accuracy",

@@ -22,6 +22,7 @@ from backend.store.projects import ConnectedProject
 from backend.store.sampled import (
     DecidedTasks,
     Numbers,
+    answered_tasks,
     decided_tasks,
     drawable,
     joined_tasks,
@@ -93,6 +94,14 @@ class Gathered:
     standing: Standing
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered:
+    """Tasks that people have answered, with the version whose decision holds of each."""
+
+    task_ids: IntArray
+    versions: ObjectArray
+
+
 def gather(
     runtime: Runtime, project: ConnectedProject, policy: Policy, bounds: Bounds = SAMPLE
 ) -> Gathered:
@@ -103,7 +112,7 @@ def gather(
         version = None if serving is None else serving.version
         tasks, sample = _sampled(session, project.id, policy, bounds)
         answered = _proving(policy, version, _answered(session, project.id, policy, tasks))
-        proving, labels = _settled(session, project.id, answered)
+        proving, labels = _settled(session, project.id, policy, answered)
         history = _candidates(session, (project, policy, labeling), tasks)
         evidence = _candidates(session, (project, policy, labeling), proving)
         suspended = {} if version is None else suspended_groups(session, project.id, version)
@@ -149,7 +158,7 @@ def _sampled(
 
 def _answered(
     session: Session, project_id: int, policy: Policy, sampled: DecidedTasks
-) -> DecidedTasks:
+) -> _Answered:
     """Tasks of control and holdout that people have answered.
 
     Which tasks are drawn for a slice is a matter of their number alone, so that numbers can be
@@ -159,31 +168,37 @@ def _answered(
     ids = numbers_among((ends.low, ends.high), project_id, _MOST_HASHED)
     ids = ids[_in_slices(policy, ids)][:_MOST_SLICE_LOOKUPS]
     ids = np.union1d(ids, sampled.task_ids[_in_slices(policy, sampled.task_ids)])
-    with_data = bool(policy.fields_used())
+    found = [answered_tasks(session, project_id, chunk) for chunk in _chunks(ids)]
+    return _Answered(
+        task_ids=np.concatenate([task_ids for task_ids, _ in found]),
+        versions=np.concatenate([versions for _, versions in found]),
+    )
 
-    def look_up(chunk: list[int]) -> DecidedTasks:
-        return decided_tasks(
-            session, project_id, Numbers.TASKS, chunk, data=with_data, answered=True
-        )
 
-    starts = range(0, max(len(ids), 1), CHUNK)
-    return joined_tasks([look_up(ids[start : start + CHUNK].tolist()) for start in starts])
+def _chunks(ids: IntArray) -> list[list[int]]:
+    """As many as one statement looks up; one of none where there are none."""
+    return [ids[start : start + CHUNK].tolist() for start in range(0, max(len(ids), 1), CHUNK)]
 
 
 def _settled(
-    session: Session, project_id: int, answered: DecidedTasks
+    session: Session, project_id: int, policy: Policy, answered: IntArray
 ) -> tuple[DecidedTasks, dict[int, str]]:
     """Those whose answers have come to one, and that; of very many a random part."""
     if len(answered) > _MOST_PROOF:
-        answered = _part(answered, numbers_among((0, len(answered) - 1), project_id, _MOST_PROOF))
-    among = answered.task_ids.tolist()
+        answered = answered[numbers_among((0, len(answered) - 1), project_id, _MOST_PROOF)]
+    among = answered.tolist()
     votes = human_votes_among(session, project_id, among)
     labels = final_labels(session, project_id, votes, among)
-    known = np.array([task_id in labels for task_id in among], bool)
-    return _in_order(_part(answered, known)), labels
+    known = answered[np.array([task_id in labels for task_id in among], bool)]
+    with_data = bool(policy.fields_used())
+    found = [
+        decided_tasks(session, project_id, Numbers.TASKS, chunk, data=with_data)
+        for chunk in _chunks(known)
+    ]
+    return _in_order(joined_tasks(found)), labels
 
 
-def _proving(policy: Policy, version: str | None, answered: DecidedTasks) -> DecidedTasks:
+def _proving(policy: Policy, version: str | None, answered: _Answered) -> IntArray:
     """The answers to what the serving version said, where they can prove anything, else all.
 
     A version that has just begun to serve has said nothing yet of what people had answered before.
@@ -193,8 +208,8 @@ def _proving(policy: Policy, version: str | None, answered: DecidedTasks) -> Dec
     by_serving = np.asarray(answered.versions == version, bool)
     control = draws(policy.salt, SLICE, answered.task_ids) < policy.control.share
     if np.count_nonzero(by_serving & control) >= needed:
-        return _part(answered, by_serving)
-    return answered
+        return np.asarray(answered.task_ids[by_serving], np.int64)
+    return answered.task_ids
 
 
 def _in_slices(policy: Policy, ids: IntArray) -> BoolArray:

@@ -41,7 +41,8 @@ def baseline(gathered: Gathered, policy: Policy) -> Baseline:
 
 def replay(base: Baseline, policy: Policy) -> Replayed:
     """The same history under another policy, with how many decisions that changes."""
-    found = _planned(base.gathered, base.policy, policy)
+    same = policy == base.policy
+    found = base.now.plan if same else _planned(base.gathered, base.policy, policy)
     changed = changes(found.decisions, base.now.plan.decisions)
     return Replayed(plan=found, figures=figures_of(policy, found, base.gathered.sample, changed))
 

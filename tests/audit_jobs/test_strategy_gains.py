@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit_jobs.measures.strategy_gains import Gain, LeftOut, as_json, compared, pooled_gains
+from audit_jobs.measures.strategy_gains import (
+    REPEATS,
+    Gain,
+    LeftOut,
+    Redraws,
+    as_json,
+    compared,
+    pooled_gains,
+)
 
 TESTS, SEEDS, CYCLES = 300, 3, 6
 
@@ -68,3 +76,49 @@ def test_two_strategies_that_overlap_are_not_told_apart() -> None:
         cycles(generator, "uncertainty", 0.04, 0.01) + cycles(generator, "stratified", 0.04, 0.01)
     )
     assert compared(gains).startswith("not distinguishable")
+
+
+def plainly_pooled(trials: list[LeftOut]) -> tuple[float, float]:
+    """The interval of one strategy, with every task and every repeat at once."""
+    tests = np.unique(np.concatenate([trial.tests for trial in trials]))
+    generator = np.random.default_rng(0)
+    drawn = generator.multinomial(len(tests), np.full(len(tests), 1 / len(tests)), REPEATS)
+    repeats = np.zeros(REPEATS)
+    for trial in trials:
+        weights = drawn[:, np.searchsorted(tests, trial.tests)]
+        seeds = len(trial.lost)
+        picked = generator.multinomial(seeds, np.full(seeds, 1 / seeds), REPEATS) / seeds
+        repeats += ((picked @ trial.lost) * weights).sum(axis=1) / weights.sum(axis=1)
+    low, high = np.quantile(repeats, [0.025, 0.975]) / sum(trial.labels for trial in trials)
+    return float(low), float(high)
+
+
+def test_the_interval_is_that_of_every_task_drawn_again_whoever_pooled_before() -> None:
+    generator = np.random.default_rng(5)
+    by_strategy = [
+        cycles(generator, name, 0.05, 0.02) for name in ("uncertainty", "random", "stratified")
+    ]
+    # One cycle that nobody differed on, and one of other tasks than the rest.
+    still = by_strategy[0][0]
+    by_strategy[0].append(
+        LeftOut(strategy="uncertainty", labels=9, tests=still.tests, lost=np.zeros_like(still.lost))
+    )
+    by_strategy[1] = by_strategy[1][:1]
+    redraws = Redraws()
+    pooled_gains(by_strategy[1], redraws)
+    together = pooled_gains([trial for trials in by_strategy for trial in trials], redraws)
+    assert together == pooled_gains([trial for trials in by_strategy for trial in trials])
+    for trials, found in zip(by_strategy, together, strict=True):
+        low, high = plainly_pooled(trials)
+        assert found.per_label.low == pytest.approx(low, rel=1e-12)
+        assert found.per_label.high == pytest.approx(high, rel=1e-12)
+
+
+def test_many_cycles_of_one_set_of_tasks_are_drawn_once() -> None:
+    redraws = Redraws()
+    counts, generator = redraws.of(40)
+    again, other = redraws.of(40)
+    assert again is counts
+    assert (generator.random(), counts.shape) == (other.random(), (REPEATS, 40))
+    assert (counts.sum(axis=1) == 40).all()
+    assert redraws.of(41)[0].shape == (REPEATS, 41)

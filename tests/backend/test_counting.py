@@ -10,8 +10,9 @@ import pytest
 from backend import counting
 from backend.counting import shown_counts
 from backend.store.counts import ProjectCounts, all_counts, counts_of
-from backend.store.tallies import count_first_answers, seq_before, tallies
-from backend.synchronisation import reconcile
+from backend.store.ledger import newest_seq
+from backend.store.tallies import count_first_answers, is_small, seq_before, tallies
+from backend.synchronisation import reconcile, synchronise
 from policies.domain import Purpose
 from policies.stages import Stage
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -55,9 +56,39 @@ def test_before_the_first_run_a_page_counts_by_itself_and_asks_nobody(
         assert counts_of(session, worked.project_id) is None
         shown = shown_counts(session, worked.project, worked.clock())
     assert worked.tool.calls == calls
+    assert shown is not None
     assert shown.tasks == 60
     assert shown.stage is Stage.NO_MODEL
     assert (shown.labels_this_week, shown.today, shown.saved) == (None, None, None)
+
+
+def test_a_page_counts_nothing_large_by_itself(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked.settle()
+    monkeypatch.setattr(counting, "_COUNTED_AT_ONCE", 59)
+    with worked.runtime.reads() as session:
+        assert shown_counts(session, worked.project, worked.clock()) is None
+    count(worked)
+    with worked.runtime.reads() as session:
+        assert shown_counts(session, worked.project, worked.clock()) == counts(worked)
+
+
+def test_small_is_what_has_few_tasks_and_a_short_ledger(worked: WorkedProject) -> None:
+    synchronise(worked.runtime, worked.project)
+    with worked.runtime.reads() as session:  # 60 tasks that nothing was decided on yet
+        assert newest_seq(session, worked.project_id) == 0
+        assert [is_small(session, worked.project_id, most) for most in (59, 60)] == [False, True]
+    worked.settle()
+    worked.promote()
+    worked.settle()
+    with worked.runtime.reads() as session:  # and as many that were decided on twice
+        entries = newest_seq(session, worked.project_id)
+        assert entries > 60
+        assert [is_small(session, worked.project_id, most) for most in (entries - 1, entries)] == [
+            False,
+            True,
+        ]
 
 
 def test_it_keeps_what_the_tables_say(worked: WorkedProject) -> None:

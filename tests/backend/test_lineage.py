@@ -21,7 +21,13 @@ from backend.reproduction import ReproductionError, reproduce
 from backend.slices import labelled_slices
 from backend.store.annotators import store_stopped
 from backend.store.consensus import Consensus, store_consensus
-from backend.store.lineages import Example, LineageError, holdout_answers, lineage_of
+from backend.store.lineages import (
+    Example,
+    LineageError,
+    holdout_answers,
+    learned_of,
+    lineage_of,
+)
 from backend.store.models import ModelVersion, all_versions
 from backend.store.tables import LineageRow
 from backend.store.training import request_training
@@ -147,6 +153,24 @@ def test_a_damaged_lineage_is_refused(worked: WorkedProject, damage: bytes | Non
         pytest.raises(LineageError, match="the examples of v1"),
     ):
         lineage_of(session, worked.project_id, "v1")
+    with (
+        worked.runtime.reads() as session,
+        pytest.raises(LineageError, match="the examples of v1"),
+    ):
+        learned_of(session, worked.project_id, "v1")
+
+
+def test_versions_are_compared_by_what_their_lineage_says(worked: WorkedProject) -> None:
+    train(worked)
+    with worked.runtime.reads() as session:
+        lineage = lineage_of(session, worked.project_id, "v1")
+        learned = learned_of(session, worked.project_id, "v1")
+        assert learned_of(session, worked.project_id, "v2") is None
+    assert lineage is not None
+    assert learned is not None
+    assert learned.answers == {e.task_id: (e.answer, e.weight) for e in lineage.examples}
+    assert learned.answers
+    assert learned.holdout == lineage.holdout
 
 
 def test_an_exchanged_artifact_is_not_compared(worked: WorkedProject) -> None:

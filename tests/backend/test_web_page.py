@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from backend import counting
 from backend.store.certificates import store_certification
 from backend.store.job_runs import close_run, open_run
 from backend.store.projects import active_project
@@ -80,6 +81,22 @@ def test_a_new_project_stands_there_with_its_queues(client: FlaskClient) -> None
     for tier, view, capacity in (("general", 11, 100), ("senior", 12, 20)):
         assert f"/projects/1/data?tab={view}" in page
         assert f"{tier}: 0 open of {capacity} a day" in page
+
+
+def test_a_large_project_before_its_first_round_is_not_counted_by_the_page(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Not counted yet" not in page_of(client)
+    assert 'labelgate_tasks{project="1",state="all"} 0.0' in client.get("/metrics").text
+    monkeypatch.setattr(counting, "_COUNTED_AT_ONCE", -1)  # from no task on
+    page = page_of(client)
+    assert "Not counted yet: the next round counts." in page
+    assert "labelgate jobs run counts --project 1" in page
+    assert "Promise" in page
+    assert "Table of queues" not in page
+    metrics = client.get("/metrics").text
+    assert 'labelgate_tasks{project="1"' not in metrics
+    assert "labelgate_open_events 0.0" in metrics
 
 
 def test_cycles_versions_and_runs_are_shown(project: WebProject, client: FlaskClient) -> None:

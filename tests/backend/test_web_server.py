@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -158,3 +159,14 @@ def test_an_answer_never_waits_for_the_acknowledgement_of_its_headers() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_what_is_loaded_is_looked_at_by_the_collector_no_more() -> None:
+    held: list[list[int]] = [[] for _ in range(1_000)]
+    before = gc.get_freeze_count()
+    server.keep_loaded()
+    try:
+        assert gc.get_freeze_count() >= before + len(held)
+        assert not any(each is held for each in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -16,7 +16,8 @@ from backend.loop_states import LoopState, TierQueue, loop_state
 from backend.retraining import Standing, standings
 from backend.settings import Settings
 from backend.store.alerts import Alert
-from backend.store.figures import ProjectFigures, shown_figures
+from backend.store.counts import ProjectCounts
+from backend.store.figures import ProjectReports, project_reports
 from backend.store.models import ModelVersion, all_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import SHADOW, Report, newest_report
@@ -46,7 +47,7 @@ class ProjectPage:
     is; ``shadow`` what the version that is in shadow has shown so far.
     """
 
-    figures: ProjectFigures
+    figures: ProjectReports
     state: LoopState
     policy: Policy
     newest: ModelVersion | None
@@ -69,17 +70,6 @@ class ProjectPage:
     def tiers(self) -> dict[str, TierQueue]:
         """Each tier's day, by its name."""
         return {each.name: each for each in self.state.tiers}
-
-    @property
-    def open_in_queues(self) -> int:
-        """Tasks that people are asked now."""
-        return sum(each.open for each in self.figures.queues)
-
-    @property
-    def sent_to_people(self) -> int:
-        """Current decisions that a person answers."""
-        decided = self.figures.decisions.items()
-        return sum(count for name, count in decided if name.startswith(f"{Outcome.REVIEW}/"))
 
 
 @blueprint.get("/projects/<int:project_id>")
@@ -107,7 +97,7 @@ def _page_of(
 ) -> ProjectPage:
     policy = parse_policy(project.policy_text)
     counts = shown_counts(session, project, now)
-    figures = shown_figures(session, project, counts)
+    figures = project_reports(session, project)
     versions = all_versions(session, project.id)
     running = open_shadow(session, project.id)
     shown = newest_report(session, project.id, SHADOW) if running is not None else None
@@ -123,6 +113,19 @@ def _page_of(
         unreadable=None if figures.champion is None else file_problem(settings, figures.champion),
         shadow=shown if shown and running and shown.model_version == running.version else None,
     )
+
+
+@blueprint.app_template_filter("open_in_queues")
+def open_in_queues(counts: ProjectCounts) -> int:
+    """Tasks that people are asked now."""
+    return sum(each.open for each in counts.queues)
+
+
+@blueprint.app_template_filter("sent_to_people")
+def sent_to_people(counts: ProjectCounts) -> int:
+    """Current decisions that a person answers."""
+    decided = counts.decisions.items()
+    return sum(count for name, count in decided if name.startswith(f"{Outcome.REVIEW}/"))
 
 
 @blueprint.app_template_filter("follows")

@@ -24,7 +24,7 @@ from backend.store.tasks import (
     stored_tasks,
     unlabelled_task_ids,
 )
-from backend.store.votes import answers, human_votes
+from backend.store.votes import Vote, answers, human_votes
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
 from tests.fakes.policy_documents import make_certification
 
@@ -165,3 +165,14 @@ def test_more_tasks_than_one_statement_takes_and_fresh_data_for_known_ones(
         found = stored_tasks(session, PROJECT_ID, [*ids, 999_999])
     assert [each.id for each in found] == ids
     assert found[-1].data == {"text": "text 6001"}
+
+
+def test_the_most_frequent_label_is_the_answer_and_of_equals_the_first_given() -> None:
+    said = {1: "BAA", 2: "BA", 3: "CABBA", 4: "A"}
+    votes = [
+        Vote(task_id=task_id, user_id=user, label=label)
+        for task_id, labels in said.items()
+        for user, label in enumerate(labels)
+    ]
+    assert answers(votes) == {1: "A", 2: "B", 3: "A", 4: "A"}
+    assert answers([]) == {}

@@ -13,7 +13,7 @@ from backend.candidates import with_class_support
 from backend.champion import load_champion, predict_tasks
 from backend.histories import project_history
 from backend.store.ledger import newest_seq
-from backend.store.sampled import Numbers, decided_tasks, drawable, task_numbers
+from backend.store.sampled import Numbers, answered_tasks, decided_tasks, drawable, task_numbers
 from backend.what_if.drawing import Bounds
 from backend.what_if.gathering import SAMPLE, Gathered, gather
 from backend.what_if.replay import baseline, replay
@@ -177,7 +177,7 @@ def test_no_table_is_read_through(worked: WorkedProject) -> None:
         gathered(worked)
         with worked.runtime.reads() as session:
             decided_tasks(session, 1, Numbers.ENTRIES, [1, 2, 3])
-            decided_tasks(session, 1, Numbers.ENTRIES, [1, 2, 3], answered=True)
+            answered_tasks(session, 1, [1, 2, 3])
     finally:
         event.remove(engine, "before_cursor_execute", note)
     plans = []
