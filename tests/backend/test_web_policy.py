@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from backend.policy_remarks import remarks_of
 from backend.store.acts import newest_acts
 from backend.store.policies_in_force import policies_in_force
 from backend.web.policy_text import code_lines
+from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio import provisioning
 from policies.drafting import changed_policy
 from policies.loading import parse_policy
@@ -221,10 +223,15 @@ def worked(tmp_path: Path) -> WorkedProject:
     return made
 
 
-def app_of(worked: WorkedProject, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def app_of(
+    worked: WorkedProject,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Flask:
     """The app with Label Studio's side played: what is wired there is no matter of this page."""
 
     def connect(_admin: Any, _project: int, _wiring: Any, names: list[str], _before: Any) -> Any:
+        meanwhile()
         views = {name: place for place, name in enumerate(names, 1)}
         return provisioning.Connected(ml_backend_id=1, webhook_id=2, views=views, previous={})
 
@@ -321,6 +328,25 @@ def test_of_two_who_apply_at_once_the_second_is_refused(
     assert parse_policy(worked.project.policy_text).auto_accept == "never"
     with worked.runtime.reads() as session:
         assert newest_acts(session, 1, 9) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_came_into_force_while_label_studio_was_set_up_stays(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """Who was slower to set up does not put the policy back that was replaced meanwhile."""
+
+    def meanwhile() -> None:
+        worked.connect(worked_policy(auto_accept="never"))
+        if fails:
+            raise AnnotationToolUnavailableError("Label Studio went down")
+
+    app = app_of(worked, monkeypatch, meanwhile)
+    response = app.test_client().post(f"{URL}/draft", data=form_of(worked))
+    assert response.status_code == (503 if fails else 409)
+    assert parse_policy(worked.project.policy_text).auto_accept == "never"
+    with worked.runtime.reads() as session:
+        assert [each.what for each in newest_acts(session, 1, 9)] == ["policy.applied"]
 
 
 def test_a_draft_that_fails_its_own_tests_is_not_applied(
