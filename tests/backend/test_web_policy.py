@@ -22,6 +22,7 @@ from connectors.label_studio import provisioning
 from policies.drafting import changed_policy
 from policies.loading import parse_policy
 from policies.promises import AutoAccept
+from tests.fakes.visitors import HTML
 from tests.fakes.web_project import CONFIG, POLICY, WebProject, web_project
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -56,7 +57,7 @@ def client_of(project: WebProject, policy: str = PROMISING) -> FlaskClient:
 
 
 def html(client: FlaskClient, path: str = URL, status: int = 200) -> str:
-    response = client.get(path)
+    response = client.get(path, headers=HTML)
     assert response.status_code == status, response.text
     assert response.mimetype == "text/html"
     return " ".join(response.text.split())
@@ -100,6 +101,26 @@ def test_a_policy_that_no_longer_loads_is_shown_with_what_is_wrong(project: WebP
         assert response.status_code == 409
         assert response.json is not None
         assert response.json["error"]["code"] == "policy_does_not_load"
+
+
+def test_a_policy_that_no_longer_loads_leaves_the_other_pages_and_projects_readable(
+    project: WebProject,
+) -> None:
+    """After an upgrade one old policy must not take the start page and the metrics away."""
+    project.connect()
+    project.connect(2, policy=POLICY.replace("stakes: low", "stakes: sensitive"))
+    with project.runtime.sessions.begin() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE policies SET text = ? WHERE text LIKE '%stakes: sensitive%'", ("stakes: dear",)
+        )
+    client = project.client()
+    page = html(client, "/")
+    assert "The policy in force does not load in this version of Labelgate" in page
+    assert page.count("does not load") == 1
+    assert client.get("/metrics").status_code == 200
+    assert "Decisions" in html(client, "/projects/2/decisions")
+    assert "run <code>labelgate policy apply</code>" in html(client, "/projects/2", 409)
+    html(client, "/projects/1")
 
 
 def test_earlier_policies_are_listed_and_compared(project: WebProject) -> None:
