@@ -55,8 +55,9 @@ class LoopState:
     """One project at a glance. ``counts`` is None before the job's first run.
 
     ``loads`` is whether this version of Labelgate can read the policy in force; where it cannot, no
-    job of the project gets anywhere. ``alerts`` are those that are not over, newest first; ``last_run`` is the newest run of any of
-    its jobs, ``working`` says that it goes on, and ``silent`` that none has been for too long.
+    job of the project gets anywhere. ``alerts`` are those that are not over, newest first;
+    ``last_run`` is the newest run of any of its jobs, ``working`` says that it goes on, and
+    ``silent`` that none has been for too long.
     """
 
     project: ConnectedProject

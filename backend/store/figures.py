@@ -17,9 +17,6 @@ from backend.store.projects import ConnectedProject
 from backend.store.reports import (
     AGREEMENT,
     AUDIT,
-    CORRECTIONS,
-    CYCLE,
-    DRIFT,
     FIGURES,
     GOLD,
     MONITORING,
@@ -40,8 +37,7 @@ class ProjectFigures:
     """A project at a glance. ``decisions`` counts current decisions by "outcome/purpose".
 
     ``alerts`` holds the newest alert of each event, those that are over too; ``six`` the six
-    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first. The numbers
-    were counted at ``read_at``.
+    figures of the loop, ``recalls`` and ``thresholds`` the newest few, oldest first.
     """
 
     project: ConnectedProject
@@ -59,33 +55,28 @@ class ProjectFigures:
     alerts: list[Alert]
     audit: Report | None
     gold: Report | None
-    corrections: Report | None
-    drift: Report | None
     monitoring: Report | None
     six: Report | None
     recalls: list[Report]
     thresholds: list[Report]
-    cycles: list[Report]
-    read_at: datetime
 
 
-def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
+def project_figures(session: Session, project: ConnectedProject) -> ProjectFigures:
     """Count everything as it is now: for what needs the exact numbers, not for pages."""
-    return _figures(session, project, tallies(session, project), now)
+    return _figures(session, project, tallies(session, project))
 
 
 def shown_figures(
     session: Session, project: ConnectedProject, counts: ProjectCounts
 ) -> ProjectFigures:
     """The same with the numbers of the last round, so that nothing large is counted."""
-    return _figures(session, project, counts, counts.as_of)
+    return _figures(session, project, counts)
 
 
 def _figures(
     session: Session,
     project: ConnectedProject,
     counted: Tallies | ProjectCounts,
-    read_at: datetime,
 ) -> ProjectFigures:
     serving = champion(session, project.id)
     return ProjectFigures(
@@ -108,14 +99,10 @@ def _figures(
         alerts=list(newest_alerts(session, project.id).values()),
         audit=newest_report(session, project.id, AUDIT),
         gold=newest_report(session, project.id, GOLD),
-        corrections=newest_report(session, project.id, CORRECTIONS),
-        drift=newest_report(session, project.id, DRIFT),
         monitoring=newest_report(session, project.id, MONITORING),
         six=newest_report(session, project.id, FIGURES),
         recalls=reports(session, project.id, RECALL)[-_INCIDENTS:],
         thresholds=reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
-        cycles=reports(session, project.id, CYCLE),
-        read_at=read_at,
     )
 
 

@@ -77,6 +77,19 @@ def test_oversight_adds_up(worked: WorkedProject) -> None:
     assert sue["tasks"] == sum(each["seen"] for each in found["decisions"]) <= len(labelled)
 
 
+def test_an_audit_that_nobody_has_answered_is_no_look_of_a_person(worked: WorkedProject) -> None:
+    before = body_of(worked)["oversight"]["without_a_person"]
+    with worked.runtime.sessions.begin() as session:
+        session.execute(
+            text("UPDATE decisions SET purpose = 'audit' WHERE task_id = :task"),
+            {"task": min(accepts(worked))},
+        )
+    found = body_of(worked)["oversight"]
+    waiting = [each for each in found["decisions"] if each["purpose"] == "audit"]
+    assert sum(each["tasks"] - each["seen"] for each in waiting) == 1
+    assert found["without_a_person"] == before
+
+
 def test_people_are_named_only_where_it_is_asked_for(worked: WorkedProject) -> None:
     assert body_of(worked, named=True)["oversight"]["people"][0]["name"] == "sue@example.com"
 

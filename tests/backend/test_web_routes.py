@@ -21,8 +21,8 @@ from tests.fakes.visitors import (
     add_account,
     bearer,
     quick_passwords,
-    shared,
     send,
+    shared,
     signed_in,
     token_of,
 )
