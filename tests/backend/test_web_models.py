@@ -67,7 +67,7 @@ def test_every_view_says_who_may_see_it_and_who_may_change(worked: WorkedProject
         "rolled_back": Role.ADMIN,
     }
     found = {
-        name.removeprefix("models_page."): view.__dict__["needed_role"]
+        name.removeprefix("models_page."): view.__dict__["need"].role
         for name, view in views.items()
         if name.startswith("models_page.")
     }
