@@ -61,7 +61,7 @@ def figures(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     """The project's figures as they stand now."""
     policy = parse_policy(project.policy_text)
     with runtime.reads() as session:
-        now = project_figures(session, project, runtime.now())
+        now = project_figures(session, project)
         versions = all_versions(session, project.id)
         labels = labels_since(session, project.id, BEGINNING)
         predictions = count_predictions(session, project.id)

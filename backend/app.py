@@ -21,6 +21,7 @@ from backend.web import (
     forgery,
     inference_api,
     ml_api,
+    numbers,
     reward_api,
     training_api,
     webhook,
@@ -89,6 +90,7 @@ def create_app(runtime: Runtime) -> Flask:
             app.wsgi_app, x_for=runtime.settings.proxies, x_proto=0, x_host=0
         )
     errors.register(app)
+    numbers.register(app)
     figure_words.register(app)
     app.jinja_env.globals["labelgate_version"] = version("labelgate")
     app.context_processor(_visitor)

@@ -87,7 +87,8 @@ def connect_policy(
     """The same with a policy that is read already.
 
     With ``replacement`` it is put in force only while the policy that it replaces still is, and the
-    act is recorded with it; raises PolicyChangedError where that is no longer so.
+    act is recorded with it; raises PolicyChangedError where that is no longer so, and where yet
+    another one came into force while Label Studio was being set up: that one stays.
     """
     settings, policy = runtime.settings, file.policy
     _ensure_robot_token(settings)
@@ -100,7 +101,7 @@ def connect_policy(
     with runtime.reads() as session:
         before = active_project(session, seen.id)
     draft = _stored(wanted, before, tool.robot_id())
-    _store(runtime, draft, replacement)
+    _put_in_force(runtime, draft, replacement)
     try:
         made = provisioning.connect(
             _admin(settings),
@@ -117,7 +118,7 @@ def connect_policy(
             with runtime.sessions.begin() as session:
                 mark_disconnected(session, seen.id, runtime.now())
         else:
-            _take_back(runtime, before, replacement)
+            _take_back(runtime, before, draft.policy_hash, replacement)
         raise
     project = replace(
         draft,
@@ -126,7 +127,9 @@ def connect_policy(
         views=made.views,
         previous_settings=made.previous,
     )
-    _store(runtime, project)
+    with runtime.sessions.begin() as session:
+        _require_in_force(session, project, project.policy_hash)
+        _store(runtime, session, project)
     return project
 
 
@@ -193,16 +196,20 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
     )
 
 
-def _store(
-    runtime: Runtime, project: ConnectedProject, replacement: Replacement | None = None
+def _put_in_force(
+    runtime: Runtime, project: ConnectedProject, replacement: Replacement | None
 ) -> None:
     with runtime.sessions.begin() as session:
         if replacement is not None:
             _require_in_force(session, project, replacement.instead_of)
             record_act(session, replacement.act)
-        store_policy(session, project.policy_hash, project.policy_text, runtime.now())
-        regroup(session, project, runtime.now())
-        store_project(session, project, runtime.now())
+        _store(runtime, session, project)
+
+
+def _store(runtime: Runtime, session: Session, project: ConnectedProject) -> None:
+    store_policy(session, project.policy_hash, project.policy_text, runtime.now())
+    regroup(session, project, runtime.now())
+    store_project(session, project, runtime.now())
 
 
 def _require_in_force(session: Session, project: ConnectedProject, policy_hash: str) -> None:
@@ -216,13 +223,22 @@ def _require_in_force(session: Session, project: ConnectedProject, policy_hash: 
         )
 
 
-def _take_back(runtime: Runtime, before: ConnectedProject, replacement: Replacement | None) -> None:
-    """Label Studio could not be set up for it: the policy before is in force again."""
-    _store(runtime, before)
-    if replacement is not None:
-        act = replace(replacement.act, what=f"{replacement.act.what}.taken_back", at=runtime.now())
-        with runtime.sessions.begin() as session:
-            record_act(session, act)
+def _take_back(
+    runtime: Runtime, before: ConnectedProject, failed: str, replacement: Replacement | None
+) -> None:
+    """Label Studio could not be set up for it: the policy before is in force again.
+
+    Where yet another one came into force meanwhile, that one stays.
+    """
+    with runtime.sessions.begin() as session:
+        lock_project(session, before.id)
+        standing = active_project(session, before.id)
+        if standing is None or standing.policy_hash != failed:
+            return
+        _store(runtime, session, before)
+        if replacement is not None:
+            what = f"{replacement.act.what}.taken_back"
+            record_act(session, replace(replacement.act, what=what, at=runtime.now()))
 
 
 def _ensure_robot_token(settings: Settings) -> None:

@@ -36,7 +36,7 @@ from backend.store.tallies import (
 )
 from backend.store.training import RUNNING, open_requests
 from policies.drift import DRIFT_ALERT, TRAFFIC
-from policies.loading import parse_policy
+from policies.loading import parse_policy, policy_if_it_loads
 from policies.promises import AutoAccept
 from policies.schema import Policy
 from policies.spending import Saving, Work, saving_of
@@ -125,6 +125,7 @@ def counted(session: Session, project: ConnectedProject, now: datetime) -> Proje
 
 def stage_now(session: Session, project: ConnectedProject) -> Stage:
     """The stage of the loop, by what serves, is proved, suspended, trained and has drifted."""
+    policy = policy_if_it_loads(project.policy_text)
     serving = champion(session, project.id)
     certified = suspended = None
     if serving is not None:
@@ -133,7 +134,7 @@ def stage_now(session: Session, project: ConnectedProject) -> Stage:
         suspended = standing_suspensions(session, project.id, version)
     standing = Standing(
         has_model=serving is not None,
-        may_accept=isinstance(parse_policy(project.policy_text).auto_accept, AutoAccept),
+        may_accept=policy is not None and isinstance(policy.auto_accept, AutoAccept),
         proved=certified is not None and bool(certified.certification.thresholds),
         suspended=bool(suspended),
         trains=any(each.state == RUNNING for each in open_requests(session, project.id)),

@@ -24,7 +24,7 @@ from policies.breaker import RECALL
 from policies.conditions import CLASS_SUPPORT
 from policies.domain import MODEL, MONITORED, Candidates, Decision, column
 from policies.engine import decide
-from policies.loading import parse_policy
+from policies.loading import policy_if_it_loads
 from policies.safeguards import Safeguards
 from policies.schema import Policy
 
@@ -51,7 +51,9 @@ def decided_today(
     session: Session, project: ConnectedProject, entry: LedgerEntry, data: dict[str, object] | None
 ) -> Today:
     """The same answer decided now. How many audits are lacking is left out: the policy's share."""
-    policy = parse_policy(project.policy_text)
+    policy = policy_if_it_loads(project.policy_text)
+    if policy is None:
+        return Today(decision=None, why_not="the policy in force does not load in this version")
     why_not = _why_not(session, project, policy, entry, data)
     if why_not is not None:
         return Today(decision=None, why_not=why_not)

@@ -21,7 +21,7 @@ from backend.store.models import serving_versions
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AUDIT, Report, newest_of_all
 from backend.store.suspensions import suspended_groups
-from policies.loading import parse_policy
+from policies.loading import policy_if_it_loads
 from policies.promise_standing import AuditsSay, Kept, PromiseStanding, promise_standing
 from policies.promises import AutoAccept
 from policies.schema import Policy
@@ -29,6 +29,12 @@ from policies.schema import Policy
 # A round may take longer than the wish for it: this many of them without one is a silence.
 _MISSED_ROUNDS = 10
 _LEAST_SILENCE = timedelta(minutes=5)
+_UNREADABLE = PromiseStanding(
+    kept=Kept.UNKNOWN,
+    promised="the policy in force does not load in this version of Labelgate, so no job of the "
+    "project gets anywhere: the policy page says why",
+    shown="",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +54,10 @@ class TierQueue:
 class LoopState:
     """One project at a glance. ``counts`` is None before the job's first run.
 
-    ``alerts`` are those that are not over, newest first; ``last_run`` is the newest run of any of
-    its jobs, ``working`` says that it goes on, and ``silent`` that none has been for too long.
+    ``loads`` is whether this version of Labelgate can read the policy in force; where it cannot, no
+    job of the project gets anywhere. ``alerts`` are those that are not over, newest first;
+    ``last_run`` is the newest run of any of its jobs, ``working`` says that it goes on, and
+    ``silent`` that none has been for too long.
     """
 
     project: ConnectedProject
@@ -61,11 +69,13 @@ class LoopState:
     last_run: JobRun | None
     working: bool
     silent: bool
+    loads: bool
 
     @property
     def troubled(self) -> bool:
         """Whether somebody should look at it now."""
-        return self.promise.kept is Kept.BROKEN or bool(self.alerts) or self.silent
+        broken = self.promise.kept is Kept.BROKEN or not self.loads
+        return broken or bool(self.alerts) or self.silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,26 +136,31 @@ def _gather(session: Session, ids: Sequence[int], counts: Mapping[int, ProjectCo
 
 
 def _state(project: ConnectedProject, found: _Found, silent_since: datetime) -> LoopState:
-    policy = parse_policy(project.policy_text)
+    policy = policy_if_it_loads(project.policy_text)
     counts = found.counts.get(project.id)
     last = found.runs.get(project.id)
     working = last is not None and last.id in found.alive
-    rule = policy.auto_accept if isinstance(policy.auto_accept, AutoAccept) else None
-    report = found.audits.get(project.id)
     return LoopState(
         project=project,
         counts=counts,
-        promise=promise_standing(
-            rule,
-            None if report is None else audits_say(report.body.get("claim")),
-            found.suspended.get(project.id, 0),
-        ),
-        tiers=_tiers(policy, counts),
+        promise=_UNREADABLE if policy is None else _promise(project.id, policy, found),
+        tiers=() if policy is None else _tiers(policy, counts),
         alerts=found.alerts.get(project.id, ()),
         serving=found.serving.get(project.id),
         last_run=last,
         working=working,
         silent=not working and (last is None or last.started_at < silent_since),
+        loads=policy is not None,
+    )
+
+
+def _promise(project_id: int, policy: Policy, found: _Found) -> PromiseStanding:
+    rule = policy.auto_accept if isinstance(policy.auto_accept, AutoAccept) else None
+    report = found.audits.get(project_id)
+    return promise_standing(
+        rule,
+        None if report is None else audits_say(report.body.get("claim")),
+        found.suspended.get(project_id, 0),
     )
 
 

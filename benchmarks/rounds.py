@@ -89,7 +89,7 @@ def _seconds(do: Callable[[], object]) -> float:
 
 def _print_size(worked: WorkedProject) -> None:
     with worked.runtime.reads() as session:
-        figures = project_figures(session, worked.project, worked.clock())
+        figures = project_figures(session, worked.project)
     print(
         f"{figures.tasks:,} tasks, {figures.human_labels:,} answers, {figures.accepted:,} accepted"
     )

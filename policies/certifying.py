@@ -21,6 +21,7 @@ from policies.domain import (
     ObjectArray,
 )
 from policies.engine import decide
+from policies.promise_words import certainty, promised_rate
 from policies.promises import AutoAccept, Group, Promise, groups_of, least_answers
 from policies.schema import Policy
 from policies.thresholds import certify, grid_from_scores
@@ -137,7 +138,8 @@ def told(certificate: Certificate, floor: float) -> str:
     return (
         f"{_whose(certificate)}scores from {max(certificate.threshold, floor):.3f}: "
         f"{certificate.errors} errors in {certificate.error.n:,} of {answers}, so at most "
-        f"{certificate.max_error_rate:.1%} are wrong with {certificate.confidence:.1%} certainty"
+        f"{promised_rate(certificate.max_error_rate)} are wrong with "
+        f"{certainty(certificate.confidence)} certainty"
     )
 
 

@@ -16,7 +16,15 @@ from policies.messages import problems_of
 from policies.problems import PolicyError, Problem, at, dotted, shown
 from policies.schema import Policy, with_defaults
 
-__all__ = ["PolicyError", "Problem", "dump_policy", "load_policy", "parse_policy", "policy_hash"]
+__all__ = [
+    "PolicyError",
+    "Problem",
+    "dump_policy",
+    "load_policy",
+    "parse_policy",
+    "policy_hash",
+    "policy_if_it_loads",
+]
 
 
 def load_policy(path: FilePath) -> Policy:
@@ -54,6 +62,14 @@ def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
     if problems:
         raise PolicyError(source, sorted(problems, key=lambda problem: problem.line or 0))
     return policy
+
+
+def policy_if_it_loads(text: str) -> Policy | None:
+    """The policy of a stored text; None where an earlier version took what this one does not."""
+    try:
+        return parse_policy(text)
+    except PolicyError:
+        return None
 
 
 def policy_hash(policy: Policy) -> str:

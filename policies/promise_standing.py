@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policies.claims import BROKEN
+from policies.promise_words import promised_rate
 from policies.promises import AutoAccept
 
 
@@ -95,7 +96,7 @@ def _promised(rule: AutoAccept) -> str:
     own = sum(each.max_error_rate is not None for each in rule.labels.values())
     more = "" if not own else f"; {own} label{'s have their' if own > 1 else ' has its'} own"
     return (
-        f"at most {100 * rule.max_error_rate:.1f} % of accepted labels are wrong, "
+        f"at most {promised_rate(rule.max_error_rate)[:-1]} % of accepted labels are wrong, "
         f"{100 * rule.confidence:g} % sure{more}"
     )
 

@@ -242,4 +242,4 @@ def _open_tasks(figures: ProjectFigures) -> int:
 
 def _figures(stage: Stage) -> ProjectFigures:
     with stage.runtime.reads() as session:
-        return project_figures(session, stage.project, stage.runtime.now())
+        return project_figures(session, stage.project)

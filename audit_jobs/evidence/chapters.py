@@ -12,6 +12,7 @@ from audit_jobs.evidence.figures import PERCENT, minute, share
 from audit_jobs.evidence.trail import acts, ledger, models, policies, verified
 from audit_jobs.evidence.words import ABOUT, WORDS
 from audit_jobs.figures.report import incident_table, tables
+from policies.promise_words import certainty, promised_rate
 
 
 def pack_of(body: Mapping[str, Any], period: str) -> Pack:
@@ -65,8 +66,8 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _promised(body: Mapping[str, Any]) -> str:
     promises = list(
         dict.fromkeys(
-            "at most {max_error_rate:.1%} of accepted labels wrong, with {confidence:.1%} "
-            "certainty".format(**each["promise"])
+            f"at most {promised_rate(each['promise']['max_error_rate'])} of accepted labels wrong, "
+            f"with {certainty(each['promise']['confidence'])} certainty"
             if each["promise"]
             else "a person confirms every label"
             for each in body["policies"]

@@ -10,7 +10,7 @@ from backend.runtime import Runtime
 from backend.settings import SettingsError
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import AnnotationToolError
-from policies.loading import parse_policy
+from policies.loading import policy_if_it_loads
 
 OUTSIDE = "in no tier"
 
@@ -32,14 +32,19 @@ class Reviewers:
         return self.names.get(user_id)
 
 
+_NOBODY_KNOWN = Reviewers(tiers={}, names={}, known=False)
+
+
 def reviewers_of(runtime: Runtime, project: ConnectedProject, *, named: bool) -> Reviewers:
     """Ask Label Studio, which knows who is behind an address; without it the numbers must do."""
-    policy = parse_policy(project.policy_text)
+    policy = policy_if_it_loads(project.policy_text)
+    if policy is None:  # it names the tiers
+        return _NOBODY_KNOWN
     try:
         members = tier_members(runtime, policy)
         users = runtime.tool().users() if named else []
     except (AnnotationToolError, SettingsError):
-        return Reviewers(tiers={}, names={}, known=False)
+        return _NOBODY_KNOWN
     return Reviewers(
         tiers={user: tier for tier, users_of in members.items() for user in users_of},
         names={user.id: user.email for user in users},

@@ -18,9 +18,6 @@ from backend.store.projects import ConnectedProject
 from backend.store.reports import (
     AGREEMENT,
     AUDIT,
-    CORRECTIONS,
-    CYCLE,
-    DRIFT,
     FIGURES,
     GOLD,
     MONITORING,
@@ -51,21 +48,15 @@ class ProjectReports:
     alerts: list[Alert]
     audit: Report | None
     gold: Report | None
-    corrections: Report | None
-    drift: Report | None
     monitoring: Report | None
     six: Report | None
     recalls: list[Report]
     thresholds: list[Report]
-    cycles: list[Report]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFigures(ProjectReports):
-    """The same with numbers, counted at ``read_at``.
-
-    ``decisions`` counts current decisions by "outcome/purpose".
-    """
+    """The same with numbers. ``decisions`` counts current decisions by "outcome/purpose"."""
 
     tasks: int
     human_labels: int
@@ -75,10 +66,9 @@ class ProjectFigures(ProjectReports):
     decisions: Mapping[str, int]
     deliveries: Mapping[str, int]
     queues: tuple[Queue, ...]
-    read_at: datetime
 
 
-def project_figures(session: Session, project: ConnectedProject, now: datetime) -> ProjectFigures:
+def project_figures(session: Session, project: ConnectedProject) -> ProjectFigures:
     """Count everything as it is now: for what needs the exact numbers, not for pages.
 
     Pages take ``project_reports``, and the numbers of ``backend.counting.shown_counts``.
@@ -93,7 +83,6 @@ def project_figures(session: Session, project: ConnectedProject, now: datetime) 
         decisions=counted.decisions,
         deliveries=counted.deliveries,
         queues=counted.queues,
-        read_at=now,
         **_reports(session, project),
     )
 
@@ -118,13 +107,10 @@ def _reports(session: Session, project: ConnectedProject) -> dict[str, Any]:
         "alerts": list(newest_alerts(session, project.id).values()),
         "audit": newest_report(session, project.id, AUDIT),
         "gold": newest_report(session, project.id, GOLD),
-        "corrections": newest_report(session, project.id, CORRECTIONS),
-        "drift": newest_report(session, project.id, DRIFT),
         "monitoring": newest_report(session, project.id, MONITORING),
         "six": newest_report(session, project.id, FIGURES),
         "recalls": reports(session, project.id, RECALL)[-_INCIDENTS:],
         "thresholds": reports(session, project.id, THRESHOLD)[-_INCIDENTS:],
-        "cycles": reports(session, project.id, CYCLE),
     }
 
 

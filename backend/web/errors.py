@@ -19,6 +19,7 @@ from backend.settings import SettingsError
 from backend.web.state import web
 from connectors.annotation_tool import AnnotationToolError
 from connectors.label_studio.labeling import LabelingError
+from policies.loading import PolicyError
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(RequestError, _refused)
     app.register_error_handler(ProjectNotConnectedError, _not_connected)
     app.register_error_handler(LabelingError, _labeling)
+    app.register_error_handler(PolicyError, _policy)
     app.register_error_handler(ArtifactError, _artifact)
     app.register_error_handler(AnnotationToolError, _tool)
     app.register_error_handler(SettingsError, _settings)
@@ -91,6 +93,16 @@ def _not_connected(error: ProjectNotConnectedError) -> Response:
 
 def _labeling(error: LabelingError) -> Response:
     return _told(422, "labeling_not_supported", str(error))
+
+
+def _policy(error: PolicyError) -> Response:
+    """What a person sends is checked where it is read: this is what stands in the database."""
+    return _told(
+        409,
+        "policy_does_not_load",
+        "the policy in force does not load in this version of Labelgate: correct it and run "
+        f"`labelgate policy apply`. {error}",
+    )
 
 
 def _artifact(error: ArtifactError) -> Response:

@@ -11,6 +11,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from backend.store.job_runs import JobRun
+from policies.promise_words import certainty, promised_rate
 
 FILTERS: dict[str, Callable[..., str]] = {}
 Words = TypeVar("Words", bound=Callable[..., str])
@@ -27,6 +28,10 @@ def _filter(name: str) -> Callable[[Words], Words]:
         return words
 
     return keep
+
+
+_filter("promised_rate")(promised_rate)
+_filter("certainty")(certainty)
 
 
 @_filter("estimate")

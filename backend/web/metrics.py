@@ -22,7 +22,7 @@ from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
 from backend.web.loop_metrics import breaker_gauges, figure_gauges, usage_gauges
 from backend.web.production_metrics import production_gauges
-from policies.loading import parse_policy
+from policies.loading import policy_if_it_loads
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _RUNS_READ = 200  # newest job runs among which each job's last is looked for
@@ -121,8 +121,9 @@ class _StoreCollector(Collector):
             figures = [project_reports(session, each) for each in projects]
             counted = {each.id: shown_counts(session, each, now) for each in projects}
             breakers = {
-                each.id: breaker_states(session, each.id, parse_policy(each.policy_text))
+                each.id: breaker_states(session, each.id, policy)
                 for each in projects
+                if (policy := policy_if_it_loads(each.policy_text)) is not None
             }
             runs = recent_runs(session, _RUNS_READ)
             waiting = count_open(session)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 
 from backend.store.decision_conditions import Asked, Order, Place, Wanted
+from backend.web.numbers import LARGEST
 from policies.domain import Outcome, Purpose
 
 ROWS = 50
@@ -34,7 +35,6 @@ FIELDS = (
     "to_seq",
 )
 PLACES = ("after", "before")
-_LARGEST = 2**63 - 1  # of a database's whole numbers
 _SHORTEST_HASH = 6
 _ONE_DAY = timedelta(days=1)
 Value = TypeVar("Value")
@@ -156,7 +156,7 @@ def _text(text: str) -> str:
 def _whole(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise BadValueError(f"must be a whole number, not {_shown(text)}: it is left out")
-    if len(text) > 19 or int(text) > _LARGEST:
+    if len(text) > 19 or int(text) > LARGEST:
         raise BadValueError("is larger than any number here: it is left out")
     return int(text)
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from audit_jobs.agreement import job as agreement
 from audit_jobs.audits import job as audit
@@ -75,6 +75,19 @@ def test_oversight_adds_up(worked: WorkedProject) -> None:
     (sue,) = found["people"]
     assert (sue["user_id"], sue["tier"], sue["name"]) == (worked.people["sue"], "senior", None)
     assert sue["tasks"] == sum(each["seen"] for each in found["decisions"]) <= len(labelled)
+
+
+def test_an_audit_that_nobody_has_answered_is_no_look_of_a_person(worked: WorkedProject) -> None:
+    before = body_of(worked)["oversight"]["without_a_person"]
+    with worked.runtime.sessions.begin() as session:
+        session.execute(
+            text("UPDATE decisions SET purpose = 'audit' WHERE task_id = :task"),
+            {"task": min(accepts(worked))},
+        )
+    found = body_of(worked)["oversight"]
+    waiting = [each for each in found["decisions"] if each["purpose"] == "audit"]
+    assert sum(each["tasks"] - each["seen"] for each in waiting) == 1
+    assert found["without_a_person"] == before
 
 
 def test_people_are_named_only_where_it_is_asked_for(worked: WorkedProject) -> None:
@@ -212,3 +225,35 @@ def test_a_converter_that_fails_is_told_with_what_it_said(
     told = run(worked, monkeypatch, "--format", "pdf")
     assert told.exit_code == 2
     assert "a PDF needs a file" in told.stderr
+
+
+def test_no_table_is_gone_through_for_each_decision(worked: WorkedProject) -> None:
+    """Of a million decisions and thousands of labels that did not end in a quarter of an hour."""
+    engine = worked.runtime.sessions.kw["bind"]
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        body_of(worked)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    with engine.connect() as connection:
+        plans = [
+            str(row.detail)
+            for statement, values in asked
+            if statement.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    assert any("annotations" in each for each in plans)
+    assert [each for each in plans if each.endswith("LEFT-JOIN")] == []
+
+
+def test_a_policy_that_no_longer_loads_leaves_the_report(worked: WorkedProject) -> None:
+    with worked.runtime.sessions.begin() as session:
+        session.execute(text("UPDATE policies SET text = 'stakes: dear'"))
+    body = body_of(worked)
+    assert body["policies"][0]["unreadable"] is not None
+    assert body["oversight"]["tiers_known"] is False

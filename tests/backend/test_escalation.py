@@ -138,7 +138,7 @@ def test_the_figures_show_who_settles_what(tmp_path: Path) -> None:
     for task_id in worked.with_purpose(Purpose.AGREEMENT)[:3]:
         say(worked, task_id, ann="A", bob="B")
     with worked.runtime.reads() as session:
-        figures = project_figures(session, worked.project, worked.clock())
+        figures = project_figures(session, worked.project)
     queues = {each.name: each for each in figures.queues}
     assert {name: each.escalated for name, each in queues.items() if each.escalated} == {
         "domain": 3

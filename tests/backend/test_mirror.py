@@ -144,7 +144,7 @@ def test_the_pages_queue_of_audits_counts_those_in_the_mirror(worked: WorkedProj
     worked.server.submit(worked.people["sue"], first, "A")
     run(worked)
     with worked.runtime.reads() as session:
-        figures = project_figures(session, worked.project, worked.clock())
+        figures = project_figures(session, worked.project)
     queue = next(each for each in figures.queues if each.name == "Audit")
     assert (queue.open, queue.answered) == (len(copied(worked)) - 1, 1)
 

@@ -170,7 +170,7 @@ def test_figures_are_those_of_a_count_by_hand(worked: WorkedProject) -> None:
     worked.server.submit(worked.people["bob"], robots[0], "B")
     worked.settle()
     with worked.runtime.reads() as session:
-        figures = project_figures(session, worked.project, worked.clock())
+        figures = project_figures(session, worked.project)
     assert (figures.tasks, figures.human_labels) == (60, 2)
     assert figures.accepted == len(robots) - 1
     placed = [row for row in worked.deliveries().values() if row.marker or row.accepts]

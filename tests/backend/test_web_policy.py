@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from backend.policy_remarks import remarks_of
 from backend.store.acts import newest_acts
 from backend.store.policies_in_force import policies_in_force
 from backend.web.policy_text import code_lines
+from connectors.annotation_tool import AnnotationToolUnavailableError
 from connectors.label_studio import provisioning
 from policies.drafting import changed_policy
 from policies.loading import parse_policy
 from policies.promises import AutoAccept
+from tests.fakes.visitors import HTML
 from tests.fakes.web_project import CONFIG, POLICY, WebProject, web_project
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
@@ -54,7 +57,7 @@ def client_of(project: WebProject, policy: str = PROMISING) -> FlaskClient:
 
 
 def html(client: FlaskClient, path: str = URL, status: int = 200) -> str:
-    response = client.get(path)
+    response = client.get(path, headers=HTML)
     assert response.status_code == status, response.text
     assert response.mimetype == "text/html"
     return " ".join(response.text.split())
@@ -98,6 +101,26 @@ def test_a_policy_that_no_longer_loads_is_shown_with_what_is_wrong(project: WebP
         assert response.status_code == 409
         assert response.json is not None
         assert response.json["error"]["code"] == "policy_does_not_load"
+
+
+def test_a_policy_that_no_longer_loads_leaves_the_other_pages_and_projects_readable(
+    project: WebProject,
+) -> None:
+    """After an upgrade one old policy must not take the start page and the metrics away."""
+    project.connect()
+    project.connect(2, policy=POLICY.replace("stakes: low", "stakes: sensitive"))
+    with project.runtime.sessions.begin() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE policies SET text = ? WHERE text LIKE '%stakes: sensitive%'", ("stakes: dear",)
+        )
+    client = project.client()
+    page = html(client, "/")
+    assert "The policy in force does not load in this version of Labelgate" in page
+    assert page.count("does not load") == 1
+    assert client.get("/metrics").status_code == 200
+    assert "Decisions" in html(client, "/projects/2/decisions")
+    assert "run <code>labelgate policy apply</code>" in html(client, "/projects/2", 409)
+    html(client, "/projects/1")
 
 
 def test_earlier_policies_are_listed_and_compared(project: WebProject) -> None:
@@ -199,7 +222,7 @@ def test_ten_thousand_lines_stay_fast_and_whole(project: WebProject) -> None:
     assert html(client) == page
     after = [each.cache_info().hits for each in (parse_policy, remarks_of, code_lines)]
     assert all(later > hits for hits, later in zip(before, after, strict=True))
-    assert all(each.cache_info().currsize <= 16 for each in (parse_policy, remarks_of, code_lines))
+    assert all(each.cache_info().currsize <= 16 for each in (remarks_of, code_lines))
 
 
 def test_other_projects_and_unknown_ones(project: WebProject) -> None:
@@ -221,10 +244,15 @@ def worked(tmp_path: Path) -> WorkedProject:
     return made
 
 
-def app_of(worked: WorkedProject, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def app_of(
+    worked: WorkedProject,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Flask:
     """The app with Label Studio's side played: what is wired there is no matter of this page."""
 
     def connect(_admin: Any, _project: int, _wiring: Any, names: list[str], _before: Any) -> Any:
+        meanwhile()
         views = {name: place for place, name in enumerate(names, 1)}
         return provisioning.Connected(ml_backend_id=1, webhook_id=2, views=views, previous={})
 
@@ -321,6 +349,25 @@ def test_of_two_who_apply_at_once_the_second_is_refused(
     assert parse_policy(worked.project.policy_text).auto_accept == "never"
     with worked.runtime.reads() as session:
         assert newest_acts(session, 1, 9) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_came_into_force_while_label_studio_was_set_up_stays(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """Who was slower to set up does not put the policy back that was replaced meanwhile."""
+
+    def meanwhile() -> None:
+        worked.connect(worked_policy(auto_accept="never"))
+        if fails:
+            raise AnnotationToolUnavailableError("Label Studio went down")
+
+    app = app_of(worked, monkeypatch, meanwhile)
+    response = app.test_client().post(f"{URL}/draft", data=form_of(worked))
+    assert response.status_code == (503 if fails else 409)
+    assert parse_policy(worked.project.policy_text).auto_accept == "never"
+    with worked.runtime.reads() as session:
+        assert [each.what for each in newest_acts(session, 1, 9)] == ["policy.applied"]
 
 
 def test_a_draft_that_fails_its_own_tests_is_not_applied(

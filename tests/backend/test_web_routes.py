@@ -21,6 +21,7 @@ from tests.fakes.visitors import (
     add_account,
     bearer,
     quick_passwords,
+    send,
     shared,
     signed_in,
     token_of,
@@ -221,6 +222,17 @@ def test_whoever_may_not_see_a_page_is_told_what_to_do(app: Flask) -> None:
     assert "There is nothing here" in ann.get("/nowhere", headers=HTML).text
     assert ann.get("/nowhere").json is not None
     assert "default-src 'none'" in missing.headers["Content-Security-Policy"]
+
+
+def test_a_number_that_no_row_can_have_is_nothing_and_no_fault(app: Flask) -> None:
+    client, huge = signed_in(app, "ann"), str(2**63)
+    for path in (f"/projects/{huge}", f"/jobs/{huge}", f"/projects/1/decisions/{huge}"):
+        assert client.get(path, headers=HTML).status_code == 404
+    assert client.get(f"/jobs?before={huge}&project={huge}").status_code == 200
+    assert client.get(f"/projects?project={huge}").status_code == 302
+    assert send(client, f"/jobs/{huge}/retry").status_code == 404
+    assert send(client, "/jobs/run", job="route", project=huge).status_code == 400
+    assert send(client, "/jobs/run", job="route", project=str(2**63 - 1)).status_code == 404
 
 
 def test_an_unexpected_error_is_a_page_that_says_nothing_of_it(project: WebProject) -> None:

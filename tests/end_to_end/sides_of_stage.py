@@ -48,7 +48,7 @@ def answers_shown(side: Side) -> dict[int, dict[str, Any]] | None:
     assert version is not None
     with stage.runtime.reads() as session:
         entries = list(current_decisions(session, stage.project_id, labelled=False))
-        waiting = project_figures(session, stage.project, stage.runtime.now()).deliveries
+        waiting = project_figures(session, stage.project).deliveries
     if waiting.get("pending") or {e.grounds.model_version for e in entries} != {version.version}:
         return None
     wished = {

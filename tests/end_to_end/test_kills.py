@@ -137,7 +137,7 @@ def running(supervisor: int, command: str) -> int | None:
 def at_rest(stage: Stage) -> bool:
     """No training is open and no delivery is pending."""
     with stage.runtime.reads() as session:
-        figures = project_figures(session, stage.project, stage.runtime.now())
+        figures = project_figures(session, stage.project)
         requests = open_requests(session, stage.project_id)
     return not requests and not figures.deliveries.get("pending")
 

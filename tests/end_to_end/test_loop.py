@@ -91,7 +91,7 @@ def robots_answers(stage: Stage) -> dict[int, str]:
     one annotation a task, by the robot, from the prediction.
     """
     with stage.runtime.reads() as session:
-        figures = project_figures(session, stage.project, stage.runtime.now())
+        figures = project_figures(session, stage.project)
         wished = accepted_labels(session, stage.project_id)
         training = open_requests(session, stage.project_id)
     if not wished or figures.deliveries.get("pending") or training:

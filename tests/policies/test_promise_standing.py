@@ -9,6 +9,7 @@ import pytest
 from policies import promise_standing
 from policies.claims import BROKEN, HOLDS
 from policies.promise_standing import AuditsSay, Kept
+from policies.promise_words import certainty, promised_rate
 from policies.promises import AutoAccept, LabelPromise
 
 RULE = AutoAccept(max_error_rate=0.05, confidence=0.95)
@@ -73,3 +74,11 @@ def test_labels_with_a_promise_of_their_own_are_counted() -> None:
     assert promise_standing.promise_standing(rule, None, 0).promised.endswith(
         "; 1 label has its own"
     )
+
+
+def test_a_very_small_promise_does_not_read_as_none_and_a_very_sure_one_not_as_certain() -> None:
+    rule = AutoAccept(max_error_rate=0.0004, confidence=0.9999)
+    standing = promise_standing.promise_standing(rule, None, 0)
+    assert standing.promised == "at most 0.04 % of accepted labels are wrong, 99.99 % sure"
+    assert promised_rate(0.0125) == "1.25%"
+    assert certainty(0.99996) == "99.996%"

@@ -30,7 +30,7 @@ from connectors.label_studio.answer_words import answer_words
 from connectors.label_studio.labeling import Labeling, LabelingError, parse_labeling
 from policies.decision_words import draw_words, headline
 from policies.domain import Outcome, Purpose
-from policies.loading import parse_policy
+from policies.loading import policy_if_it_loads
 
 blueprint = Blueprint("decisions", __name__)
 
@@ -214,13 +214,14 @@ def _going_on(asked: Search, searched_to: int) -> dict[str, str]:
 
 
 def _choices(session: Session, project: ConnectedProject) -> Choices:
-    policy = parse_policy(project.policy_text)
+    policy = policy_if_it_loads(project.policy_text)
     labeling = _labeling(project)
-    rules = [f"routes[{place}]" for place in range(len(policy.routes))]
+    routes, tiers = ((), ()) if policy is None else (policy.routes, policy.tiers)
+    rules = [f"routes[{place}]" for place in range(len(routes))]
     standard = ("auto_accept", "below_threshold", "no_certificate", "control", "holdout")
     return Choices(
         labels=() if labeling is None else labeling.labels[:_MOST_CHOICES],
-        tiers=tuple(each.name for each in policy.tiers),
+        tiers=tuple(each.name for each in tiers),
         rules=(*standard, *rules[:_MOST_CHOICES]),
         versions=tuple(each.version for each in reversed(all_versions(session, project.id))),
     )

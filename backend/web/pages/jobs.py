@@ -32,6 +32,7 @@ from backend.store.job_runs import (
 from backend.store.projects import project_titles
 from backend.web.access import Role, needs, visitor
 from backend.web.errors import RequestError
+from backend.web.numbers import row_number
 from backend.web.pages.projects import shown_project
 from backend.web.state import web
 
@@ -110,7 +111,7 @@ def retry(run_id: int) -> Response:
 @needs(Role.ADMIN)
 def ask() -> Response:
     """Ask for a job of a project; the scheduler runs it within a second or so."""
-    project_id = request.form.get("project", type=int)
+    project_id = request.form.get("project", type=row_number)
     if project_id is None:
         raise RequestError(400, "project_needed", "say which project: go back and choose one")
     return _ask(request.form.get("job", ""), project_id, "asked for on the page of jobs")
@@ -149,9 +150,9 @@ def _asked() -> RunsAsked:
     outcome = request.args.get("outcome")
     return RunsAsked(
         job=request.args.get("job") or None,
-        project_id=request.args.get("project", type=int),
+        project_id=request.args.get("project", type=row_number),
         outcome=outcome if outcome in _OUTCOMES else None,
-        before=request.args.get("before", type=int),
+        before=request.args.get("before", type=row_number),
         projects=visitor().projects,
     )
 

@@ -27,8 +27,7 @@ from backend.what_if.gathering import gather
 from backend.what_if.kept import KeptSamples, rounded
 from backend.what_if.replay import Baseline, baseline, replay
 from backend.what_if.values import Chosen, can_open, chosen
-from policies.loading import parse_policy
-from policies.problems import PolicyError
+from policies.loading import parse_policy, policy_if_it_loads
 from policies.promises import AutoAccept
 from policies.schema import Policy
 
@@ -139,18 +138,10 @@ def earlier(project_id: int, digest: str) -> str:
 
 
 def policy_of(runtime: Runtime, project_id: int) -> tuple[ConnectedProject, Policy]:
-    """A project with the policy in force; RequestError (409) where its text does not load."""
+    """A project with the policy in force. Raises PolicyError where its text does not load."""
     with runtime.reads() as session:
         project = shown_project(session, project_id)
-    try:
-        return project, parse_policy(project.policy_text)
-    except PolicyError as error:
-        raise RequestError(
-            409,
-            "policy_does_not_load",
-            "the policy in force does not load in this version of Labelgate, so nothing can be "
-            f"replayed: correct it and run `labelgate policy apply`. {error}",
-        ) from error
+    return project, parse_policy(project.policy_text)
 
 
 def figures_of(
@@ -177,13 +168,9 @@ def _page_of(runtime: Runtime, project_id: int) -> PolicyPage:
     with runtime.reads() as session:
         project = shown_project(session, project_id)
         periods = policies_in_force(session, project_id, _EARLIER_SHOWN)
-    try:
-        policy = parse_policy(project.policy_text)
-    except PolicyError:  # told line by line among the remarks
-        policy = None
     return PolicyPage(
         project=project,
-        policy=policy,
+        policy=policy_if_it_loads(project.policy_text),  # what is wrong is among the remarks
         remarks=remarks_of(project.policy_text, project.title, project.id, project.label_config),
         in_force=periods[0] if periods else None,
         earlier=_others(periods, project.policy_hash),

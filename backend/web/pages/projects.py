@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from backend.store.projects import ConnectedProject, active_project, project_titles
 from backend.web.access import Role, needs, visitor
 from backend.web.errors import RequestError
+from backend.web.numbers import row_number
 from backend.web.state import web
 
 blueprint = Blueprint("projects", __name__)
@@ -18,7 +19,7 @@ blueprint = Blueprint("projects", __name__)
 @needs(Role.VIEWER, for_all=True)
 def chosen() -> Response:
     """To the project that was chosen in the header of a page; without one to the start page."""
-    project_id = request.args.get("project", type=int)
+    project_id = request.args.get("project", type=row_number)
     if project_id is None:
         return redirect(url_for("overview.page"))
     with web().runtime.reads() as session:
