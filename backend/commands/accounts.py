@@ -196,7 +196,7 @@ def _password(given: TextIO | None) -> str:
 
 
 def _tell_standing(runtime: Runtime, name: str, says: str, *, as_json: bool) -> None:
-    """What was done to an account, or with ``--json`` how it stands now; a note without an admin."""
+    """What was done, or with ``--json`` how the account stands now; a note without an admin."""
     with runtime.reads() as session:
         account = account_named(session, name)
         tokens = valid_tokens(session)

@@ -14,7 +14,6 @@ from backend.commands.output import done, note, tell, tell_json
 from backend.store.projects import all_projects
 from backend.store.share_links import ShareLink, share_links
 
-
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

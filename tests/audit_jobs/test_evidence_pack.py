@@ -202,7 +202,7 @@ def test_without_a_converter_there_is_a_way_out(
 def test_a_converter_that_fails_is_told_with_what_it_said(
     worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    program = tmp_path / "weasyprint"
+    program = tmp_path / "chromium"
     program.write_text("#!/bin/sh\necho no fonts here >&2\nexit 3\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
