@@ -16,7 +16,9 @@ from audit_jobs.evidence.period import Period
 from audit_jobs.figures.assembly import CORRECTION
 from backend.charts.bars import BarChart, Row, bar_chart
 from backend.charts.lines import line_chart
+from backend.charts.markup import rendered
 from backend.charts.series import Event, LineChart, Series, Threshold, points_of
+from backend.charts.shapes import Figure
 from backend.figures.scores import (
     RiskCurve,
     groups_shown,
@@ -47,7 +49,9 @@ _NOT_MEASURED = (
 
 def score_charts(body: Mapping[str, Any]) -> tuple[Markup, ...]:
     """What accepting from a score on cost, with the threshold that was proved, and reliability."""
-    scores = body["scores"] or {}
+    scores = body["scores"]
+    if scores is None:
+        return (rendered(Figure(name="risk-0", title="What scores are worth", says=_NOT_MEASURED)),)
     groups, notes = groups_shown(scores)
     risks = [
         risk_chart(
@@ -72,8 +76,6 @@ def _about(group: Mapping[str, Any]) -> str:
 
 
 def _measured(scores: Mapping[str, Any]) -> str:
-    if not scores:
-        return _NOT_MEASURED
     return (
         f"{scores['model_version']} on {scores['answers']:,} answers of the control slice, as "
         f"measured at {minute(scores['as_of'])} UTC."
@@ -86,8 +88,6 @@ def _threshold(body: Mapping[str, Any], group: Mapping[str, Any]) -> float | Non
     A proof that came after the curve was measured counts too; one that had ended by then does not.
     """
     scores = body["scores"]
-    if not scores:
-        return None
     wanted = (scores["model_version"], group["predictor"], group["label"])
     found = [
         each
