@@ -63,7 +63,7 @@ def groups_shown(curves: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], tu
     known = sorted((each for each in groups if each["points"]), key=lambda each: -each["answers"])
     left = len(known) - _MOST_GROUPS
     notes = (f"{left:,} groups with fewer answers are left out.",) if left > 0 else ()
-    nothing = {"predictor": MODEL, "label": None, "points": []}
+    nothing: Mapping[str, Any] = {"predictor": MODEL, "label": None, "points": []}
     return known[:_MOST_GROUPS] or [nothing], notes
 
 

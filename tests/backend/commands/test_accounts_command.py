@@ -155,7 +155,7 @@ def test_what_changes_an_account_or_a_link_says_in_json_how_it_stands_then() -> 
     added = done("accounts", "add", "ann", "--role", "admin", "--json", given=PASSWORD)
     assert json.loads(added) == json.loads(done("accounts", "list", "--json"))[0]
     done("accounts", "token", "ann")
-    changes = (
+    changes: tuple[tuple[tuple[str, ...], str, object], ...] = (
         (("role", "ann", "viewer"), "role", "viewer"),
         (("password", "ann"), "password", True),
         (("revoke", "ann"), "tokens", []),
