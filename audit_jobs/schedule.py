@@ -24,6 +24,7 @@ from backend.store.reports import (
     AUDIT,
     BREAKER,
     CORRECTIONS,
+    CURVES,
     FIGURES,
     MONITORING,
     forget_before,
@@ -160,7 +161,7 @@ def forget(runtime: Runtime) -> None:
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         forget_sessions(session, forgotten_before(runtime.now()))
-        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES, MONITORING):
+        for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, CURVES, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
     forgotten = forget_inferences(runtime)
     logger.info(

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import threading
 import unicodedata
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Effort:
 # 32 MB, three times: one of the equal choices of OWASP's Password Storage Cheat Sheet, the one
 # that a small machine can bear while it also answers Label Studio.
 EFFORT = Effort(log2_n=15, r=8, p=3)
+_ONE_AT_A_TIME = threading.Lock()  # so that many who guess at once do not fill the memory
 
 
 def kept(password: str) -> str:
@@ -71,15 +73,16 @@ def _key(password: str, salt: bytes, effort: Effort) -> bytes:
     # Keyboards differ in whether an accent is a character of its own.
     said = unicodedata.normalize("NFC", password[:MOST]).encode("utf-8", "replace")
     size = 128 * 2**effort.log2_n * effort.r
-    return hashlib.scrypt(
-        said,
-        salt=salt,
-        n=2**effort.log2_n,
-        r=effort.r,
-        p=effort.p,
-        maxmem=2 * size,
-        dklen=_KEY_BYTES,
-    )
+    with _ONE_AT_A_TIME:
+        return hashlib.scrypt(
+            said,
+            salt=salt,
+            n=2**effort.log2_n,
+            r=effort.r,
+            p=effort.p,
+            maxmem=2 * size,
+            dklen=_KEY_BYTES,
+        )
 
 
 def _parts(stored: str | None) -> tuple[Effort, bytes, bytes]:

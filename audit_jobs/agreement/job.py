@@ -20,7 +20,6 @@ from backend.store.gold import gold_task_ids
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
 from backend.store.reports import AGREEMENT, Report, newest_report, store_report
-from backend.store.rollups import Rollup
 from backend.store.shared_tasks import lead_seconds, shared_state, shared_tasks
 from backend.store.tallies import count_decisions
 from connectors.label_studio.labeling import LabelingError, parse_labeling
@@ -72,7 +71,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     }
 
 
-def measurement_due(state: Mapping[str, Any], last: Report | Rollup, now: datetime) -> bool:
+def measurement_due(state: Mapping[str, Any], last: Report, now: datetime) -> bool:
     """Whether so much has changed since the last report that its figures may have moved."""
     before = last.body.get("state")
     if before == state:

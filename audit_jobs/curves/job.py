@@ -1,6 +1,7 @@
 """Job: what the serving version's scores are worth, on the control answers that prove it.
 
-No page may read and predict thousands of tasks, so what the curves show is kept as a rollup.
+No page may read and predict thousands of tasks, so what the curves show is kept as a report; an
+evidence pack shows those that stood at the end of its period.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from backend.slices import control_answers, proving_since
 from backend.store.corrections import answered_state
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
-from backend.store.rollups import CURVES, Rollup, rollup_of, store_rollup
+from backend.store.reports import CURVES, Report, newest_report, store_report
 from connectors.annotation_tool import AnnotationToolError
 from policies.certifying import reaching_auto_accept
 from policies.domain import MODEL, BoolArray, Candidates, part_of
@@ -58,7 +59,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     now = runtime.now()
     with runtime.reads() as session:
         model = champion(session, project.id)
-        last = rollup_of(session, project.id, CURVES)
+        last = newest_report(session, project.id, CURVES)
         if model is None:
             return {"state": "no model yet"}
         since = proving_since(session, project.id, model.version)
@@ -90,11 +91,12 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     }
 
     with runtime.sessions.begin() as session:
-        store_rollup(session, project.id, CURVES, Rollup(body=body, made_at=now))
+        report = Report(kind=CURVES, model_version=model.version, made_at=now, body=body)
+        store_report(session, project.id, report)
     return {"answers": body["answers"], "groups": len(body["groups"])}
 
 
-def _due(state: dict[str, Any], last: Rollup, now: datetime) -> bool:
+def _due(state: dict[str, Any], last: Report, now: datetime) -> bool:
     before = last.body["state"]
     if any(before[name] != state[name] for name in ("version", "since")):
         return True

@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 import orjson
+from markupsafe import Markup
 from rich.markup import escape
 
-from audit_jobs.documents.pdf import PdfError, pdf_of
+from audit_jobs.documents.pdf import PdfError, draws_charts, pdf_of
 from audit_jobs.documents.tables import Table, cell, drawn, markdown_table, templates
+from backend.charts.markup import chart_style
 from backend.commands.output import new_table, show, tell_text
 
 FORMATS = ("md", "html", "json", "pdf")
@@ -28,10 +30,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """What belongs together: what it is about in plain words, then tables and listings."""
+    """What belongs together: what it is about in plain words, then charts, tables and listings.
+
+    Charts are for pages: Markdown and JSON have what they show in tables and figures.
+    """
 
     heading: str
     says: str
+    charts: tuple[Markup, ...] = ()
     tables: tuple[Table, ...] = ()
     listings: tuple[Listing, ...] = ()
 
@@ -68,9 +74,10 @@ def markdown(pack: Pack) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(pack: Pack) -> str:
-    """The pack as one HTML file that needs nothing else."""
-    return templates().get_template("pack.html").render(pack=pack)
+def page(pack: Pack, *, charts: bool = True) -> str:
+    """The pack as one HTML file that needs nothing else; with charts where they can be drawn."""
+    drawn_with = chart_style() if charts else None
+    return templates().get_template("pack.html").render(pack=pack, chart_style=drawn_with)
 
 
 def print_pack(
@@ -108,7 +115,7 @@ def _made(kind: str, report: Mapping[str, Any], pack: Pack) -> bytes:
     if kind == "html":
         return page(pack).encode()
     try:
-        return pdf_of(page(pack))
+        return pdf_of(page(pack, charts=draws_charts()))
     except PdfError as error:
         raise click.ClickException(str(error)) from error
 

@@ -19,7 +19,17 @@ class PdfError(Exception):
 
 def converter() -> str | None:
     """The program that would be asked, with its path; None where there is none."""
-    return next(filter(None, map(shutil.which, ("weasyprint", *_BROWSERS, *_OFFICES))), None)
+    return next(filter(None, map(shutil.which, (*_BROWSERS, "weasyprint", *_OFFICES))), None)
+
+
+def draws_charts() -> bool:
+    """Whether the program that would be asked gives drawings in a page the page's own style.
+
+    WeasyPrint and the offices do not (https://github.com/Kozea/WeasyPrint/issues/1761): their
+    charts would be black shapes.
+    """
+    program = converter()
+    return program is None or Path(program).name in _BROWSERS
 
 
 def pdf_of(html: str) -> bytes:

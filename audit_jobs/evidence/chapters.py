@@ -7,6 +7,7 @@ from typing import Any
 
 from audit_jobs.documents.pack import Chapter, Pack
 from audit_jobs.documents.tables import FIGURE, Table, figure_cells
+from audit_jobs.evidence.charts import audit_chart, correction_chart, score_charts
 from audit_jobs.evidence.decided import oversight
 from audit_jobs.evidence.figures import PERCENT, minute, share
 from audit_jobs.evidence.trail import acts, ledger, models, policies, verified
@@ -24,7 +25,7 @@ def pack_of(body: Mapping[str, Any], period: str) -> Pack:
         chapters=(
             _promises(body),
             oversight(body["oversight"]),
-            _audits(body["audits"]),
+            _audits(body),
             _loop(body),
             _agreement(body["agreement"]),
             _drift(body["drift_looks"]),
@@ -97,6 +98,7 @@ def _promises(body: Mapping[str, Any]) -> Chapter:
             "answers of the control slice have proved. Each row is such a proof; without one, "
             "everything goes to people."
         ),
+        charts=score_charts(body),
         tables=(
             Table(
                 heading="Thresholds and their evidence",
@@ -108,7 +110,8 @@ def _promises(body: Mapping[str, Any]) -> Chapter:
     )
 
 
-def _audits(found: Mapping[str, Any] | None) -> Chapter:
+def _audits(body: Mapping[str, Any]) -> Chapter:
+    found = body["audits"]
     heading = "What blind audits found"
     if found is None:
         return Chapter(heading=heading, says="Nothing has been audited by then.")
@@ -128,6 +131,7 @@ def _audits(found: Mapping[str, Any] | None) -> Chapter:
             f"{found['failed_in_all']:,} of them found the accepted label wrong. Not counted: "
             f"{waiting}."
         ),
+        charts=(audit_chart(body),),
         tables=(
             Table(
                 heading="Pass rate",
@@ -152,6 +156,7 @@ def _loop(body: Mapping[str, Any]) -> Chapter:
     return Chapter(
         heading=heading,
         says=f"As measured at {body['made_at'][:16].replace('T', ' ')} UTC.",
+        charts=(correction_chart(body),),
         tables=tuple(tables(body)),
     )
 

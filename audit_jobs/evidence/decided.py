@@ -7,6 +7,7 @@ from typing import Any
 
 from audit_jobs.documents.pack import Chapter
 from audit_jobs.documents.tables import Table
+from audit_jobs.evidence.charts import oversight_chart
 
 # What each outcome and purpose of a decision means to somebody who never saw the words.
 _MEANS = {
@@ -30,6 +31,7 @@ def oversight(found: Mapping[str, Any]) -> Chapter:
             "Of the tasks that were decided in this time, by their last decision of it. A person "
             "has looked where a label that a person gave stands at the end of the time."
         ),
+        charts=(oversight_chart(found),) if found["tasks"] else (),
         tables=(_tasks(found), _people(found)),
     )
 

@@ -30,6 +30,7 @@ from backend.store.promotions import promotions
 from backend.store.reports import (
     AGREEMENT,
     AUDIT,
+    CURVES,
     DRIFT,
     FIGURES,
     MONITORING,
@@ -69,6 +70,7 @@ def evidence(
         "policies": _policies(session, project.id, period),
         "certificates": _certificates(session, project.id, period),
         "oversight": _oversight(session, project.id, period, reviewers),
+        "scores": _scores(session, project.id, period),
         "audits": _audits(session, project.id, period),
         "agreement": _agreement(session, project.id, period),
         "drift_looks": _drift(session, project.id, period),
@@ -186,6 +188,20 @@ def _audits(session: Session, project_id: int, period: Period) -> dict[str, Any]
             for week, rate in found.body.get("by_week", {}).items()
             if period.has_week(week)
         },
+    }
+
+
+def _scores(session: Session, project_id: int, period: Period) -> dict[str, Any] | None:
+    """What the scores of the version that served were worth when that was last measured."""
+    found = newest_report(session, project_id, CURVES, period.end)
+    if found is None:
+        return None
+    return {
+        "as_of": found.made_at,
+        "model_version": found.model_version,
+        "answers": found.body["answers"],
+        "groups": found.body["groups"],
+        "reliability": found.body["reliability"],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit_jobs.documents.pack import Chapter, Listing
 from audit_jobs.documents.tables import Table
+from audit_jobs.evidence.charts import accuracy_chart
 from audit_jobs.evidence.figures import minute, share
 
 _SHORT_HASH = 12
@@ -36,6 +37,7 @@ def models(found: list[Mapping[str, Any]]) -> Chapter:
             "A new version serves where the gate lets it: it is compared with the serving one on "
             "tasks that neither learned from. Whoever overrules the gate says why."
         ),
+        charts=(accuracy_chart(found),) if found else (),
         tables=(
             Table(
                 heading="Versions",

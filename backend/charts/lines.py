@@ -40,7 +40,6 @@ def line_chart(chart: LineChart) -> Markup:
     for place, each in enumerate(shown):
         kept = _thin(each)
         shapes += series_shapes(frame, kept, place)
-    table, left_out = _table(chart, drawn)
     return rendered(
         Figure(
             name=chart.name,
@@ -49,8 +48,8 @@ def line_chart(chart: LineChart) -> Markup:
             describes=_description(chart, shown),
             drawing=Drawing(width=WIDTH, height=frame.height, shapes=shapes),
             legend=_legend(chart, shown),
-            table=table,
-            notes=(*notes, *left_out),
+            table=_table(chart, drawn),
+            notes=tuple(notes),
         )
     )
 
@@ -168,7 +167,7 @@ def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _table(chart: LineChart, drawn: Sequence[Series]) -> tuple[Table, tuple[str, ...]]:
+def _table(chart: LineChart, drawn: Sequence[Series]) -> Table:
     known = {point.name for each in drawn for point in each.points if point.shown}
     places = sorted(
         {
@@ -191,8 +190,8 @@ def _table(chart: LineChart, drawn: Sequence[Series]) -> tuple[Table, tuple[str,
     )
     left = len(places) - len(kept)
     which = "evenly chosen" if chart.across is not None else "the newest"
-    note = (f"The numbers hold {len(kept)} of {len(places):,} places, {which}.",) if left else ()
-    return Table(head=(chart.place, *(each.name for each in drawn)), rows=rows), note
+    note = f"These are {len(kept)} of {len(places):,} places, {which}." if left else ""
+    return Table(head=(chart.place, *(each.name for each in drawn)), rows=rows, note=note)
 
 
 def _cell(point: Point | None, unit: Unit) -> str:

@@ -115,10 +115,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The numbers of a chart, as text; the first column names the row."""
+    """The numbers of a chart, as text; the first column names the row.
+
+    ``note`` says what they do not hold.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

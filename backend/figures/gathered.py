@@ -19,6 +19,7 @@ from backend.store.reports import (
     AUDIT,
     BREAKER,
     CORRECTIONS,
+    CURVES,
     CYCLE,
     DRIFT,
     FIGURES,
@@ -28,7 +29,6 @@ from backend.store.reports import (
     newest_report,
     newest_reports,
 )
-from backend.store.rollups import CURVES, Rollup, rollup_of
 from backend.store.suspensions import suspensions
 from connectors.label_studio.answer_words import answer_words
 from connectors.label_studio.labeling import LabelingError, parse_labeling
@@ -56,7 +56,7 @@ class Gathered:
     versions: list[ModelVersion]
     promotions: list[Promotion]
     certification: Certification | None
-    curves: Rollup | None
+    curves: Report | None
     six: Report | None
     audit: Report | None
     agreement: Report | None
@@ -105,7 +105,7 @@ def gather(session: Session, project: ConnectedProject, label_studio_url: str) -
         versions=versions,
         promotions=promotions(session, project.id),
         certification=None if certified is None else certified.certification,
-        curves=rollup_of(session, project.id, CURVES),
+        curves=newest(CURVES),
         six=newest(FIGURES),
         audit=newest(AUDIT),
         agreement=newest(AGREEMENT),
@@ -119,7 +119,7 @@ def gather(session: Session, project: ConnectedProject, label_studio_url: str) -
     )
 
 
-def body(report: Report | Rollup | None) -> Mapping[str, Any]:
+def body(report: Report | None) -> Mapping[str, Any]:
     """What a report says; nothing before the first."""
     return {} if report is None else report.body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -24,18 +24,52 @@ _NO_CURVE = (
 _FEW_ANSWERS = 2.5  # times the promised rate: what the few strictest answers reach above it is cut
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskCurve:
+    """A group of answers as the job keeps it, and what is said of it.
+
+    ``about`` says whose answers they are, ``certified`` the threshold in force, None without one.
+    """
+
+    name: str
+    group: Mapping[str, Any]
+    about: str
+    says: str
+    certified: float | None
+    notes: tuple[str, ...] = ()
+
+
 def risk_charts(gathered: Gathered) -> list[Markup]:
     """A risk-coverage curve for each group of answers with a promise, those with most first."""
-    groups: Sequence[Mapping[str, Any]] = body(gathered.curves).get("groups", ())
+    shown, notes = groups_shown(body(gathered.curves))
+    return [
+        risk_chart(
+            RiskCurve(
+                name=gathered.name(f"risk-{place}"),
+                group=group,
+                about=_about(gathered, group),
+                says=_accepted(gathered, group),
+                certified=_certified(gathered, group),
+                notes=notes if place == 0 else (),
+            )
+        )
+        for place, group in enumerate(shown)
+    ]
+
+
+def groups_shown(curves: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
+    """The groups that are drawn, and what is said of the others; an empty one before the first."""
+    groups: Sequence[Mapping[str, Any]] = curves.get("groups", ())
     known = sorted((each for each in groups if each["points"]), key=lambda each: -each["answers"])
-    if not known:
-        return [_risk(gathered, 0, {"predictor": MODEL, "label": None, "points": []}, "")]
     left = len(known) - _MOST_GROUPS
-    note = f"{left:,} groups with fewer answers are left out." if left > 0 else ""
-    return [_risk(gathered, *each, note) for each in enumerate(known[:_MOST_GROUPS])]
+    notes = (f"{left:,} groups with fewer answers are left out.",) if left > 0 else ()
+    nothing: Mapping[str, Any] = {"predictor": MODEL, "label": None, "points": []}
+    return known[:_MOST_GROUPS] or [nothing], notes
 
 
-def _risk(gathered: Gathered, place: int, group: Mapping[str, Any], note: str) -> Markup:
+def risk_chart(curve: RiskCurve) -> Markup:
+    """What is wrong among what is accepted, by the share that is."""
+    group = curve.group
     points = tuple(
         Point(
             at=each["coverage"],
@@ -46,12 +80,11 @@ def _risk(gathered: Gathered, place: int, group: Mapping[str, Any], note: str) -
     )
     promised = group.get("max_error_rate")
     highest = max((point.value or 0.0 for point in points), default=0.0)
-    about = _about(gathered, group)
     return line_chart(
         LineChart(
-            name=gathered.name(f"risk-{place}"),
-            title=f"What accepting costs{about}",
-            says=_accepted(gathered, group),
+            name=curve.name,
+            title=f"What accepting costs{curve.about}",
+            says=curve.says,
             empty=_NO_CURVE,
             series=(Series(name="wrong among accepted", points=points, stepped=True, bare=True),),
             place="share accepted, surest first",
@@ -61,25 +94,24 @@ def _risk(gathered: Gathered, place: int, group: Mapping[str, Any], note: str) -
             thresholds=()
             if promised is None
             else (Threshold(name="promised at most", value=promised),),
-            events=tuple(_thresholds(gathered, group)),
-            notes=(note,) if note and place == 0 else (),
+            events=tuple(_thresholds(curve)),
+            notes=curve.notes,
         )
     )
 
 
-def _thresholds(gathered: Gathered, group: Mapping[str, Any]) -> list[Event]:
+def _thresholds(curve: RiskCurve) -> list[Event]:
     """Where the certified threshold and the cheapest one lie on the curve."""
     found = []
-    certificate = _certificate(gathered, group)
-    if certificate is not None and certificate.in_force is not None:
+    if curve.certified is not None:
         found.append(
             Event(
-                name=f"certified: {certificate.in_force:.3f}",
-                at=_coverage(group, certificate.in_force),
+                name=f"certified: {curve.certified:.3f}",
+                at=_coverage(curve.group, curve.certified),
                 kind="good",
             )
         )
-    cheapest = group.get("cheapest")
+    cheapest = curve.group.get("cheapest")
     if cheapest is not None:
         found.append(Event(name=f"cheapest: {cheapest['threshold']:.3f}", at=cheapest["coverage"]))
     return found
@@ -100,6 +132,11 @@ def _certificate(gathered: Gathered, group: Mapping[str, Any]) -> Certificate | 
         (each for each in (certified.certificates if certified else ()) if each.group == wanted),
         None,
     )
+
+
+def _certified(gathered: Gathered, group: Mapping[str, Any]) -> float | None:
+    certificate = _certificate(gathered, group)
+    return None if certificate is None else certificate.in_force
 
 
 def _accepted(gathered: Gathered, group: Mapping[str, Any]) -> str:
@@ -123,17 +160,24 @@ def _about(gathered: Gathered, group: Mapping[str, Any]) -> str:
 
 def reliability_charts(gathered: Gathered) -> list[Markup]:
     """A reliability diagram for each predictor, the model's first."""
-    found: Sequence[Mapping[str, Any]] = body(gathered.curves).get("reliability", ())
-    if not found:
-        return [_reliability(gathered, 0, {"predictor": MODEL, "bins": []})]
-    return [_reliability(gathered, *each) for each in enumerate(found[:_MOST_GROUPS])]
+    return [
+        reliability_of(gathered.name(f"reliability-{place}"), found)
+        for place, found in enumerate(predictors_shown(body(gathered.curves)))
+    ]
 
 
-def _reliability(gathered: Gathered, place: int, found: Mapping[str, Any]) -> Markup:
+def predictors_shown(curves: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """How reliable the scores of each predictor are; an empty one before it is measured."""
+    found: Sequence[Mapping[str, Any]] = curves.get("reliability", ())
+    return list(found[:_MOST_GROUPS]) or [{"predictor": MODEL, "bins": []}]
+
+
+def reliability_of(name: str, found: Mapping[str, Any]) -> Markup:
+    """How often answers of one predictor are right, by their score."""
     by = "" if found["predictor"] == MODEL else f", by {found['predictor']}"
     return reliability_chart(
         ReliabilityChart(
-            name=gathered.name(f"reliability-{place}"),
+            name=name,
             title=f"Do scores keep their word?{by}",
             says=_calibration(found) if found["bins"] else "",
             empty=_NO_CURVE,

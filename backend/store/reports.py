@@ -14,7 +14,7 @@ from backend.store.tables import EventRow, JobRunRow, ProjectRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"
-CONSENSUS, GOLD = "consensus", "gold"
+CONSENSUS, CURVES, GOLD = "consensus", "curves", "gold"
 CORRECTIONS, DRIFT, RECALL, THRESHOLD = "corrections", "drift", "recall", "threshold"
 FIGURES, SHADOW, STRATEGIES = "figures", "shadow", "strategies"
 ALERT_CHANNELS = "alert_channels"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.store.page_tables import RollupRow
 
-COUNTS, CURVES = "counts", "curves"
+COUNTS = "counts"
 OPEN_ALERTS = "open_alerts"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from audit_jobs.running import run_job
-from backend.store.rollups import CURVES, Rollup, rollup_of
+from backend.store.reports import CURVES, Report, newest_report
 from policies.domain import MODEL, Purpose
 from policies.loading import parse_policy
 from policies.sampling import SLICE, draws
@@ -17,9 +17,9 @@ from tests.fakes.accepting_project import ACCEPT, accepting_project, answer
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 
-def kept(worked: WorkedProject) -> Rollup | None:
+def kept(worked: WorkedProject) -> Report | None:
     with worked.runtime.reads() as session:
-        return rollup_of(session, worked.project_id, CURVES)
+        return newest_report(session, worked.project_id, CURVES)
 
 
 def body(worked: WorkedProject) -> dict[str, Any]:

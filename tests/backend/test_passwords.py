@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -74,6 +76,25 @@ def test_a_key_is_derived_once_with_the_same_effort_whatever_was_kept(
         for given in ("nine green bottles", "wrong", "", "x" * 10_000):
             is_right(known, given)
     assert asked == [(16, 8, 1, 32, 16)] * 8
+
+
+@quick
+def test_keys_are_derived_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[int] = []
+    both = threading.Barrier(2)
+    derive = hashlib.scrypt
+
+    def watched(password: bytes, **how: Any) -> bytes:
+        try:
+            met.append(both.wait(timeout=0.3))
+        except threading.BrokenBarrierError:  # nobody else derives meanwhile
+            both.reset()
+        return derive(password, **how)
+
+    monkeypatch.setattr(hashlib, "scrypt", watched)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(is_right, [None, None], ["one", "two"])) == [False, False]
+    assert met == []
 
 
 @pytest.mark.parametrize(

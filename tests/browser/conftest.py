@@ -47,22 +47,22 @@ def opens(browser: Browser) -> Iterator[Opens]:
     """Opens a page in a new context; at the end every page must have had nothing to complain of.
 
     A script that fails, something that the content security policy forbids, a file that is not
-    there: each is a console error in Chromium.
+    there: each is a console error in Chromium. ``provokes`` names those that a test is about.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
-        if message.type == "error":
+    def heard(message: ConsoleMessage, provokes: str | None) -> None:
+        if message.type == "error" and (provokes is None or provokes not in message.text):
             complaints.append(f"{message.location.get('url', '')}: {message.text}")
 
-    def open_page(base_url: str, **options: object) -> Page:
+    def open_page(base_url: str, *, provokes: str | None = None, **options: object) -> Page:
         chosen = {"viewport": _DESKTOP, "base_url": base_url, **options}
         context = browser.new_context(**chosen)  # type: ignore[arg-type]  # options by name
         context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", heard)
+        page.on("console", lambda message: heard(message, provokes))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
 

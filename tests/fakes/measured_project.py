@@ -17,6 +17,7 @@ from backend.store.reports import (
     AUDIT,
     BREAKER,
     CORRECTIONS,
+    CURVES,
     CYCLE,
     DRIFT,
     FIGURES,
@@ -24,7 +25,6 @@ from backend.store.reports import (
     Report,
     store_report,
 )
-from backend.store.rollups import CURVES, Rollup, store_rollup
 from backend.store.suspensions import store_suspension
 from policies.breaker import Suspension
 from policies.domain import MODEL, Certificate, Certification, Estimate
@@ -51,8 +51,6 @@ def measured_project(folder: Path) -> WebProject:
         _add_versions(session, project.clock())
         _add_certificate(session, project.clock())
         _add_reports(session, project.clock())
-        body = curves(VERSIONS[-1])
-        store_rollup(session, PROJECT_ID, CURVES, Rollup(body=body, made_at=project.clock()))
     return project
 
 
@@ -154,6 +152,7 @@ def _add_reports(session: Session, now: datetime) -> None:
         (CORRECTIONS, corrections()),
         (AGREEMENT, agreement()),
         (STRATEGIES, strategies()),
+        (CURVES, curves(VERSIONS[-1])),
         (FIGURES, six()),
     ):
         report = Report(kind=kind, model_version=VERSIONS[-1], made_at=now, body=body)

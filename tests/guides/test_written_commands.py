@@ -68,7 +68,7 @@ def flask(tmp_path: Path) -> Flask:
 
 def is_route(typed: str, app: Flask) -> bool:
     """Whether the address that is asked is one of the app's, by the method that is named."""
-    path = re.findall(r":9090(/[^\s'\"]*)", typed)[0].replace("ID", "7")
+    path = re.findall(r":9090(/[^\s'\"?]*)", typed)[0].replace("ID", "7")
     named = re.findall(r"-X (\w+)", typed)
     method = named[0] if named else "POST" if " -d " in typed else "GET"
     return app.url_map.bind("localhost").test(path, method)

@@ -159,7 +159,7 @@ def test_a_long_row_is_thinned_and_no_peak_is_lost() -> None:
     assert max(heights) == pytest.approx(bottom + (top - bottom) * 0.01, abs=0.3)
     assert min(heights) == pytest.approx(bottom + (top - bottom) * 0.99, abs=0.3)
     assert "Of 1,000 points in a row those are drawn" in markup
-    assert "The numbers hold 60 of 1,000 places, the newest." in markup
+    assert "These are 60 of 1,000 places, the newest." in markup
     assert len(numbers(markup)) == 61
     assert len(markup) < 60_000
 

@@ -151,6 +151,34 @@ def test_an_account_is_disabled_and_enabled(project: WebProject) -> None:
     assert "viewer" in done("accounts", "list")
 
 
+def test_what_changes_an_account_or_a_link_says_in_json_how_it_stands_then() -> None:
+    added = done("accounts", "add", "ann", "--role", "admin", "--json", given=PASSWORD)
+    assert json.loads(added) == json.loads(done("accounts", "list", "--json"))[0]
+    done("accounts", "token", "ann")
+    changes: tuple[tuple[tuple[str, ...], str, object], ...] = (
+        (("role", "ann", "viewer"), "role", "viewer"),
+        (("password", "ann"), "password", True),
+        (("revoke", "ann"), "tokens", []),
+        (("disable", "ann"), "disabled_at", json.loads(added)["created_at"]),
+        (("enable", "ann"), "disabled_at", None),
+    )
+    for words, key, value in changes:
+        found = json.loads(done("accounts", *words, "--json", given=PASSWORD))[key]
+        assert (found is None) == (value is None), words
+        assert key == "disabled_at" or found == value, words
+    done("share", "create", "--all")
+    taken = json.loads(done("share", "revoke", 1, "--json"))
+    assert (taken["state"], taken["project"]) == ("revoked", None)
+
+
+def test_quiet_commands_print_what_was_asked_for_alone() -> None:
+    said = run("--quiet", "accounts", "add", "ann", "--role", "viewer", given=PASSWORD)
+    assert (said.stdout, said.stderr) == ("", "")
+    token = run("--quiet", "accounts", "token", "ann")
+    assert token.stdout.startswith("lga_")
+    assert token.stderr == ""
+
+
 @pytest.mark.parametrize("what", ["password", "disable", "enable", "token", "revoke"])
 def test_who_is_not_there_is_said(what: str) -> None:
     assert "there is no account 'nobody'" in refused("accounts", what, "nobody", given=PASSWORD)
