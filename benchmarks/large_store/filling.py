@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.store.job_runs import recent_runs
 from benchmarks.large_store.stages import Stage, stage
 from benchmarks.large_store.stories import LARGE, NEW, TRIPPED, play_all
 
@@ -42,3 +43,12 @@ def fill(folder: Path, *, decisions: int, seed: int = 8) -> Filled:
     set_up = stage(folder, seed)
     seconds = play_all(set_up, decisions)
     return Filled(stage=set_up, seconds={**seconds, "everything": time.monotonic() - began})
+
+
+def reopened(folder: Path) -> Filled:
+    """A store that ``fill`` made before, at the end of its story, brought to the newest schema."""
+    set_up = stage(folder, seed=0)
+    with set_up.runtime.reads() as session:
+        (last,) = recent_runs(session, 1)
+    set_up.clock.at(last.ended_at or last.started_at)
+    return Filled(stage=set_up)

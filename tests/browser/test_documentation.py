@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.browser.pages import Opens, accessible
-from tests.guides.awaited import SCREENSHOTS
 from tests.guides.built import build_site
 
 # One of each sort: landing, steps, wide table, long reference, formulas, pictures.
@@ -83,8 +82,6 @@ def test_the_search_finds_without_internet(address: str, opens: Opens) -> None:
 
 
 def test_the_screenshots_of_the_tutorial_are_shown(address: str, opens: Opens) -> None:
-    if SCREENSHOTS:
-        pytest.skip(f"{len(SCREENSHOTS)} screenshots are awaited: tests/guides/awaited.py")
     page = opens(address)
     page.goto("/tutorial.html", wait_until="networkidle")
     shown = "[...document.querySelectorAll('article img')].every(each => each.naturalWidth > 300)"

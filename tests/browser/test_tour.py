@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from backend.app import create_app
 from backend.store.accounts import ADMIN, VIEWER
 from backend.store.acts import newest_acts
 from backend.store.models import champion
-from benchmarks.large_store import Filled, fill
+from benchmarks.large_store import Filled, fill, reopened
 from tests.browser.pages import Opens, accessible
 from tests.fakes.visitors import PASSWORD
 
@@ -31,8 +32,12 @@ DECISIONS = int(os.environ.get("LABELGATE_TEST_DECISIONS", "100000"))
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    """As many decisions as LABELGATE_TEST_DECISIONS says."""
-    made = fill(tmp_path_factory.mktemp("large") / "store", decisions=DECISIONS)
+    """A store of LABELGATE_TEST_DECISIONS, or a copy of the one in LABELGATE_TEST_STORE."""
+    folder = tmp_path_factory.mktemp("large") / "store"
+    if kept := os.environ.get("LABELGATE_TEST_STORE"):
+        made = reopened(Path(shutil.copytree(kept, folder)))
+    else:
+        made = fill(folder, decisions=DECISIONS)
     for name, role in (("ada", ADMIN), ("vic", VIEWER)):
         accounts.add(made.stage.runtime, name, role, PASSWORD, "the test")
     return made
@@ -96,7 +101,7 @@ def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
     page.goto(f"/projects/{filled.large}/policy")
     share = page.get_by_label("Largest error rate").first
     before = float(share.input_value())
-    expect(page.locator("#figures table")).to_be_visible()
+    expect(page.get_by_role("table", name="The whole project")).to_be_visible()
     with page.expect_response(re.compile("what-if")) as replayed:
         share.fill(str(before / 2))
     assert replayed.value.ok

@@ -13,7 +13,6 @@ from flask import Flask
 from backend.app import create_app
 from labelgate import main
 from tests.fakes.web_project import web_project
-from tests.guides.awaited import COMMANDS as AWAITED
 from tests.guides.written import ROOT, Written, commands, mentions
 
 TYPED = commands()
@@ -85,8 +84,6 @@ def parse(words: list[str], *, whole: bool) -> None:
     context = click.Context(main, info_name="labelgate")
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        if rest[0] in AWAITED:
-            return
         found = command.get_command(context, rest[0])
         assert found is not None, f"{' '.join(words)}: there is no {rest[0]!r}"
         command, rest = found, rest[1:]
@@ -102,10 +99,3 @@ def parse(words: list[str], *, whole: bool) -> None:
         checked = isinstance(value, str) and not PLACEHOLDER.match(value)
         if checked and not isinstance(parameter.type, (click.Path, click.File)):
             parameter.type_cast_value(context, value)
-
-
-def test_nothing_is_awaited_that_is_there() -> None:
-    for name in AWAITED:
-        assert main.get_command(click.Context(main), name) is None, (
-            f"`labelgate {name}` is there: take it out of tests/guides/awaited.py"
-        )
