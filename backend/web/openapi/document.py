@@ -33,8 +33,8 @@ SECURITY: Schema = {
         "type": "apiKey",
         "in": "cookie",
         "name": "labelgate",
-        "description": "A browser's, from /sign-in; over https its name is __Host-labelgate. What "
-        "it sends carries the session's `csrf`.",
+        "description": "A browser's, from /sign-in; over https its name is __Host-labelgate. What it "
+        "sends carries the session's `csrf`.",
     },
     "webhookSecret": {
         "type": "apiKey",
