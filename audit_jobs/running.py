@@ -8,6 +8,7 @@ from typing import Any
 from audit_jobs.jobs import JOBS
 from audit_jobs.run_records import recorded
 from backend.leasing import holding
+from backend.redaction import redacted, redactor
 from backend.runtime import Runtime
 from backend.store.job_requests import is_waiting, link_run
 from backend.store.job_runs import close_run, lease_of, open_run
@@ -47,6 +48,8 @@ def run_job(
             current = active_project(session, project.id)
         with recorded(runtime, run_id) as record:
             result = _result(runtime, name, project.id, current)
+        if isinstance(result, str):  # a library's message may hold the address that it asked
+            result = redacted(result, redactor(runtime.settings))
         with runtime.sessions.begin() as session:
             close_run(session, run_id, result, runtime.now(), record.text)
     if isinstance(result, str):

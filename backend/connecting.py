@@ -90,8 +90,8 @@ def connect_policy(
     act is recorded with it; raises PolicyChangedError where that is no longer so, and where yet
     another one came into force while Label Studio was being set up: that one stays.
     """
-    settings, policy = runtime.settings, file.policy
-    _ensure_robot_token(settings)
+    policy = file.policy
+    _ensure_robot_token(runtime.settings)
     tool = runtime.tool()
     seen = tool.project(title_or_id)
     wanted = _wanted(runtime, seen, file)
@@ -103,16 +103,7 @@ def connect_policy(
     draft = _stored(wanted, before, tool.robot_id())
     _put_in_force(runtime, draft, replacement)
     try:
-        made = provisioning.connect(
-            _admin(settings),
-            seen.id,
-            wiring_of(settings),
-            [*policy.tier_names, CONTROL_VIEW, AUDIT_VIEW],
-            draft.previous_settings or None,
-        )
-        if title is not None:
-            wiring = wiring_of(settings)
-            set_up_mirror(runtime, _admin(settings), draft, (title, mirror), wiring)
+        made = _set_up(runtime, draft, policy, mirror)
     except AnnotationToolError:
         if before is None:
             with runtime.sessions.begin() as session:
@@ -194,6 +185,25 @@ def _stored(wanted: _Wanted, before: ConnectedProject | None, robot_id: int) -> 
         config_problem=None if before is None else before.config_problem,
         all_controls=True if before is None else before.all_controls,
     )
+
+
+def _set_up(
+    runtime: Runtime, project: ConnectedProject, policy: Policy, mirror: Project | None
+) -> provisioning.Connected:
+    """Wire the project, and its mirror where the policy wants one, in Label Studio."""
+    settings = runtime.settings
+    made = provisioning.connect(
+        _admin(settings),
+        project.id,
+        wiring_of(settings),
+        [*policy.tier_names, CONTROL_VIEW, AUDIT_VIEW],
+        project.previous_settings or None,
+    )
+    title = policy.audit.mirror
+    if title is not None:
+        wiring = wiring_of(settings)
+        set_up_mirror(runtime, _admin(settings), project, (title, mirror), wiring)
+    return made
 
 
 def _put_in_force(

@@ -78,6 +78,22 @@ def test_no_secret_is_kept(worked: WorkedProject, run_id: int) -> None:
     assert "postgresql://labelgate:[secret]@host/db" in said
 
 
+def test_an_error_is_kept_and_told_without_secrets(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_runtime: object, _project: object) -> dict[str, object]:
+        raise ValueError("http://labelgate:hunter22@host/predict sent Bearer eyJhbGciOi")
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"route": broken})
+    with pytest.raises(JobFailedError) as failed:
+        run_job(worked.runtime, "route", worked.project)
+    with worked.runtime.reads() as session:
+        (run,) = recent_runs(session, 1)
+    told = "ValueError: http://labelgate:[secret]@host/predict sent Bearer [secret]"
+    assert run.error == told
+    assert str(failed.value) == f"route: {told}"
+
+
 def test_what_is_said_is_written_while_the_run_goes_on(worked: WorkedProject, run_id: int) -> None:
     def told() -> bool:
         with worked.runtime.reads() as session:

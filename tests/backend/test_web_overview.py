@@ -136,6 +136,17 @@ def test_a_scheduler_that_does_not_run_is_said_loudly(
     assert "now: deliver" in cards_of(page)["Support mails"]
 
 
+@pytest.mark.usefixtures("loops")
+def test_whoever_sees_one_project_is_not_told_when_others_ran(project: WebProject) -> None:
+    project.clock.forward(3 * 3600)
+    with project.runtime.sessions.begin() as session:
+        open_run(session, "deliver", 2, project.clock())
+    project.clock.forward(3 * 3600)
+    page = page_of(seeing(project.app(), 1))
+    assert "The last job began at 2026-03-01 12:00 UTC" in page
+    assert "15:00" not in page
+
+
 def test_three_hundred_projects_are_one_quick_page(project: WebProject) -> None:
     loops = ShownLoops(project)
     for number in range(1, 301):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, render_template, request
 
 from backend.loop_states import loop_states
-from backend.store.job_runs import alive_among, recent_runs
+from backend.store.job_runs import RunsAsked, alive_among, recent_runs
 from backend.store.projects import all_projects
 from backend.web.access import Role, needs, visitor
 from backend.web.state import web
@@ -28,7 +28,7 @@ def page() -> str:
         seen = [each for each in all_projects(session) if visitor().sees(each.id)]
         shown = [each for each in seen if wanted.casefold() in each.title.casefold()]
         states = loop_states(session, runtime.settings, shown, now)
-        last = recent_runs(session, 1)
+        last = recent_runs(session, 1, RunsAsked(projects=visitor().projects))
         working = bool(alive_among(session, last, datetime.now(UTC)))
     return render_template(
         "overview.html",

@@ -33,7 +33,7 @@ blueprint = Blueprint("policy_draft", __name__)
 APPLIED = "policy.applied"
 _LONGEST_REASON = 1_000
 # What the form holds beside the values.
-_OF_THE_FORM = frozenset({"csrf", "csrf_token", "instead_of", "reason", "confirmed"})
+_OF_THE_FORM = frozenset({"csrf", "instead_of", "reason", "confirmed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
