@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.store.tables import AnnotationRow, CertificateRow, DecisionRow, PolicyRow
@@ -76,25 +76,26 @@ def overseen(session: Session, project_id: int, start: datetime, end: datetime) 
         .group_by(DecisionRow.task_id)
         .subquery()
     )
+    # One seek a task. As a join SQLite, which has no statistics here, reads all labels for each.
     labelled = (
         select(AnnotationRow.task_id)
         .where(
             AnnotationRow.project_id == project_id,
+            AnnotationRow.task_id == DecisionRow.task_id,
             AnnotationRow.created_at < end,
             *standing(),
         )
-        .distinct()
-        .subquery()
+        .correlate(DecisionRow)
+        .exists()
     )
     rows = session.execute(
         select(
             DecisionRow.outcome,
             DecisionRow.purpose,
             func.count(),
-            func.count(labelled.c.task_id),
+            func.count(case((labelled, 1))),
         )
         .join(last, last.c.seq == DecisionRow.seq)
-        .outerjoin(labelled, labelled.c.task_id == DecisionRow.task_id)
         .where(DecisionRow.project_id == project_id)
         .group_by(DecisionRow.outcome, DecisionRow.purpose)
         .order_by(DecisionRow.outcome, DecisionRow.purpose)
