@@ -76,7 +76,7 @@ def overseen(session: Session, project_id: int, start: datetime, end: datetime) 
         .group_by(DecisionRow.task_id)
         .subquery()
     )
-    # Sought task by task: joined, SQLite would go through all labels for each decision.
+    # One seek a task. As a join SQLite, which has no statistics here, reads all labels for each.
     labelled = (
         select(AnnotationRow.task_id)
         .where(
@@ -93,7 +93,7 @@ def overseen(session: Session, project_id: int, start: datetime, end: datetime) 
             DecisionRow.outcome,
             DecisionRow.purpose,
             func.count(),
-            func.count(case((labelled, DecisionRow.task_id))),
+            func.count(case((labelled, 1))),
         )
         .join(last, last.c.seq == DecisionRow.seq)
         .where(DecisionRow.project_id == project_id)

@@ -83,7 +83,7 @@ def test_the_search_needs_no_server_of_others(site: Path) -> None:
     assert (site / "search" / "search_index.json").stat().st_size > 100_000
 
 
-def test_every_link_and_picture_inside_is_there(site: Path, pages: dict[Path, Page]) -> None:
+def test_every_link_and_picture_inside_is_there(pages: dict[Path, Page]) -> None:
     for page in pages.values():
         for address in [*page.loads, *page.leads]:
             split = urlsplit(address)
