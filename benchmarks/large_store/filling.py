@@ -11,7 +11,7 @@ from backend.store.job_runs import recent_runs
 from benchmarks.large_store.stages import Stage, stage
 from benchmarks.large_store.stories import LARGE, NEW, TRIPPED, play_all
 
-FEWEST = 10_000
+FEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

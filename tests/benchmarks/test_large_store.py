@@ -19,7 +19,7 @@ from backend.versions import file_problem
 from benchmarks.large_store import Filled, fill
 from policies.stages import Stage
 
-DECISIONS = 10_000
+DECISIONS = 20_000
 
 
 @pytest.fixture(scope="module")
