@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from audit_jobs.running import run_job
@@ -130,12 +130,13 @@ def _plays(stage: Stage, decisions: int) -> dict[int, Play]:
         TRIPPED: max(2_000, decisions // 200),
     }
     plays = {}
-    for project_id, count in tasks.items():
+    # Each has chance of its own: the small projects' stories do not hang on the large one's size.
+    for (project_id, count), rng in zip(tasks.items(), stage.rng.spawn(len(tasks)), strict=True):
         before = sum(chapter.share for chapter in _before_drift(project_id))
         plays[project_id] = Play(
-            stage=stage,
+            stage=replace(stage, rng=rng),
             project_id=project_id,
-            world=world(stage.rng, 1 + 10_000_000 * (project_id - 1), count, int(count * before)),
+            world=world(rng, 1 + 10_000_000 * (project_id - 1), count, int(count * before)),
             left=decisions if project_id == LARGE else 10 * count,
         )
     return plays
