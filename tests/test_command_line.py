@@ -278,6 +278,7 @@ def test_without_a_database_nothing_is_offered_and_nothing_fails(tmp_path: Path)
 def test_a_real_ctrl_c_ends_a_real_process_silently() -> None:
     program = (
         "import os, signal, click\nfrom labelgate import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background
         "@main.command()\ndef wait():\n    os.kill(os.getpid(), signal.SIGINT)\n"
         "    signal.pause()\nmain(['wait'])"
     )

@@ -136,14 +136,15 @@ def said(side: Side) -> dict[int, str]:
 
 
 def page_and_lists_tell_them_apart(stage: Stage, sides: list[Side]) -> None:
-    page = httpx.get(f"{stage.settings.own_url}/", timeout=60).text
-    assert "Traceback" not in page
+    start = httpx.get(f"{stage.settings.own_url}/", timeout=60).text
+    assert "Traceback" not in start
     for side in sides:
         project, version = side.stage.project, serving(side.stage)
         assert version is not None
-        section = page.split(project.title)[1].split("</section>")[0]
-        assert f"<dd>{version.version}</dd>" in section
-        assert section.count("<h3>Model versions</h3>") == 1
+        assert f'<a href="/projects/{project.id}">' in start
+        page = httpx.get(f"{stage.settings.own_url}/projects/{project.id}", timeout=60).text
+        assert f"{version.version} serves" in page
+        assert page.count("<h3>Model versions</h3>") == 1
         listed = models_of(side.stage)
         states = {each["version"]: each["state"] for each in listed["versions"]}
         assert [name for name, state in states.items() if state == "champion"] == [version.version]

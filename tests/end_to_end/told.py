@@ -52,7 +52,7 @@ def the_commands_tell_it(stage: Stage) -> None:
     assert (would["dry_run"], would["tasks"]) == (True, len(standing))
     assert until(stage.robots_answers, "a dry run changes nothing") == standing
 
-    page = httpx.get(f"{stage.settings.own_url}/", timeout=30).text
+    page = httpx.get(f"{stage.settings.own_url}/projects/{number}", timeout=30).text
     assert "suspended: nothing is accepted" in page
     assert "accepts taken back" in page
     gauge = rf'labelgate_breaker_suspended{{[^}}]*project="{number}"[^}}]*}} 1'
