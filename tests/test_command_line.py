@@ -274,7 +274,9 @@ def test_without_a_database_nothing_is_offered_and_nothing_fails(tmp_path: Path)
     assert _completed("labelgate train --project ", tmp_path) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows sends no SIGINT to a process: run it on Linux or macOS"
+)
 def test_a_real_ctrl_c_ends_a_real_process_silently() -> None:
     program = (
         "import os, signal, click\nfrom labelgate import main\n"

@@ -134,7 +134,6 @@ def test_one_coin_probabilities_are_calibrated_where_its_model_holds() -> None:
 
 
 def test_crowdlab_beats_majority_with_few_answers_and_a_fair_model() -> None:
-    pytest.importorskip("cleanlab")
     for seed in range(3):
         each = crowd(seed, units=600, raters=30, answers=2, spammers=0.2)
         random = np.random.default_rng(seed)

@@ -19,26 +19,14 @@ from backend.store.tables import DecisionRow, DeliveryRow, PolicyRow
 from backend.store.tasks import StoredTask, store_tasks
 from backend.web import downloads, searches
 from backend.web.access import Role
-from policies.domain import Decision, Outcome, Purpose
+from policies.domain import Decision, Purpose
 from tests.fakes.accepting_project import ACCEPT, accepting_project, accepts, answer
+from tests.fakes.decisions import ACCEPTED
 from tests.fakes.web_project import WebProject, web_project
 from tests.fakes.worked_project import WorkedProject, worked_policy
 
 DECISIONS = "/projects/1/decisions"
 HOSTILE = '<script>alert("x")</script>'
-ACCEPTED = Decision(
-    task_id=1,
-    outcome=Outcome.ACCEPT,
-    purpose=Purpose.ROUTED,
-    tier=None,
-    rule="auto_accept",
-    reason="score 0.900 reaches the certified threshold 0.800",
-    label="A",
-    score=0.9,
-    threshold=0.8,
-    draw=0.5,
-    inclusion_probability=0.95,
-)
 
 
 @pytest.fixture

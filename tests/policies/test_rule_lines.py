@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from policies.decision_words import draw_words, headline
-from policies.domain import Decision, Outcome, Purpose
+from policies.domain import Outcome, Purpose
 from policies.rule_lines import RuleLines, rule_lines
+from tests.fakes.decisions import ACCEPTED
 
 POLICY = """\
 project: Mail
@@ -33,19 +34,6 @@ auto_accept:
 
 # The end.
 """
-ACCEPTED = Decision(
-    task_id=1,
-    outcome=Outcome.ACCEPT,
-    purpose=Purpose.ROUTED,
-    tier=None,
-    rule="auto_accept",
-    reason="because",
-    label="spam",
-    score=0.9,
-    threshold=0.8,
-    draw=0.5,
-    inclusion_probability=0.95,
-)
 
 
 @pytest.mark.parametrize(

@@ -23,21 +23,10 @@ from backend.store.ledger import Grounds, LedgerEntry, append_decisions
 from backend.store.tables import AnnotationRow, DecisionRow
 from policies.domain import Decision, Outcome, Purpose
 from tests.fakes.databases import NOW, PROJECT_ID, Database, sqlite_database
+from tests.fakes.decisions import ACCEPTED as A_DECISION
 
 ENDLESS = TimeBox(seconds=None)
-ACCEPTED = Decision(
-    task_id=1,
-    outcome=Outcome.ACCEPT,
-    purpose=Purpose.ROUTED,
-    tier=None,
-    rule="auto_accept",
-    reason="because",
-    label="cat",
-    score=0.9,
-    threshold=0.8,
-    draw=0.5,
-    inclusion_probability=0.95,
-)
+ACCEPTED = replace(A_DECISION, label="cat")
 SENT = replace(
     ACCEPTED, outcome=Outcome.REVIEW, tier="general", rule="below_threshold", score=0.4, label="dog"
 )
