@@ -28,9 +28,10 @@ from sqlalchemy.orm import Session
 from audit_jobs.jobs import JOBS
 from backend.app import create_app
 from backend.runtime import Runtime
+from backend.store.job_tables import JobRunRow
 from backend.store.models import all_versions
 from backend.store.projects import all_projects
-from backend.store.tables import DecisionRow, JobRunRow
+from backend.store.tables import DecisionRow
 from backend.web.server import keep_loaded
 from benchmarks.large_store import fill
 from benchmarks.large_store.stages import stage

@@ -28,9 +28,10 @@ from sqlalchemy import func, select
 
 from backend.store.deliveries import PENDING, count_by_state
 from backend.store.events import count_open
+from backend.store.job_tables import EventRow
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.models import champion
 from backend.store.projects import ConnectedProject
-from backend.store.tables import EventRow, TrainingRequestRow
 from backend.store.training import RUNNING, open_requests
 from benchmarks.stage import (
     Stage,

@@ -9,8 +9,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current
+from backend.store.job_tables import JobRunRow
 from backend.store.reports import AGREEMENT, AUDIT, CORRECTIONS, newest_report
-from backend.store.tables import DecisionRow, JobRunRow, TaskRow
+from backend.store.tables import DecisionRow, TaskRow
 from policies.domain import Estimate, Outcome, Purpose
 from policies.low_agreement import LEAST_TASKS
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from backend.store.ledger import newest_seq
 from backend.store.models import champion
+from backend.store.promise_tables import CertificateRow
 from backend.store.suspensions import suspensions
-from backend.store.tables import AnnotationRow, CertificateRow, GoldRow, TaskRow
+from backend.store.tables import AnnotationRow, GoldRow, TaskRow
 
 Marks = tuple[Any, ...]
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import CertificateRow
+from backend.store.promise_tables import CertificateRow
 from policies.domain import Certificate, Certification, Estimate
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, DeliveryRow, ModelRow, TrainingRequestRow
+from backend.store.model_tables import ModelRow, TrainingRequestRow
+from backend.store.tables import AnnotationRow, DeliveryRow
 from backend.store.votes import human
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION
-from backend.store.tables import AnnotationRow, DecisionRow, ModelRow, TaskRow
+from backend.store.tables import AnnotationRow, DecisionRow, TaskRow
 from backend.store.votes import standing
 from policies.adjudication import ESCALATION
 from policies.audit_plan import EXTRA_AUDIT

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import EmbeddingRow
+from backend.store.model_tables import EmbeddingRow
 from backend.store.upsert import upsert
 
 _HASHES_PER_STATEMENT = 5_000

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import EventRow
+from backend.store.job_tables import EventRow
 
 REHEARSAL = "LABELGATE_REHEARSAL"
 

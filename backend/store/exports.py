@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current
 from backend.store.escalations import final_labels
-from backend.store.tables import DecisionRow, FreezeRow, TaskRow
+from backend.store.promise_tables import FreezeRow
+from backend.store.tables import DecisionRow, TaskRow
 from backend.store.votes import human_votes
 from policies.domain import Outcome, Purpose
 

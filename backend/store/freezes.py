@@ -17,7 +17,8 @@ from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED
 from backend.store.errors import FreezeTakenError
 from backend.store.ledger import Grounds
-from backend.store.tables import DecisionRow, DeliveryRow, FreezeRow, TaskRow
+from backend.store.promise_tables import FreezeRow
+from backend.store.tables import DecisionRow, DeliveryRow, TaskRow
 from policies.domain import (
     MODEL,
     BoolArray,

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from backend.store.tables import JobRunRow, LeaseRow, ProjectRow
+from backend.store.job_tables import JobRunRow, LeaseRow
+from backend.store.tables import ProjectRow
 
 DONE, FAILED = "done", "failed"
 OPEN = "open"  # to ask for: not ended, so under way or cut off

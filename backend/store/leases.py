@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import LeaseRow
+from backend.store.job_tables import LeaseRow
 from backend.store.upsert import upsert
 
 

@@ -16,7 +16,8 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, LineageRow, PolicyRow
+from backend.store.model_tables import LineageRow
+from backend.store.tables import AnnotationRow, PolicyRow
 from backend.store.votes import human
 
 _IDS_PER_STATEMENT = 5_000

@@ -8,7 +8,8 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, DecisionRow, ModelRow, TrainingRequestRow
+from backend.store.model_tables import ModelRow, TrainingRequestRow
+from backend.store.tables import AnnotationRow, DecisionRow
 from backend.store.votes import standing
 from policies.loops import ClosedLoop
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_open
 from backend.store.deliveries import DELIVERED, same_task
-from backend.store.tables import AnnotationRow, DeliveryRow, MirrorRow, TaskRow
+from backend.store.promise_tables import MirrorRow
+from backend.store.tables import AnnotationRow, DeliveryRow, TaskRow
 from backend.store.tasks import mark_annotations_deleted
 from backend.store.votes import human, standing
 

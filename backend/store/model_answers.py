@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import ModelAnswerRow
+from backend.store.model_tables import ModelAnswerRow
 from backend.store.upsert import upsert
 
 _CHUNK = 500  # ids in one statement

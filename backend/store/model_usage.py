@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.store.columns import Base
-from backend.store.tables import ModelUsageRow
+from backend.store.model_tables import ModelUsageRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import ModelRow
+from backend.store.model_tables import ModelRow
 
 CHAMPION, KEPT, RETIRED = "champion", "kept", "retired"
 # Of a version's lineage: label -> how many of its training examples people gave that label.

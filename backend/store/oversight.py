@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import AnnotationRow, CertificateRow, DecisionRow, PolicyRow
+from backend.store.promise_tables import CertificateRow
+from backend.store.tables import AnnotationRow, DecisionRow, PolicyRow
 from backend.store.votes import standing
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED, LEFT_TO_PEOPLE, PENDING, same_task
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION
-from backend.store.tables import DecisionRow, DeliveryRow, ModelRow, TaskRow
+from backend.store.tables import DecisionRow, DeliveryRow, TaskRow
 from policies.domain import SEEN, Purpose
 
 _IDS_PER_STATEMENT = 5_000

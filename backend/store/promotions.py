@@ -9,8 +9,8 @@ from enum import StrEnum
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from backend.store.model_tables import ModelRow, PromotionRow
 from backend.store.models import CHAMPION, RETIRED
-from backend.store.tables import ModelRow, PromotionRow
 
 
 class Kind(StrEnum):

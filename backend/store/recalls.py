@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from backend.store.decisions import is_current, kept_for_people
 from backend.store.ledger import Grounds, LedgerEntry, append_decisions, entry_of
+from backend.store.promise_tables import FreezeRow
 from backend.store.reports import RECALL, Report, reports, store_report
-from backend.store.tables import DecisionRow, FreezeRow, ProjectRow, TaskRow
+from backend.store.tables import DecisionRow, ProjectRow, TaskRow
 from policies.breaker import RECALL as RECALL_RULE
 from policies.domain import Decision, Outcome, Purpose
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.tables import EventRow, JobRunRow, ProjectRow, ReportRow
+from backend.store.job_tables import EventRow, JobRunRow
+from backend.store.tables import ProjectRow, ReportRow
 
 AGREEMENT, ALERT, AUDIT, CYCLE = "agreement", "alert", "audit", "cycle"
 BREAKER = "breaker"

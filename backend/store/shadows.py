@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import ShadowAnswerRow, ShadowRow, TaskRow
+from backend.store.model_tables import ShadowAnswerRow, ShadowRow
+from backend.store.tables import TaskRow
 from backend.store.upsert import upsert
 
 

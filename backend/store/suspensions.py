@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from backend.store.tables import SuspensionRow
+from backend.store.promise_tables import SuspensionRow
 from policies.breaker import Suspension
 from policies.promises import Group
 

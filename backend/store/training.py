@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.recalls import lock_project
-from backend.store.tables import TrainingRequestRow
 
 QUEUED, RUNNING = "queued", "running"
 PROMOTED, KEPT, IN_SHADOW, FORWARDED = "promoted", "kept", "in shadow", "forwarded"

@@ -25,8 +25,8 @@ from backend.store.job_requests import (
     request_of_run,
 )
 from backend.store.job_runs import JobRun, alive_among, lease_of, recent_runs
+from backend.store.job_tables import LeaseRow
 from backend.store.projects import mark_disconnected
-from backend.store.tables import LeaseRow
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from tests.fakes.worked_project import WorkedProject, worked_project
 

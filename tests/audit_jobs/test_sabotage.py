@@ -19,10 +19,10 @@ from backend.predictors import artifacts
 from backend.predictors.model_files import Artifact
 from backend.store.alerts import open_alerts
 from backend.store.decisions import current_decisions
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.reports import RECALL, newest_report
 from backend.store.suspensions import standing_suspensions
-from backend.store.tables import ModelRow
 from policies.breaker import SUSPENDED
 from policies.domain import Decision, Outcome, Purpose
 from tests.fakes.predictors import predictor_of

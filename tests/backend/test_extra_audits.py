@@ -13,7 +13,8 @@ from backend.prelabels import marker
 from backend.store.audits import exposures
 from backend.store.decisions import current_decisions
 from backend.store.ledger import LedgerEntry, verify_ledger
-from backend.store.tables import FreezeRow, TaskRow
+from backend.store.promise_tables import FreezeRow
+from backend.store.tables import TaskRow
 from policies.audit_plan import EXTRA_AUDIT
 from policies.domain import Outcome, Purpose
 from tests.fakes.label_studio_server import ROBOT_ID

@@ -14,7 +14,8 @@ from backend.inferences import healing, job, placing
 from backend.inferences.placing import DataSourceError
 from backend.mirrors.keys import KEY
 from backend.store.inference_tasks import INFERENCE_KEY, wanting_data
-from backend.store.tables import LeaseRow, TaskRow
+from backend.store.job_tables import LeaseRow
+from backend.store.tables import TaskRow
 from backend.synchronisation import synchronise
 from connectors.annotation_tool import (
     AnnotationToolError,

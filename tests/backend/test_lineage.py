@@ -28,8 +28,8 @@ from backend.store.lineages import (
     learned_of,
     lineage_of,
 )
+from backend.store.model_tables import LineageRow
 from backend.store.models import ModelVersion, all_versions
-from backend.store.tables import LineageRow
 from backend.store.training import request_training
 from backend.synchronisation import synchronise
 from policies.loading import parse_policy

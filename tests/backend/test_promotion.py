@@ -22,11 +22,11 @@ from backend.store.certificates import (
     void_certifications,
 )
 from backend.store.lineages import Lineage
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION, KEPT, RETIRED, all_versions
 from backend.store.promotions import Kind, promotions
 from backend.store.recalls import lock_project
 from backend.store.reports import DRIFT, Report, store_report
-from backend.store.tables import ModelRow
 from backend.store.training import request_training
 from backend.synchronisation import synchronise
 from backend.training import train

@@ -27,7 +27,7 @@ from backend.retraining import (
     told,
 )
 from backend.slices import labelled_slices
-from backend.store.tables import TrainingRequestRow
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.training import (
     CANCELLED,
     QUEUED,

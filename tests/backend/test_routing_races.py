@@ -12,7 +12,8 @@ from backend.breakers.recall import Cause, recall
 from backend.champion import predicted_chunks
 from backend.routing import route
 from backend.store.freezes import EXPORT
-from backend.store.tables import FreezeRow, TaskRow
+from backend.store.promise_tables import FreezeRow
+from backend.store.tables import TaskRow
 from policies.domain import Purpose
 from policies.recalls import Scope
 from tests.fakes.accepting_project import ACCEPT, accepting_project, accepts

@@ -11,7 +11,8 @@ from sqlalchemy import update
 from backend.extra_audits import draw_extra
 from backend.slices import LabelledSlices, labelled_slices
 from backend.store.freezes import EXPORT
-from backend.store.tables import FreezeRow, TaskRow
+from backend.store.promise_tables import FreezeRow
+from backend.store.tables import TaskRow
 from policies.domain import Purpose
 from policies.loading import parse_policy
 from policies.schema import Policy

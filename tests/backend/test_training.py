@@ -15,8 +15,9 @@ from backend.champion import load_champion
 from backend.leasing import holding
 from backend.retraining import lease_name
 from backend.slices import labelled_slices
+from backend.store.job_tables import LeaseRow
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.models import CHAMPION, KEPT, all_versions
-from backend.store.tables import LeaseRow, TrainingRequestRow
 from backend.store.training import cancel_training, request_training, start_training
 from backend.store.votes import count_human_labels
 from backend.synchronisation import synchronise

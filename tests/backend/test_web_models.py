@@ -15,10 +15,10 @@ from backend.app import create_app
 from backend.store.acts import newest_acts
 from backend.store.certificates import valid_certification
 from backend.store.lineages import Example, Lineage, store_lineage
+from backend.store.model_tables import LineageRow, ModelRow
 from backend.store.models import champion, note_lineage
 from backend.store.promotions import Kind, Promotion, promotions
 from backend.store.rollups import COUNTS, Rollup, store_rollup
-from backend.store.tables import LineageRow, ModelRow
 from backend.version_histories import Served, serving_times
 from backend.web.access import Role, Visitor
 from tests.fakes.accepting_project import accepting_project, accepts

@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from backend.store.lineages import Lineage, store_lineage
+from backend.store.model_tables import ModelRow
 from backend.store.models import KEPT, ModelVersion, store_version
 from backend.store.reports import SHADOW, Report, store_report
 from backend.store.shadows import start_shadow
-from backend.store.tables import ModelRow
 from tests.fakes.web_project import WebProject, web_project
 
 GAIN = {"value": 0.01, "low": -0.02, "high": 0.04, "n": 80}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from backend.predictors import artifacts
 from backend.store.certificates import store_certification
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
-from backend.store.tables import ModelRow
 from tests.end_to_end.stage import Stage
 from tests.fakes.policy_documents import make_certification
 from tests.fakes.predictors import predictor_of

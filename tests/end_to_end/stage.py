@@ -21,8 +21,8 @@ from backend.bootstrap import build_runtime
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.decisions import current_decisions
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.projects import ConnectedProject, active_project
-from backend.store.tables import TrainingRequestRow
 from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Decision, Outcome, Purpose

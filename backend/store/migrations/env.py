@@ -4,8 +4,11 @@ from alembic import context
 
 from backend.store import (  # noqa: F401 - all fill the metadata
     inference_tables,
+    job_tables,
+    model_tables,
     page_tables,
     policies_in_force,
+    promise_tables,
 )
 from backend.store.columns import Base
 

@@ -16,7 +16,7 @@ from backend.embeddings.encoders import Encoder, find_encoder
 from backend.embeddings.vectors import UNUSED_DAYS, cached, embedded
 from backend.runtime import Runtime
 from backend.settings import Settings
-from backend.store.tables import EmbeddingRow
+from backend.store.model_tables import EmbeddingRow
 from connectors.annotation_tool import AnnotationTool
 from tests.fakes.databases import NOW, sqlite_database
 from tests.fakes.encoder_folders import write_folder

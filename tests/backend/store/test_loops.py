@@ -9,8 +9,8 @@ import pytest
 from backend import training
 from backend.promotion import promote
 from backend.store.loops import closed_loops
+from backend.store.model_tables import ModelRow
 from backend.store.models import CHAMPION, KEPT
-from backend.store.tables import ModelRow
 from backend.store.training import request_training
 from policies.loops import ClosedLoop
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project

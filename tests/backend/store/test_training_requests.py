@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.store.tables import TrainingRequestRow
+from backend.store.model_tables import TrainingRequestRow
 from backend.store.training import (
     CANCELLED,
     FAILED,

@@ -19,6 +19,7 @@ from backend.store.lineages import (
     policy_text,
     store_lineage,
 )
+from backend.store.model_tables import LineageRow
 from backend.store.models import CHAMPION, KEPT, RETIRED, ModelVersion, all_versions, store_version
 from backend.store.promotions import (
     Kind,
@@ -39,7 +40,6 @@ from backend.store.shadows import (
     store_answers,
     unanswered_arrivals,
 )
-from backend.store.tables import LineageRow
 from backend.store.tasks import mark_tasks_deleted, store_annotations
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
 
