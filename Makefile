@@ -15,7 +15,7 @@ BIN := .venv/bin
 # Two processes: one has the tests on Label Studio, which mostly wait, the other most of the rest.
 PROCESSES := --numprocesses 2
 
-.PHONY: help demo test tour bench check lint fix serve label-studio label-studio-ml docs lock clean
+.PHONY: help demo test test-long tour bench check lint fix serve label-studio label-studio-ml crowd-kit docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio
 
 test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
 	@$(BIN)/pytest $(PROCESSES) $(ARGS)
+
+test-long: .venv/ready label-studio label-studio-ml ## the long forms: kills, fuzz, growth (hours)
+	@$(BIN)/pytest -m long --numprocesses 0 --timeout 14400 $(ARGS)
 
 tour: .venv/ready ## the pages in a browser, on a million decisions; the tutorial's pictures
 	@LABELGATE_TEST_DECISIONS=1000000 LABELGATE_SCREENSHOTS=docs/images \
@@ -50,7 +53,7 @@ bench: .venv/ready label-studio ## speed as ratios against named peers, twenty m
 	@$(BIN)/python -m benchmarks.text_models
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
-	@$(BIN)/pytest -m "not label_studio" $(PROCESSES) $(ARGS)
+	@$(BIN)/pytest -m "not label_studio and not long" $(PROCESSES) $(ARGS)
 
 lint: .venv/ready
 	@$(BIN)/ruff format --check --quiet .
@@ -72,8 +75,11 @@ docs: .venv/ready ## the reference from the code, and the documentation as a sit
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio
 
-label-studio-ml: ## an ML backend of 2022 in the user's cache, for test
+label-studio-ml: ## an ML backend of 2022 in the user's cache, for test and bench
 	@$(PYTHON) requirements/install.py label-studio-ml
+
+crowd-kit: ## a peer of consensus in the user's cache, for bench
+	@$(PYTHON) requirements/install.py crowd-kit
 
 .venv/ready: requirements/runtime.txt requirements/dev.txt requirements/embeddings.txt pyproject.toml requirements/install.py
 	@$(PYTHON) requirements/install.py labelgate
@@ -89,6 +95,7 @@ lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 		--output-file requirements/embeddings.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
 	@$(LOCKING) requirements/label-studio-ml.in --output-file requirements/label-studio-ml.txt
+	@$(LOCKING) requirements/crowd-kit.in --output-file requirements/crowd-kit.txt
 
 .venv-lock/bin/uv:
 	@$(PYTHON) -m venv .venv-lock

@@ -2,7 +2,7 @@
 """Make the environments from the locks: Labelgate's own, and in the cache those that tests run.
 
 Needs Python's standard library alone: it is the first thing that runs on a fresh machine.
-Usage: install.py labelgate | label-studio | label-studio-ml
+Usage: install.py labelgate | label-studio | label-studio-ml | crowd-kit
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         "labelgate": install_labelgate,
         "label-studio": install_label_studio,
         "label-studio-ml": install_label_studio_ml,
+        "crowd-kit": install_crowd_kit,
     }
     if len(arguments) != 1 or arguments[0] not in places:
         sys.stderr.write(f"usage: install.py {' | '.join(places)}\n")
@@ -70,6 +71,11 @@ def install_label_studio() -> None:
 def install_label_studio_ml() -> None:
     """An old label-studio-ml with its old packages in the cache: tests run a server of it."""
     install_in_cache("label-studio-ml", "ml-backend")
+
+
+def install_crowd_kit() -> None:
+    """crowd-kit in the cache: the benchmark of consensus runs beside it."""
+    install_in_cache("crowd-kit", "crowd-kit")
 
 
 def install_in_cache(package: str, folder: str) -> None:

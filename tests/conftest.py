@@ -11,8 +11,19 @@ import scipy.linalg  # noqa: F401
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 from xdist.remote import Producer
 
+from backend.store.engine import make_engine
+from backend.store.schema import migrate
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
+from tests.real_servers import (
+    DATABASE_VARIABLE,
+    REDIS_VARIABLE,
+    copied_database,
+    missing,
+    new_database,
+    postgresql,
+    redis_server,
+)
 from tests.running_label_studio import RunningLabelStudio
 from tests.sharing import Sharing, group_of
 
@@ -59,6 +70,43 @@ def data_folder() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL, where tests make databases of their own."""
+    with postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+        if url is None:
+            missing("PostgreSQL", DATABASE_VARIABLE)
+        else:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> Iterator[str]:
+    """A database there at the newest schema, of which tests get copies."""
+    with new_database(postgresql_server) as url:
+        engine = make_engine(url)
+        migrate(engine)
+        engine.dispose()  # PostgreSQL copies only what nobody is connected to
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_template: str) -> Iterator[str]:
+    """A database of the test's own on a real PostgreSQL, at the newest schema, empty."""
+    with copied_database(postgresql_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis, shared: what tests write there is under names of their own."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        if url is None:
+            missing("Redis", REDIS_VARIABLE)
+        else:
+            yield url
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:

@@ -1,4 +1,4 @@
-"""A migrated database for each store test; another URL in the list runs them all there too."""
+"""A migrated database for each test of the store, on any of its engines."""
 
 from __future__ import annotations
 
@@ -51,7 +51,12 @@ class Database:
 
 
 def sqlite_database(folder: Path) -> Database:
-    engine = migrated_engine(f"sqlite:///{folder / 'store.db'}")
+    return database_at(f"sqlite:///{folder / 'store.db'}")
+
+
+def database_at(url: str) -> Database:
+    """The database of this URL, brought to the newest schema."""
+    engine = migrated_engine(url)
     return Database(engine, *make_sessions(engine))
 
 

@@ -1,17 +1,22 @@
-"""One empty database with one project for each test of the store."""
+"""One empty database with one project for each test of the store, on each of its engines."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.databases import Database, sqlite_database
+from tests.fakes.databases import Database, database_at, sqlite_database
 
 
-@pytest.fixture(params=["sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """Every kind of database that a driver is locked for."""
-    made = {"sqlite": sqlite_database}[request.param](tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Every engine that the store is promised to work on: the same contract holds on each."""
+    if request.param == "sqlite":
+        made = sqlite_database(tmp_path)
+    else:
+        made = database_at(request.getfixturevalue("postgresql_url"))
     made.add_project()
-    return made
+    yield made
+    made.engine.dispose()
