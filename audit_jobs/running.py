@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from audit_jobs.jobs import JOBS
 from audit_jobs.run_records import recorded
 from backend.leasing import holding
 from backend.redaction import redacted, redactor
 from backend.runtime import Runtime
+from backend.store.engine import lost_to_another
 from backend.store.job_requests import is_waiting, link_run
 from backend.store.job_runs import close_run, lease_of, open_run
 from backend.store.projects import ConnectedProject, active_project
@@ -20,6 +24,7 @@ logger = logging.getLogger(__name__)
 # The ``state`` of a report where nothing was done.
 ELSEWHERE, DISCONNECTED = "running elsewhere", "disconnected"
 CARRIED_OUT = "carried out before"
+_MOST_LOST = 3
 
 
 class JobFailedError(Exception):
@@ -64,10 +69,22 @@ def _result(
     if current is None:
         return {"state": DISCONNECTED}
     try:
-        return dict(JOBS[name](runtime, current))
+        return dict(_done(runtime, name, current))
     except AnnotationToolError as error:
         logger.warning("job.failed job=%s project=%d error=%s", name, project_id, error)
         return str(error)
     except Exception as error:  # a job's fault must not end the scheduler; the row says it
         logger.exception("job.failed job=%s project=%d", name, project_id)
         return f"{type(error).__name__}: {error}"
+
+
+def _done(runtime: Runtime, name: str, project: ConnectedProject) -> Mapping[str, Any]:
+    """Run the job; once more where its transaction lost against another one. It goes on then."""
+    for _ in range(_MOST_LOST):
+        try:
+            return JOBS[name](runtime, project)
+        except OperationalError as error:
+            if not lost_to_another(error):
+                raise
+            logger.warning("job.again job=%s project=%d error=%s", name, project.id, error.orig)
+    return JOBS[name](runtime, project)

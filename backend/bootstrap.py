@@ -9,11 +9,11 @@ from importlib import import_module
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import NoSuchModuleError
 
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
-from backend.store.engine import make_engine, make_sessions
+from backend.store.engine import DatabaseAddressError, make_engine, make_sessions
 from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool
 
@@ -44,10 +44,11 @@ def _given(problem: ErrorDetails) -> str:
 def _engine(settings: Settings) -> Engine:
     try:
         return make_engine(settings.store_url)
-    except (ArgumentError, ModuleNotFoundError) as error:
+    except (DatabaseAddressError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(
             f"LABELGATE_DATABASE_URL cannot be used ({error}): leave it unset for SQLite in the "
-            "data folder, or give a URL such as sqlite:////var/lib/labelgate/labelgate.db"
+            "data folder, or give an address such as postgresql://USER:PASSWORD@HOST/NAME or "
+            "sqlite:////var/lib/labelgate/labelgate.db"
         ) from None
 
 

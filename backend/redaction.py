@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
 
 from backend.settings import Settings
+from backend.store.engine import database_url
 
 HIDDEN = "[secret]"
 # Shorter ones are no secrets, and hiding them would hide half of every line.
@@ -45,7 +45,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
             for each in value.values():
                 if isinstance(each, SecretStr):
                     yield each.get_secret_value()
-    password = make_url(settings.store_url).password
+    password = database_url(settings.store_url).password
     if password is not None:
         yield str(password)
     for pattern in _SECRET_FILES:

@@ -35,8 +35,10 @@ class Settings(BaseSettings):
         default=Path("labelgate-data"),
         description="Folder for the SQLite database, model artifacts and secret files.",
     )
-    database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Address of the database, such as postgresql://USER:PASSWORD@HOST/NAME; "
+        "default: SQLite in the data folder.",
     )
     label_studio_url: Url = Field(
         default="http://127.0.0.1:8080", description="Address of Label Studio."
@@ -150,8 +152,10 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The database to use."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'labelgate.db'}"
+        """The address of the database to use; it may hold a password."""
+        if self.database_url is not None and self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'labelgate.db'}"
 
     @property
     def models_dir(self) -> Path:

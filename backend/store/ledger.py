@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.columns import storable
 from backend.store.tables import DecisionRow, ProjectRow, TaskRow
 from policies.domain import Decision, Outcome, Purpose
 
@@ -79,8 +80,10 @@ def append_decisions(
             "model_version": grounds.model_version,
             "policy_hash": grounds.policy_hash,
             "certificate_id": grounds.certificate_id,
-            "decided_at": now.astimezone(UTC),  # as it is read back: the hash covers it
+            "decided_at": now.astimezone(UTC),
         }
+        # As it is read back: the hash covers it.
+        row = {name: storable(v) if isinstance(v, str) else v for name, v in row.items()}
         previous = entry_hash(row, previous)
         rows.append({**row, "hash": previous})
     if rows:
