@@ -12,16 +12,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import NoSuchModuleError
 
 from backend.runtime import Runtime
-from backend.settings import Settings, SettingsError
+from backend.settings import SECRET_SETTINGS, Settings, SettingsError
 from backend.store.engine import DatabaseAddressError, make_engine, make_sessions
 from backend.store.schema import migrate
 from connectors.annotation_tool import AnnotationTool
 
 # Its SDK takes as long to import as all the rest, and most commands never ask Label Studio.
 _LABEL_STUDIO = "connectors.label_studio.client"
-_SECRET = {
-    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
-}
 
 
 def read_settings() -> Settings:
@@ -38,10 +35,11 @@ def read_settings() -> Settings:
 
 def _given(problem: ErrorDetails) -> str:
     """What the variable holds, unless it is of those that hold secrets."""
-    return "" if problem["loc"][0] in _SECRET else f" = {problem['input']!r}"
+    return "" if problem["loc"][0] in SECRET_SETTINGS else f" = {problem['input']!r}"
 
 
-def _engine(settings: Settings) -> Engine:
+def open_database(settings: Settings) -> Engine:
+    """The engine of the settings' database; nothing is connected yet. Raises ``SettingsError``."""
     try:
         return make_engine(settings.store_url)
     except (DatabaseAddressError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -58,7 +56,7 @@ def build_runtime(settings: Settings, *, encodes: bool = True, migrates: bool = 
     ``encodes`` as in ``Runtime``. Without ``migrates`` the database stays as it is, and may be out
     of reach: that is for whoever only looks.
     """
-    engine = _engine(settings)
+    engine = open_database(settings)
     if migrates:
         migrate(engine)
     sessions, reads = make_sessions(engine)

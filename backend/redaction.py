@@ -14,7 +14,8 @@ from backend.store.engine import database_url
 HIDDEN = "[secret]"
 # Shorter ones are no secrets, and hiding them would hide half of every line.
 _SHORTEST = 4
-_SECRET_FILES = ("*.token", "*.secret", "*.key", "*.credentials", "alert_*.url")
+# Where the data folder keeps secrets.
+SECRET_FILES = ("*.token", "*.secret", "*.key", "*.credentials", "alert_*.url")
 _CARRIERS = re.compile(
     r"(?P<before>\b(?:Bearer|Basic|Token)\s+|://[^/\s:@]*:)(?P<secret>[^\s@'\"]{4,})"
 )
@@ -48,7 +49,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
     password = database_url(settings.store_url).password
     if password is not None:
         yield str(password)
-    for pattern in _SECRET_FILES:
+    for pattern in SECRET_FILES:
         yield from map(_read, sorted(settings.data_dir.glob(pattern)))
 
 

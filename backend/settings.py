@@ -174,6 +174,10 @@ class Settings(BaseSettings):
             return None
         return self.username, self.password.get_secret_value()
 
+    def secret_names(self) -> set[str]:
+        """The secret settings that are set, without their values."""
+        return {name for name in SECRET_SETTINGS if getattr(self, name) is not None}
+
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
 
@@ -250,6 +254,11 @@ class Settings(BaseSettings):
         """The credentials of a model server by their name; None where they are not set."""
         given = (self.upstream_credentials or {}).get(name)
         return _secret(given, self.data_dir / f"{name}.credentials") or None
+
+
+SECRET_SETTINGS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
 
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.job_tables import LeaseRow
@@ -36,3 +36,15 @@ def lease_is_held(session: Session, name: str, now: datetime) -> bool:
     """True while somebody alive holds the lease."""
     row = session.get(LeaseRow, name)
     return row is not None and row.until > now
+
+
+def held_leases(session: Session) -> list[str]:
+    """The names of the leases that somebody alive holds."""
+    now = datetime.now(UTC)  # leases run on the wall clock
+    return list(
+        session.scalars(
+            select(LeaseRow.name)
+            .where(LeaseRow.until > now, LeaseRow.holder != "")
+            .order_by(LeaseRow.name)
+        )
+    )

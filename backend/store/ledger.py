@@ -214,6 +214,24 @@ def verify_end(session: Session, project_id: int, entries: int) -> LedgerCheck:
     return _followed(session, project_id, before or GENESIS, after + 1)
 
 
+def ledger_heads(session: Session) -> list[tuple[int, int, str]]:
+    """The last entry of each project's ledger: project, number, hash."""
+    newest = (
+        select(DecisionRow.project_id, func.max(DecisionRow.seq).label("seq"))
+        .group_by(DecisionRow.project_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(DecisionRow.project_id, DecisionRow.seq, DecisionRow.hash)
+        .join(
+            newest,
+            (newest.c.project_id == DecisionRow.project_id) & (newest.c.seq == DecisionRow.seq),
+        )
+        .order_by(DecisionRow.project_id)
+    )
+    return [(row.project_id, row.seq, row.hash) for row in rows]
+
+
 def newest_seq(session: Session, project_id: int) -> int:
     """The number of the ledger's last entry, 0 where it is empty."""
     return (

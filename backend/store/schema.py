@@ -19,6 +19,30 @@ class SchemaError(Exception):
     """The database is newer than this program, or cannot be migrated."""
 
 
+def make_anew(connection: Connection, revision: str) -> None:
+    """Take every table away and make those of a revision, which ``raise_to_head`` changes later.
+
+    All in the connection's transaction. Raises ``SchemaError`` for a revision that is not known.
+    """
+    if connection.dialect.name == "postgresql":
+        _prepare_postgresql(connection)
+    config = _config(connection)
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision not in known:
+        raise SchemaError(
+            f"schema {revision!r} is not known to this version of Labelgate: install the version "
+            "that wrote it, or a newer one"
+        )
+    if MigrationContext.configure(connection).get_current_revision() is not None:
+        command.downgrade(config, "base")
+    command.upgrade(config, revision)
+
+
+def raise_to_head(connection: Connection) -> None:
+    """Bring a known revision to the newest one, in the connection's transaction."""
+    command.upgrade(_config(connection), "head")
+
+
 def migrate(engine: Engine) -> None:
     """Upgrade to the newest revision, in one transaction that other starters wait for."""
     with engine.begin() as connection:  # on SQLite: BEGIN IMMEDIATE, one migrator at a time
