@@ -289,8 +289,9 @@ def _rows(session: Session, project_id: int, first: int) -> Iterator[dict[str, A
         .order_by(DecisionRow.seq)
         .execution_options(yield_per=_ROWS_PER_READ)
     )
-    for row in result.mappings():
-        yield dict(row)
+    with result:  # who follows the chain stops where it breaks
+        for row in result.mappings():
+            yield dict(row)
 
 
 def entry_of(row: DecisionRow) -> LedgerEntry:
