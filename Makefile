@@ -93,6 +93,8 @@ lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
 	@$(LOCKING) requirements/embeddings.in --no-annotate --no-deps \
 		--output-file requirements/embeddings.txt
+	@$(LOCKING) requirements/build.in --no-annotate --output-file requirements/build.txt
+	@$(LOCKING) requirements/hosting.in --no-annotate --output-file requirements/hosting.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
 	@$(LOCKING) requirements/label-studio-ml.in --output-file requirements/label-studio-ml.txt
 	@$(LOCKING) requirements/crowd-kit.in --output-file requirements/crowd-kit.txt

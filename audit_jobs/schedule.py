@@ -10,6 +10,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 from audit_jobs.due import DueWork
 from audit_jobs.leading import Leadership
+from backend.erasure import erase_deleted
 from backend.inferences.retention import forget_inferences
 from backend.orders.order import Order
 from backend.orders.queue import OrderQueue, QueueUnreachableError
@@ -88,14 +89,16 @@ class Watch:
 def forget(runtime: Runtime) -> None:
     """Delete what nobody will ask for any more: job runs, handled events, figures of the hour.
 
-    And sessions that are over, and what deployed models answered, after the days that each policy
-    names.
+    And sessions that are over, what deployed models answered, after the days that each policy
+    names, and what was deleted in Label Studio, after those that the settings name.
     """
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         forget_sessions(session, forgotten_before(runtime.now()))
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, CURVES, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
+    erased = erase_deleted(runtime)
+    logger.info("tasks.erased number=%d", erased)
     forgotten = forget_inferences(runtime)
     logger.info(
         "inferences.forgotten deleted=%d blanked=%d keys=%d",

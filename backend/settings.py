@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     sync_interval_s: float = Field(
         default=30.0, gt=0, description="Seconds between polls of Label Studio without a webhook."
     )
+    deleted_task_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days after which what a task said is erased here, counted from when it was "
+        "gone from Label Studio; default: it is kept until `labelgate erase tasks`.",
+    )
     train_timeout_s: float = Field(
         default=3600.0, gt=0, description="A training that takes longer is ended and reported."
     )
