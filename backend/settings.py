@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
     )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis through which the scheduler hands work to `labelgate worker`, "
+        "redis://HOST:6379/0; it holds nothing that is not in the database too. Default: none, and "
+        "the scheduler does the work itself.",
+    )
     label_studio_url: Url = Field(
         default="http://127.0.0.1:8080", description="Address of Label Studio."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
@@ -9,6 +10,16 @@ from sqlalchemy.orm import Session
 
 from backend.store.job_tables import LeaseRow
 from backend.store.upsert import upsert
+
+SCHEDULER = "scheduler"  # of the one scheduler that says what is to be done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLease:
+    """A lease that somebody took: its holder, and until when it is theirs unless they renew it."""
+
+    holder: str
+    until: datetime
 
 
 def take_lease(session: Session, name: str, holder: str, now: datetime, seconds: float) -> bool:
@@ -36,3 +47,11 @@ def lease_is_held(session: Session, name: str, now: datetime) -> bool:
     """True while somebody alive holds the lease."""
     row = session.get(LeaseRow, name)
     return row is not None and row.until > now
+
+
+def held_lease(session: Session, name: str) -> HeldLease | None:
+    """Who holds the lease, or held it last; None where nobody took it, or it was given back."""
+    row = session.get(LeaseRow, name)
+    if row is None or not row.holder:
+        return None
+    return HeldLease(holder=row.holder, until=row.until)
