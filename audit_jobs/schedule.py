@@ -10,6 +10,7 @@ from datetime import timedelta
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from audit_jobs.asked import carry_out_asked, run_command
+from audit_jobs.clock_jumps import ClockWatch, Every
 from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
@@ -48,15 +49,14 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     watch = Watch(runtime)
-    scheduler.add_job(watch.run_due_rounds, "interval", seconds=WATCH_S, id="rounds")
-    scheduler.add_job(watch.retrain, "interval", seconds=WATCH_S, id="retrain")
+    scheduler.add_job(watch.run_due_rounds, Every(WATCH_S), id="rounds")
+    scheduler.add_job(watch.retrain, Every(WATCH_S), id="retrain")
     for name, slow in (("asked", False), ("asked_slow", True)):
         scheduler.add_job(
             carry_out_asked,
-            "interval",
+            Every(WATCH_S),
             args=[runtime],
             kwargs={"slow": slow},
-            seconds=WATCH_S,
             id=name,
         )
     scheduler.add_job(watch.nightly_apart, "cron", args=["strategies"], hour=1, id="strategies")
@@ -66,6 +66,7 @@ def build_scheduler(runtime: Runtime) -> BlockingScheduler:
     scheduler.add_job(watch.nightly, "cron", args=["freeze"], hour=2, id="freeze")
     scheduler.add_job(watch.nightly, "cron", args=["reconcile"], hour=3, id="reconcile")
     scheduler.add_job(forget, "cron", hour=4, id="forget", args=[runtime])
+    ClockWatch(scheduler).start()
     return scheduler
 
 
