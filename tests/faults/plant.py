@@ -6,16 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from backend.store.inference_tokens import make_token
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import LocalLabelStudio, start_label_studio
 from tests.end_to_end.policies_on_stage import write_rules
 from tests.end_to_end.stage import Stage, free_port, make_stage, until
+from tests.faults.disks import small_disk
 from tests.faults.messengers import Messenger
 from tests.faults.oracle import Oracle
 from tests.faults.wires import Wire
@@ -43,6 +45,7 @@ class Plant:
 
     ``stage`` has the settings of the processes, which reach Label Studio over ``wire``; its own
     runtime and client go there directly. ``served`` is ``labelgate serve``, or None.
+    ``disk_is_small`` says that its data folder is a file system of its own.
     """
 
     stage: Stage
@@ -53,18 +56,19 @@ class Plant:
     oracle: Oracle = field(default_factory=Oracle)
     token: str = field(default="", repr=False)
     served: subprocess.Popen[bytes] | None = None
+    disk_is_small: bool = False
 
     @property
     def log(self) -> Path:
         """What ``labelgate serve`` printed, over all its lives."""
         return self.folder / "serve.log"
 
-    def start(self) -> None:
-        """Start ``labelgate serve`` and wait until it answers."""
+    def start(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start ``labelgate serve``, with this in its environment too, until it answers."""
         with self.log.open("ab") as output:
             self.served = subprocess.Popen(
                 [sys.executable, "-m", "labelgate", "serve"],
-                env=self.stage.settings.process_environment(),
+                env={**self.stage.settings.process_environment(), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -189,29 +193,42 @@ def _runs(pid: int, arguments: str) -> bool:
 def make_plant(folder: Path, tasks: int, **more: str) -> Iterator[Plant]:
     """An installation that has ``tasks`` texts and is connected; ``more`` are settings."""
     with ExitStack() as stack:
-        server = start_label_studio(folder / "label-studio")
-        stack.callback(server.stop)
-        wire = stack.enter_context(Wire(server.port).running())
-        port = free_port()
-        messenger = stack.enter_context(Messenger(f"http://127.0.0.1:{port}").running())
-        admin = Connection(server.url, server.token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
-        stack.callback(admin._http.close)  # a socket left open is a warning, and those are errors
-        running = RunningLabelStudio(
-            url=server.url, token=server.token, version=server.version, admin=admin
-        )
-        credentials = {"username": "gate", "password": "correct horse"}
-        stage = stack.enter_context(
-            make_stage(running, folder, tasks, sync_interval_s=1, port=port, **credentials, **more)
-        )
-        behind = {"label_studio_url": wire.url, "public_url": messenger.url}
-        stage = replace(stage, settings=stage.settings.model_copy(update=behind))
-        plant = Plant(stage=stage, server=server, wire=wire, messenger=messenger, folder=folder)
-        stack.callback(plant.stop)
+        plant = _hurtable(stack, folder, tasks, more)
         plant.oracle.places.update(range(tasks))
         plant.oracle.acknowledged_places.update(range(tasks))
         plant.start()
+        stage = plant.stage
         policy = write_rules(stage, folder / "policy.yaml", RULES, capacity=CAPACITY)
         stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
         with stage.runtime.sessions.begin() as session:
             plant.token = make_token(session, stage.project_id, stage.runtime.now())
         yield plant
+
+
+def _hurtable(stack: ExitStack, folder: Path, tasks: int, more: Mapping[str, str]) -> Plant:
+    """The disk, the servers and the lines between them; Labelgate does not run yet."""
+    small = stack.enter_context(small_disk(folder / "labelgate"))
+    server = start_label_studio(folder / "label-studio")
+    stack.callback(server.stop)
+    wire = stack.enter_context(Wire(server.port).running())
+    port = free_port()
+    messenger = stack.enter_context(Messenger(f"http://127.0.0.1:{port}").running())
+    admin = Connection(server.url, server.token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
+    stack.callback(admin._http.close)  # a socket left open is a warning, and those are errors
+    running = RunningLabelStudio(
+        url=server.url, token=server.token, version=server.version, admin=admin
+    )
+    settings = {"port": port, "username": "gate", "password": "correct horse", **more}
+    made = make_stage(running, folder, tasks, sync_interval_s=1, **settings)
+    stage = stack.enter_context(made)
+    behind = {"label_studio_url": wire.url, "public_url": messenger.url}
+    plant = Plant(
+        stage=replace(stage, settings=stage.settings.model_copy(update=behind)),
+        server=server,
+        wire=wire,
+        messenger=messenger,
+        folder=folder,
+        disk_is_small=small,
+    )
+    stack.callback(plant.stop)
+    return plant
