@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.faults.disks import small_disk
 from tests.faults.messengers import Messenger
 from tests.faults.oracle import Oracle
 from tests.faults.wires import Wire
+from tests.real_servers import ServerProcess, end, start_postgresql, start_redis
 from tests.running_label_studio import RunningLabelStudio
 
 LABEL_STUDIO, SERVE = "label_studio", "serve"
@@ -36,6 +37,9 @@ monitoring: {share: 0.3, tier: general}
 retrain: {after_annotations: 25, minimum_labels: 20}
 """
 CAPACITY = 2_000
+POSTGRESQL, REDIS = "postgresql", "redis"
+_SETTING = {POSTGRESQL: "database_url", REDIS: "redis_url"}
+_START = {POSTGRESQL: start_postgresql, REDIS: start_redis}
 _ATTACHED = "backend.commands.attached"
 
 
@@ -45,7 +49,8 @@ class Plant:
 
     ``stage`` has the settings of the processes, which reach Label Studio over ``wire``; its own
     runtime and client go there directly. ``served`` is ``labelgate serve``, or None.
-    ``disk_is_small`` says that its data folder is a file system of its own.
+    ``disk_is_small`` says that its data folder is a file system of its own. ``stores`` are a
+    PostgreSQL and a Redis of the test's own, by name; none where all is in SQLite.
     """
 
     stage: Stage
@@ -57,6 +62,8 @@ class Plant:
     token: str = field(default="", repr=False)
     served: subprocess.Popen[bytes] | None = None
     disk_is_small: bool = False
+    stores: dict[str, ServerProcess] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -80,6 +87,8 @@ class Plant:
             self.stop_serving()
         finally:
             self.server.stop()
+            for store in self.stores.values():
+                end(store)
 
     def stop_serving(self) -> None:
         """End ``labelgate serve`` as an admin would; it must end cleanly."""
@@ -106,6 +115,7 @@ class Plant:
     def victims(self) -> dict[str, int]:
         """What runs now and may be killed, by name."""
         found = {LABEL_STUDIO: self.server.pid}
+        found |= {name: store.process.pid for name, store in self.stores.items()}
         if self.served is not None:
             found |= {SERVE: self.served.pid, **supervised(self.served.pid)}
         return found
@@ -113,9 +123,12 @@ class Plant:
     def kill(self, name: str) -> bool:
         """End one at once, as a power cut would; False where it does not run now.
 
-        Nobody but the test watches over Label Studio and ``labelgate serve``: it starts them again,
-        as a system's own supervisor would.
+        Nobody but the test watches over Label Studio, PostgreSQL, Redis and ``labelgate serve``: it
+        starts them again, as a system's own supervisor would.
         """
+        if name in self.stores:
+            self._kill_store(name)
+            return True
         if name == LABEL_STUDIO:
             self.server.kill()
             self.server = start_label_studio(self.server.folder, port=self.server.port)
@@ -131,6 +144,12 @@ class Plant:
         except ProcessLookupError:  # it has ended in this very moment
             return False
         return True
+
+    def _kill_store(self, name: str) -> None:
+        process = self.stores[name].process
+        os.killpg(process.pid, signal.SIGKILL)  # all of PostgreSQL's at once: a power cut
+        process.wait()
+        self.stores[name] = _START[name](self.folder / name, self.ports[name])
 
     def _kill_serve(self, pid: int) -> None:
         family = descendants(pid)
@@ -190,10 +209,16 @@ def _runs(pid: int, arguments: str) -> bool:
 
 
 @contextmanager
-def make_plant(folder: Path, tasks: int, **more: str) -> Iterator[Plant]:
-    """An installation that has ``tasks`` texts and is connected; ``more`` are settings."""
+def make_plant(folder: Path, tasks: int, stores: Sequence[str] = ()) -> Iterator[Plant]:
+    """An installation that has ``tasks`` texts and is connected, on SQLite or on these stores."""
     with ExitStack() as stack:
-        plant = _hurtable(stack, folder, tasks, more)
+        ports = {name: free_port() for name in stores}
+        started = {name: _START[name](folder / name, ports[name]) for name in stores}
+        for store in started.values():
+            stack.callback(end, store)
+        urls = {_SETTING[name]: store.url for name, store in started.items()}
+        plant = _hurtable(stack, folder, tasks, urls)
+        plant.stores, plant.ports = started, ports
         plant.oracle.places.update(range(tasks))
         plant.oracle.acknowledged_places.update(range(tasks))
         plant.start()
