@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "backend.commands.doctor",
     "drift": "audit_jobs.drift.command",
     "disconnect": "backend.commands.projects",
+    "erase": "backend.commands.erase",
     "export": "backend.commands.exports",
     "import": "backend.commands.imports:imports",
     "inferences": "audit_jobs.monitoring.command",

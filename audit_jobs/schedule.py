@@ -13,6 +13,7 @@ from audit_jobs.asked import carry_out_asked, run_command
 from audit_jobs.job_names import ROUND, STOPS_NOTHING
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.running import JobFailedError, run_job
+from backend.erasure import erase_deleted
 from backend.inferences.retention import forget_inferences
 from backend.retraining import attended
 from backend.runtime import Runtime
@@ -155,14 +156,16 @@ def _went_well(runtime: Runtime, name: str, project: ConnectedProject) -> bool:
 def forget(runtime: Runtime) -> None:
     """Delete what nobody will ask for any more: job runs, handled events, figures of the hour.
 
-    And sessions that are over, and what deployed models answered, after the days that each policy
-    names.
+    And sessions that are over, what deployed models answered, after the days that each policy
+    names, and what was deleted in Label Studio, after those that the settings name.
     """
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         forget_sessions(session, forgotten_before(runtime.now()))
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, CURVES, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
+    erased = erase_deleted(runtime)
+    logger.info("tasks.erased number=%d", erased)
     forgotten = forget_inferences(runtime)
     logger.info(
         "inferences.forgotten deleted=%d blanked=%d keys=%d",

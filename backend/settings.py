@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.destinations import Destinations, allowed_of
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -23,7 +25,13 @@ def _without_trailing_slash(url: str) -> str:
     return url.rstrip("/")
 
 
+def _list_of_addresses(text: str) -> str:
+    allowed_of(text)
+    return text
+
+
 Url = Annotated[str, AfterValidator(_without_trailing_slash)]
+Addresses = Annotated[str, AfterValidator(_list_of_addresses)]
 
 
 class Settings(BaseSettings):
@@ -78,6 +86,12 @@ class Settings(BaseSettings):
     sync_interval_s: float = Field(
         default=30.0, gt=0, description="Seconds between polls of Label Studio without a webhook."
     )
+    deleted_task_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days after which what a task said is erased here, counted from when it was "
+        "gone from Label Studio; default: it is kept until `labelgate erase tasks`.",
+    )
     train_timeout_s: float = Field(
         default=3600.0, gt=0, description="A training that takes longer is ended and reported."
     )
@@ -107,6 +121,12 @@ class Settings(BaseSettings):
         description="Credentials of model servers by the names that policies give them, as JSON: "
         '{"yolo": "USER:PASSWORD"}, or a bearer token in place of both; default: the files '
         "NAME.credentials in the data folder.",
+    )
+    allowed_addresses: Addresses = Field(
+        default="",
+        description="Hosts, addresses and networks inside your own network that policies may name "
+        "as model servers, with commas between: yolo, yolo:9090, .models.example, 10.0.0.0/8, "
+        "127.0.0.1:9090. Others inside are not asked.",
     )
     alert_slack_url: SecretStr | None = Field(
         default=None,
@@ -169,6 +189,16 @@ class Settings(BaseSettings):
         if self.username is None or self.password is None:
             return None
         return self.username, self.password.get_secret_value()
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where requests may go whose address a policy names."""
+        return Destinations(allowed=allowed_of(self.allowed_addresses))
+
+    @property
+    def settled(self) -> Destinations:
+        """The same where a setting names the address, which may be inside too."""
+        return Destinations(allowed=allowed_of(self.allowed_addresses), settled=True)
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
