@@ -43,6 +43,7 @@ COMMANDS = {
     "simulate": "audit_jobs.simulation.command",
     "train": "audit_jobs.train_command",
     "web": "backend.commands.web",
+    "worker": "audit_jobs.worker_command",
 }
 
 

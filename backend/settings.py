@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
     )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis through which the scheduler hands work to `labelgate worker`, "
+        "redis://HOST:6379/0; it holds nothing that is not in the database too. Default: none, and "
+        "the scheduler does the work itself.",
+    )
     migrate_at_start: bool = Field(
         default=True,
         description="Whether every start brings the database to the newest schema; without, "

@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults.loops import the_loop_goes_on
 from tests.faults.people import People
-from tests.faults.plant import Plant, make_plant
+from tests.faults.plant import POSTGRESQL, Plant, make_plant
+from tests.real_servers import missing, postgresql_program
 
 TASKS = 60
 ACTS = 60  # until a first model serves
@@ -18,9 +19,24 @@ ACTS = 60  # until a first model serves
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """On SQLite, with a model that serves."""
     with make_plant(tmp_path_factory.mktemp("plant"), TASKS) as made:
-        the_loop_goes_on(made)
-        people = People(made, seed=1)
-        for _ in range(ACTS):
-            people.act()
-        people.settle()
+        set_going(made)
         yield made
+
+
+@pytest.fixture(scope="session")
+def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """The same on a PostgreSQL of its own."""
+    if postgresql_program("postgres") is None:
+        missing("PostgreSQL's server", "PATH")
+    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL]) as made:
+        set_going(made)
+        yield made
+
+
+def set_going(plant: Plant) -> None:
+    """People label until a first model serves."""
+    the_loop_goes_on(plant)
+    people = People(plant, seed=1)
+    for _ in range(ACTS):
+        people.act()
+    people.settle()
