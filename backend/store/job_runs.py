@@ -117,6 +117,26 @@ def log_of_run(session: Session, run_id: int) -> str:
     return session.scalar(select(JobRunRow.log).where(JobRunRow.id == run_id)) or ""
 
 
+def projects_done_since(session: Session, job: str, since: datetime) -> set[int]:
+    """The projects for which a run of this job, begun at this time or later, has ended anyhow."""
+    found = session.scalars(
+        select(JobRunRow.project_id)
+        .where(JobRunRow.job == job, JobRunRow.started_at >= since, JobRunRow.outcome.is_not(None))
+        .distinct()
+    )
+    return {project_id for project_id in found if project_id is not None}
+
+
+def first_run(session: Session, project_id: int) -> datetime | None:
+    """When the oldest run that is kept of a project's jobs began; one seek."""
+    return session.scalar(
+        select(JobRunRow.started_at)
+        .where(JobRunRow.project_id == project_id)
+        .order_by(JobRunRow.id)
+        .limit(1)
+    )
+
+
 def last_runs(session: Session, projects: Collection[int]) -> dict[int, JobRun]:
     """Project -> its newest run of any job; one seek a project."""
     newest = (

@@ -6,6 +6,7 @@ taken now is of a clock that was set back since: it holds nobody up.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, or_, update
@@ -14,8 +15,17 @@ from sqlalchemy.orm import Session
 from backend.store.job_tables import LeaseRow
 from backend.store.upsert import upsert
 
+SCHEDULER = "scheduler"  # of the one scheduler that says what is to be done
 LONGEST = timedelta(minutes=10)  # no lease is taken for longer
 _CLOCKS_DIFFER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLease:
+    """A lease that somebody took: its holder, and until when it is theirs unless they renew it."""
+
+    holder: str
+    until: datetime
 
 
 def take_lease(session: Session, name: str, holder: str, now: datetime, seconds: float) -> bool:
@@ -48,6 +58,14 @@ def lease_is_held(session: Session, name: str, now: datetime) -> bool:
     """True while somebody alive holds the lease."""
     row = session.get(LeaseRow, name)
     return row is not None and now < row.until <= now + LONGEST
+
+
+def held_lease(session: Session, name: str) -> HeldLease | None:
+    """Who holds the lease, or held it last; None where nobody took it, or it was given back."""
+    row = session.get(LeaseRow, name)
+    if row is None or not row.holder:
+        return None
+    return HeldLease(holder=row.holder, until=row.until)
 
 
 def is_held(now: datetime) -> ColumnElement[bool]:
