@@ -141,8 +141,9 @@ def current_decisions(
         query = query.where(TaskRow.human_labels > 0 if labelled else TaskRow.human_labels == 0)
     if purpose is not None:
         query = query.where(DecisionRow.purpose == purpose.value)
-    for row in session.scalars(query.execution_options(yield_per=_ROWS_PER_READ)):
-        yield entry_of(row)
+    with session.scalars(query.execution_options(yield_per=_ROWS_PER_READ)) as rows:
+        for row in rows:
+            yield entry_of(row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from connectors.annotation_tool import Prelabel
+from connectors.annotation_tool import UNKNOWN_USER, Prelabel
 from connectors.label_studio.convert import (
-    UNKNOWN_USER,
     ConversionError,
     annotation_of,
     prelabel_row,
