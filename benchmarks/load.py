@@ -155,10 +155,10 @@ def processor_seconds(pid: int) -> float:
     return ticks / TICKS_PER_S
 
 
-def memory_bytes(pid: int) -> int:
-    """Memory of the family; pages that several share are counted in parts (PSS)."""
+def memory_bytes(processes: Sequence[int]) -> int:
+    """Memory of these; pages that several share are counted in parts (PSS)."""
     kilobytes = 0
-    for each in family(pid):
+    for each in processes:
         for line in _text(Path(f"/proc/{each}/smaps_rollup")).splitlines():
             if line.startswith("Pss:"):
                 kilobytes += int(line.split()[1])

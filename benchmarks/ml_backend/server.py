@@ -6,7 +6,7 @@ import http.client
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,9 @@ def environment() -> Path | None:
 
 
 @contextmanager
-def running(folder: Path, port: int, texts: Sequence[str], labels: Sequence[str]) -> Iterator[Peer]:
+def running(
+    folder: Path, port: int, texts: Sequence[str], labels: Sequence[str], workers: int = 1
+) -> Iterator[Peer]:
     """A server that learns from these examples, until the end of the block.
 
     Raises ``SystemExit``: label-studio-ml is not installed, or it does not start.
@@ -51,7 +53,7 @@ def running(folder: Path, port: int, texts: Sequence[str], labels: Sequence[str]
     # A library of ours on the path would be one that its own libraries do not expect.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     own = {"MODEL_DIR": str(models), "PEER_EXAMPLES": str(examples), "PYTHONUNBUFFERED": "1"}
-    options = ["--preload", "--workers", "1", "--threads", str(THREADS), "--timeout", "0"]
+    options = ["--preload", "--workers", str(workers), "--threads", str(THREADS), "--timeout", "0"]
     log = folder / "label-studio-ml.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -85,11 +87,19 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def post(port: int, path: str, body: bytes, timeout_s: float = 60.0) -> tuple[int, bytes]:
+def post(
+    port: int,
+    path: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 60.0,
+) -> tuple[int, bytes]:
     """Status and body of the answer, over a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        told = {"Content-Type": "application/json", **(headers or {})}
+        connection.request("POST", path, body, told)
         response = connection.getresponse()
         return response.status, response.read()
     finally:
