@@ -50,7 +50,7 @@ class GeneratedTool(FakeAnnotationTool):
 
 
 def generated(stage: Stage, tasks: int) -> tuple[Runtime, ConnectedProject]:
-    """A runtime on the stage's store and such a tool, and a project of which nothing is read yet."""
+    """A runtime on the stage's store and such a tool, and a project of which nothing is read."""
     title = f"{tasks} tasks"
     stage.server.add_project(title, CONFIG)
     connected = stage.connect(1, title, policy_text(title, tasks, strict=False))
