@@ -24,15 +24,18 @@ COMMANDS = {
     "doctor": "backend.commands.doctor",
     "drift": "audit_jobs.drift.command",
     "disconnect": "backend.commands.projects",
+    "erase": "backend.commands.erase",
     "export": "backend.commands.exports",
     "import": "backend.commands.imports:imports",
     "inferences": "audit_jobs.monitoring.command",
     "jobs": "audit_jobs.commands",
     "ledger": "backend.commands.ledger",
+    "migrate": "backend.commands.ready",
     "models": "backend.commands.models",
     "policy": "backend.commands.policy",
     "preferences": "audit_jobs.preferences.command",
     "prelabel": "audit_jobs.prelabelling.command",
+    "ready": "backend.commands.ready",
     "recall": "backend.commands.recall:recall_accepts",
     "report": "audit_jobs.evidence.command",
     "restore": "backend.commands.backups",
@@ -42,6 +45,7 @@ COMMANDS = {
     "simulate": "audit_jobs.simulation.command",
     "train": "audit_jobs.train_command",
     "web": "backend.commands.web",
+    "worker": "audit_jobs.worker_command",
 }
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.store.columns import Base, BigId, LongText
+from backend.store.tables import ProjectRow
 
 
 class EventRow(Base):
@@ -36,6 +37,36 @@ class LeaseRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]
     until: Mapped[datetime]
+
+
+class InstallationRow(Base):
+    """The one name of this database's installation: its orders in a Redis that others use too."""
+
+    __tablename__ = "installations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class WorkChunkRow(Base):
+    """A part of one job's work that any worker may do; who does it now holds its lease.
+
+    ``sharing`` is whose work it is part of, ``grounds`` what it must be done with, ``result`` what
+    came of it, for whoever shared it.
+    """
+
+    __tablename__ = "work_chunks"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey(ProjectRow.id))
+    sharing: Mapped[str]
+    grounds: Mapped[str]
+    number: Mapped[int]
+    task_ids: Mapped[list[Any]]
+    shared_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    result: Mapped[bytes | None]
+    __table_args__ = (Index(None, "project_id", "sharing", "number"),)
 
 
 class JobRunRow(Base):

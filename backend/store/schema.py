@@ -85,6 +85,11 @@ class SchemaState:
     head: str | None
     is_known: bool
 
+    @property
+    def is_newest(self) -> bool:
+        """Whether the program can work with it."""
+        return self.current == self.head
+
 
 def schema_state(connection: Connection) -> SchemaState:
     """Look at a database's schema without changing it."""
@@ -96,6 +101,22 @@ def schema_state(connection: Connection) -> SchemaState:
         head=scripts.get_current_head(),
         is_known=current is None or current in known,
     )
+
+
+def require_newest(engine: Engine) -> None:
+    """Raise ``SchemaError`` where the database is at another schema than this program's."""
+    with engine.connect() as connection:
+        state = schema_state(connection)
+    if not state.is_newest:
+        raise SchemaError(
+            f"the database has schema {state.current or 'none'}, this program works with "
+            f"{state.head}: "
+            + (
+                "run `labelgate migrate`, or set LABELGATE_MIGRATE_AT_START=true"
+                if state.is_known
+                else "install the version that wrote it, or a newer one"
+            )
+        )
 
 
 def _config(connection: Connection) -> Config:

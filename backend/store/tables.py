@@ -76,7 +76,7 @@ class TaskRow(Base):
     ``first_freeze`` is the number of the first freeze that it was before, taken along or not.
     ``mirror_task_id`` is its copy in the mirror project, where it is audited in secrecy.
     ``prelabelled`` says that it shows the model's answer whether or not somebody is to look at it
-    today.
+    today. ``erased_at`` is when its data, and what was said of it, was erased.
     """
 
     __tablename__ = "tasks"
@@ -95,6 +95,7 @@ class TaskRow(Base):
     first_freeze: Mapped[int | None]
     mirror_task_id: Mapped[int | None] = mapped_column(BigId)
     prelabelled: Mapped[bool] = mapped_column(default=False)
+    erased_at: Mapped[datetime | None]
     __table_args__ = (
         Index(None, "project_id", "human_labels"),
         Index(None, "project_id", "decision_seq"),
@@ -174,7 +175,10 @@ class ConsensusRow(Base):
 
 
 class DecisionRow(Base):
-    """The ledger: one chain a project; ``hash`` covers the row and the hash before it."""
+    """The ledger: one chain a project; ``hash`` covers the row and the hash before it.
+
+    ``erasure_hash`` seals what is left of an entry whose answer was erased; null otherwise.
+    """
 
     __tablename__ = "decisions"
 
@@ -199,6 +203,7 @@ class DecisionRow(Base):
     certificate_id: Mapped[int | None]
     decided_at: Mapped[datetime]
     hash: Mapped[str]
+    erasure_hash: Mapped[str | None]
     __table_args__ = (
         Index(None, "project_id", "task_id"),
         Index(None, "project_id", "model_version"),
