@@ -328,7 +328,7 @@ def test_a_job_that_lost_against_another_transaction_is_run_again(
             raise left.pop()
         return work(*given)
 
-    monkeypatch.setitem(JOBS, "sync", losing)
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": losing})
     if outcome == "done":
         assert run_job(worked.runtime, "sync", worked.project)["tasks"] == 30
     else:
@@ -346,7 +346,7 @@ def test_another_error_of_the_database_is_not_tried_again(
         asked.append(1)
         raise OperationalError("UPDATE", {}, Exception("the disk is full"))
 
-    monkeypatch.setitem(JOBS, "sync", failing)
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": failing})
     with pytest.raises(JobFailedError, match="the disk is full"):
         run_job(worked.runtime, "sync", worked.project)
     assert asked == [1]
