@@ -1,7 +1,8 @@
 """Jobs that somebody asked for on the pages, until the scheduler has run them.
 
 A request is carried out once its run is linked, in the transaction that opens the run. One that was
-taken by a scheduler which then died has no run, so it is taken again.
+taken by a scheduler which then died has no run, so it is taken again. One whose run died with its
+process waits again.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.job_runs import JobRun, alive_among, run_numbered
+from backend.store.job_tables import JobRunRow
 from backend.store.page_tables import JobRequestRow
 from backend.store.recalls import lock_project
 
@@ -87,6 +90,35 @@ def link_run(session: Session, request_id: int, run_id: int | None) -> None:
     """Say which run carries a request out; None: none does any more, so that it waits again."""
     session.execute(
         update(JobRequestRow).where(JobRequestRow.id == request_id).values(run_id=run_id)
+    )
+
+
+def dead_requests(session: Session, now: datetime) -> list[tuple[JobRequest, JobRun]]:
+    """Those whose run has not ended and has nobody at it, with that run. ``now``: time of day."""
+    rows = session.scalars(
+        select(JobRequestRow)
+        .join(JobRunRow, JobRunRow.id == JobRequestRow.run_id)
+        .where(JobRunRow.ended_at.is_(None))
+        .order_by(JobRequestRow.id)
+    )
+    found = [(_request(row), run_numbered(session, row.run_id or 0)) for row in rows]
+    known = [(request, run) for request, run in found if run is not None]
+    alive = alive_among(session, [run for _, run in known], now)
+    return [(request, run) for request, run in known if run.id not in alive]
+
+
+def count_deaths(session: Session, request: JobRequest) -> int:
+    """How many runs of its job began since it was asked for, and never ended."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                JobRunRow.job == request.job,
+                JobRunRow.project_id == request.project_id,
+                JobRunRow.started_at >= request.asked_at,
+                JobRunRow.ended_at.is_(None),
+            )
+        )
+        or 0
     )
 
 

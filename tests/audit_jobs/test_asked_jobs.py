@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from audit_jobs.asked import MOST_DEATHS, asked_orders
 from audit_jobs.job_names import SLOW
 from audit_jobs.jobs import JOBS
 from audit_jobs.running import JobFailedError, run_job
@@ -145,6 +146,50 @@ def test_a_request_that_a_killed_scheduler_had_taken_is_taken_again(
     assert carry_out_asked(worked.runtime, slow=False) == 1
     assert [(run.job, run.outcome) for run in runs(worked)] == [("sync", "done")]
     assert waiting(worked) == []
+
+
+def cut_off(worked: WorkedProject, asked: JobRequest) -> None:
+    """Run it in a process that dies in the middle."""
+    worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]  # no Exception
+    with pytest.raises(KeyboardInterrupt):
+        run_job(worked.runtime, asked.job, worked.project, asked.id)
+
+
+def test_a_request_whose_run_died_with_its_process_is_carried_out_again(
+    worked: WorkedProject,
+) -> None:
+    asked = ask(worked, "sync")
+    cut_off(worked, asked)
+    assert waiting(worked) == []
+    assert carry_out_asked(worked.runtime, slow=False) == 1
+    newer, older = runs(worked)
+    assert (newer.outcome, older.outcome) == ("done", None)
+    assert waiting(worked) == []
+    assert carry_out_asked(worked.runtime, slow=False) == 0
+
+
+def test_a_run_under_way_is_not_taken_for_dead(worked: WorkedProject) -> None:
+    asked = ask(worked, "sync")
+    cut_off(worked, asked)
+    with holding(worked.runtime, lease_of("sync", worked.project_id)):  # as if it were alive
+        assert carry_out_asked(worked.runtime, slow=False) == 0
+
+
+def test_a_request_that_kills_its_process_each_time_has_failed(worked: WorkedProject) -> None:
+    asked = ask(worked, "sync")
+    for _ in range(MOST_DEATHS - 1):
+        cut_off(worked, asked)
+        assert [each.id for each in asked_after(worked)] == [asked.id]
+    cut_off(worked, asked)
+    assert asked_after(worked) == []
+    newest, *_ = runs(worked)
+    assert newest.error == f"its process died {MOST_DEATHS} times in the middle of it"
+
+
+def asked_after(worked: WorkedProject) -> list[JobRequest]:
+    """What waits once the scheduler has looked."""
+    asked_orders(worked.runtime)
+    return waiting(worked)
 
 
 def test_two_schedulers_at_once_run_a_request_once(worked: WorkedProject) -> None:
