@@ -37,11 +37,11 @@ def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 
 def set_going(plant: Plant) -> None:
-    """People work until a first model serves."""
+    """People label until a first model serves."""
 
     def serves() -> bool:
         with plant.stage.runtime.reads() as session:
             return champion(session, plant.stage.project_id) is not None
 
-    with at_work(plant, seed=1):
+    with at_work(plant, seed=1, acts={"label": 1}):
         until(serves, "a first model serves")
