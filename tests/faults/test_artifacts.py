@@ -31,6 +31,7 @@ def test_a_half_written_model_file_decides_nothing(plant: Plant) -> None:
     nothing_is_lost_or_doubled(plant)
 
 
+@pytest.mark.long
 def test_what_a_dead_trainer_left_half_written_is_never_read(plant: Plant) -> None:
     file = model_file(plant)
     draft = file.with_name(f".{file.name}.0123abcd")

@@ -81,6 +81,7 @@ def moved_clock(plant: Plant, file: Path) -> Iterator[Clock]:
         plant.start()
 
 
+@pytest.mark.long
 def test_the_loop_goes_on_when_the_clock_is_set(plant: Plant, tmp_path: Path) -> None:
     with moved_clock(plant, tmp_path / "clock") as clock:
         with at_work(plant, seed=500):
