@@ -29,7 +29,7 @@ from backend.store.installations import installation_name
 # What RQ's own tools show as an order's function. The worker never looks it up: it does one thing.
 SHOWN_AS = "labelgate.order"
 NO_LIMIT = -1
-ALIVE_S = 20  # a worker that has given no sign of life for so long is dead
+ALIVE_S = 15  # a worker that has given no sign of life for so long is dead, as with leases
 _ANSWER_S = 5.0
 _LOST_S = 5.0  # an order that is neither in its lane nor under way for so long was lost
 
