@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from audit_jobs.clock_jumps import ClockWatch, Every
 from audit_jobs.due import DueWork
 from audit_jobs.leading import Leadership
 from backend.erasure import erase_deleted
@@ -48,9 +49,10 @@ def build_scheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     watch = Watch(runtime, queue, leadership)
-    scheduler.add_job(watch.look, "interval", seconds=LOOK_S, id="look")
-    scheduler.add_job(watch.nightly, "interval", seconds=NIGHTLY_LOOK_S, id="nightly")
+    scheduler.add_job(watch.look, Every(LOOK_S), id="look")
+    scheduler.add_job(watch.nightly, Every(NIGHTLY_LOOK_S), id="nightly")
     scheduler.add_job(watch.forget, "cron", hour=4, id="forget")
+    ClockWatch(scheduler).start()
     return scheduler
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from backend.store.job_tables import JobRunRow, LeaseRow
+from backend.store.leases import is_held
 from backend.store.tables import ProjectRow
 
 DONE, FAILED = "done", "failed"
@@ -160,7 +161,7 @@ def alive_among(session: Session, runs: Sequence[JobRun], now: datetime) -> set[
         return set()
     held = set(
         session.scalars(
-            select(LeaseRow.name).where(LeaseRow.name.in_(unended.values()), LeaseRow.until > now)
+            select(LeaseRow.name).where(LeaseRow.name.in_(unended.values()), is_held(now))
         )
     )
     followed = aliased(JobRunRow)
