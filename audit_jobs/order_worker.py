@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 CarryOut = Callable[[Order], bool]
 
 _LOOK_S = 1  # how long a worker waits for an order before it sees whether it is to end
-_BEAT_S = 5.0
+_BEAT_S = 4.0
 _AGAIN_S = 2.0
 # What is read of an order in Redis. RQ would call back, and send to addresses, as it stands there.
 _READ = frozenset(
