@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.loops import the_loop_goes_on
-from tests.faults.people import People
+from backend.store.models import champion
+from tests.end_to_end.stage import until
+from tests.faults.people import at_work
 from tests.faults.plant import POSTGRESQL, Plant, make_plant
 from tests.real_servers import missing, postgresql_program
 
 TASKS = 60
-ACTS = 60  # until a first model serves
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +34,11 @@ def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 
 def set_going(plant: Plant) -> None:
-    """People label until a first model serves."""
-    the_loop_goes_on(plant)
-    people = People(plant, seed=1)
-    for _ in range(ACTS):
-        people.act()
-    people.settle()
+    """People work until a first model serves."""
+
+    def serves() -> bool:
+        with plant.stage.runtime.reads() as session:
+            return champion(session, plant.stage.project_id) is not None
+
+    with at_work(plant, seed=1):
+        until(serves, "a first model serves")
