@@ -33,24 +33,8 @@ tour: .venv/ready ## the pages in a browser, on a million decisions; the tutoria
 	@LABELGATE_TEST_DECISIONS=1000000 LABELGATE_SCREENSHOTS=docs/images \
 		$(BIN)/pytest tests/browser/test_tour.py --timeout 3000 $(ARGS)
 
-bench: .venv/ready label-studio ## speed as ratios against named peers, twenty minutes
-	@$(BIN)/python -m benchmarks.predict
-	@$(BIN)/python -m benchmarks.webhooks
-	@$(BIN)/python -m benchmarks.inferences
-	@$(BIN)/python -m benchmarks.inference_sampling
-	@$(BIN)/python -m benchmarks.delivery
-	@$(BIN)/python -m benchmarks.prelabel
-	@$(BIN)/python -m benchmarks.serving_memory
-	@$(BIN)/python -m benchmarks.training
-	@$(BIN)/python -m benchmarks.decide
-	@$(BIN)/python -m benchmarks.agreement
-	@$(BIN)/python -m benchmarks.structured_agreement
-	@$(BIN)/python -m benchmarks.consensus
-	@$(BIN)/python -m benchmarks.agreement_job
-	@$(BIN)/python -m benchmarks.corrections
-	@$(BIN)/python -m benchmarks.rounds
-	@$(BIN)/python -m benchmarks.pages
-	@$(BIN)/python -m benchmarks.text_models
+bench: .venv/ready label-studio label-studio-ml crowd-kit ## speed as ratios against named peers, into benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: lint ## format, lint, types, layers, and the tests that need no Label Studio
 	@$(BIN)/pytest -m "not label_studio and not long" $(PROCESSES) $(ARGS)
@@ -93,6 +77,8 @@ lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
 	@$(LOCKING) requirements/embeddings.in --no-annotate --no-deps \
 		--output-file requirements/embeddings.txt
+	@$(LOCKING) requirements/build.in --no-annotate --output-file requirements/build.txt
+	@$(LOCKING) requirements/hosting.in --no-annotate --output-file requirements/hosting.txt
 	@$(LOCKING) requirements/label-studio.in --output-file requirements/label-studio.txt
 	@$(LOCKING) requirements/label-studio-ml.in --output-file requirements/label-studio-ml.txt
 	@$(LOCKING) requirements/crowd-kit.in --output-file requirements/crowd-kit.txt

@@ -16,7 +16,8 @@ from backend.sameness import likeness_in
 from backend.store.answers import KnownAnswer, known_answers
 from backend.store.decisions import decisions_of
 from backend.store.projects import ConnectedProject
-from connectors.annotation_tool import Annotation
+from backend.store.pseudonyms import pseudonyms_of
+from connectors.annotation_tool import UNKNOWN_USER, Annotation
 from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import Labeling, parse_labeling
 from policies.likeness import Likeness
@@ -54,7 +55,16 @@ def answer_rows(
         {**annotation_row(annotation, labeling, project.robot_id), "task_id": task_id}
         for task_id, annotation in annotations
     ]
-    return anchored(session, project, rows)
+    return anchored(session, project, _under_pseudonyms(session, project.id, rows))
+
+
+def _under_pseudonyms(
+    session: Session, project_id: int, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Whose account is gone from Label Studio keeps the pseudonym that stands for him here."""
+    authorless = [row["annotation_id"] for row in rows if row["user_id"] == UNKNOWN_USER]
+    known = pseudonyms_of(session, project_id, authorless) if authorless else {}
+    return [{**row, "user_id": known.get(row["annotation_id"], row["user_id"])} for row in rows]
 
 
 def anchored(

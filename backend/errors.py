@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class ConnectError(Exception):
     """Policy and project do not fit together; the message says what to change."""
+
+
+class ErasureError(Exception):
+    """Something cannot be erased, or not yet; the message says what to do first."""

@@ -195,7 +195,7 @@ def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:
         )
     return UpstreamSource(
         model=model,
-        server=model_server(model.url, credentials),
+        server=model_server(model.url, credentials, destinations=settings.destinations),
         project_id=project_id,
         hostname=settings.label_studio_url,
     )
@@ -209,7 +209,9 @@ def _llm(runtime: Runtime, project_id: int, model: Llm) -> Source:
             "chat endpoint, such as http://127.0.0.1:8000/v1"
         )
     endpoint = ChatEndpoint(
-        server=model_server(settings.llm_url, settings.llm_credentials()),
+        server=model_server(
+            settings.llm_url, settings.llm_credentials(), destinations=settings.settled
+        ),
         model=model.model,
         timeout_s=model.timeout_s,
     )

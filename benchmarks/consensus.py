@@ -36,22 +36,22 @@ METHODS: dict[str, Callable[[Ratings], Consensus]] = {
 }
 
 
-def crowd(seed: int = 0) -> tuple[Ratings, IntArray]:
+def crowd(seed: int = 0, units: int = UNITS) -> tuple[Ratings, IntArray]:
     """Ratings with their truth; raters of a unit differ, as whole numbers a fixed step apart."""
     random = np.random.default_rng(seed)
-    truth = random.integers(0, LABELS, UNITS)
-    units = np.repeat(np.arange(UNITS), ANSWERS)
-    first, step = random.integers(0, RATERS, UNITS), random.integers(1, RATERS // ANSWERS, UNITS)
-    raters = (first[units] + step[units] * np.tile(np.arange(ANSWERS), UNITS)) % RATERS
+    truth = random.integers(0, LABELS, units)
+    unit = np.repeat(np.arange(units), ANSWERS)
+    first, step = random.integers(0, RATERS, units), random.integers(1, RATERS // ANSWERS, units)
+    raters = (first[unit] + step[unit] * np.tile(np.arange(ANSWERS), units)) % RATERS
     skill = random.uniform(0.6, 0.95, RATERS)
     skill[: RATERS // 3] = 1 / LABELS
-    right = random.random(len(units)) < skill[raters]
-    values = np.where(right, truth[units], random.integers(0, LABELS, len(units)))
+    right = random.random(len(unit)) < skill[raters]
+    values = np.where(right, truth[unit], random.integers(0, LABELS, len(unit)))
     ratings = Ratings(
-        units=units,
+        units=unit,
         raters=raters,
         values=values,
-        unit_names=tuple(map(str, range(UNITS))),
+        unit_names=tuple(map(str, range(units))),
         rater_names=tuple(map(str, range(RATERS))),
         categories=tuple(map(str, range(LABELS))),
         dropped=0,

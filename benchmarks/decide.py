@@ -73,29 +73,29 @@ CERTIFICATE = Certificate(
 CERTIFICATION = Certification(model_version="v1", certificates=(CERTIFICATE,))
 
 
-def candidates(seed: int) -> Candidates:
-    """``TASKS`` tasks with answers, three fields and three signals."""
+def candidates(seed: int, tasks: int = TASKS) -> Candidates:
+    """So many tasks with answers, three fields and three signals."""
     random = np.random.default_rng(seed)
 
     def among(values: list[str]) -> ObjectArray:
-        chosen: ObjectArray = np.array(values, object)[random.integers(0, len(values), TASKS)]
+        chosen: ObjectArray = np.array(values, object)[random.integers(0, len(values), tasks)]
         return chosen
 
-    subjects = np.array([f"dispute {number}" for number in range(TASKS)], object)
+    subjects = np.array([f"dispute {number}" for number in range(tasks)], object)
     return Candidates(
-        task_ids=np.arange(1, TASKS + 1),
+        task_ids=np.arange(1, tasks + 1),
         labels=among(LABELS),
-        scores=random.random(TASKS),
-        problems=np.full(TASKS, None, object),
+        scores=random.random(tasks),
+        problems=np.full(tasks, None, object),
         fields={
             "source": among(SOURCES),
             "subject": subjects,
-            "amount": np.array(random.integers(0, 10_000, TASKS).tolist(), object),
+            "amount": np.array(random.integers(0, 10_000, tasks).tolist(), object),
         },
         signals={
-            "margin": random.random(TASKS),
-            "entropy": random.random(TASKS),
-            "class_support": random.integers(0, 500, TASKS).astype(np.float64),
+            "margin": random.random(tasks),
+            "entropy": random.random(tasks),
+            "class_support": random.integers(0, 500, tasks).astype(np.float64),
         },
     )
 

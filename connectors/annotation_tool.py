@@ -23,6 +23,10 @@ class AnnotationToolRefusedError(AnnotationToolError):
     """A wrong or expired token, an unknown project: a person must act; names what to change."""
 
 
+# Label Studio numbers its users from 1; an annotation whose author was deleted has none.
+UNKNOWN_USER = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A project of the annotation tool; ``model_version`` is the one whose scores it shows."""

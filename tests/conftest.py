@@ -33,6 +33,9 @@ from tests.sharing import Sharing, group_of
 # has encoded it, and each process loads a model. Processes that tests start inherit it.
 os.environ.setdefault("LABELGATE_EMBEDDINGS", "off")
 
+# Servers that tests put up for policies to name are on loopback; processes inherit it.
+os.environ.setdefault("LABELGATE_ALLOWED_ADDRESSES", "127.0.0.1")
+
 # Tables of tests are small: BLAS's threads wait for each other, in a loop, for longer than they
 # work. Simulations took four times the processor time with two of them. scipy.linalg is imported
 # because only libraries that are there already are limited.

@@ -41,7 +41,7 @@ def _slack(settings: Settings) -> AlertChannel | str | None:
     if url is None:
         return None
     wrong = _wrong_address(url, "LABELGATE_ALERT_SLACK_URL", ("http", "https"))
-    return wrong or SlackWebhook(url=url)
+    return wrong or SlackWebhook(url=url, destinations=settings.settled)
 
 
 def _webhook(settings: Settings) -> AlertChannel | str | None:
@@ -49,7 +49,11 @@ def _webhook(settings: Settings) -> AlertChannel | str | None:
     if url is None:
         return None
     wrong = _wrong_address(url, "LABELGATE_ALERT_WEBHOOK_URL", ("http", "https"))
-    return wrong or SignedWebhook(url=url, secret=settings.require_alert_webhook_secret())
+    return wrong or SignedWebhook(
+        url=url,
+        secret=settings.require_alert_webhook_secret(),
+        destinations=settings.settled,
+    )
 
 
 def _email(settings: Settings) -> AlertChannel | str | None:

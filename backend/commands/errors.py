@@ -11,8 +11,9 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from backend.accounts import AccountError
+from backend.backups.archive import BackupError
 from backend.commands.program import UnreachableError
-from backend.errors import ConnectError
+from backend.errors import ConnectError, ErasureError
 from backend.predictors.errors import ArtifactError
 from backend.settings import SettingsError
 from backend.store.errors import FreezeTakenError
@@ -46,7 +47,9 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
             AccountError,
             AnnotationToolError,
             ArtifactError,
+            BackupError,
             ConnectError,
+            ErasureError,
             FreezeTakenError,
             LabelingError,
             PolicyError,

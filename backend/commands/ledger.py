@@ -39,7 +39,8 @@ def verify(project: int | None, *, as_json: bool) -> None:
         tell_json(checks)
     for check in () if as_json else checks:
         if check.broken_seq is None:
-            said = f"{check.entries} entries hold, head {check.head[:16]}"
+            erased = f" ({check.erased} of them with their answers erased)" if check.erased else ""
+            said = f"{check.entries} entries hold{erased}, head {check.head[:16]}"
         else:
             said = f"entry {check.broken_seq} is broken: {check.why}"
         tell(f"project {check.project_id}: {said}")

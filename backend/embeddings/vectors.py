@@ -89,19 +89,20 @@ def cached(session: Session, space: Space, texts: Sequence[str]) -> tuple[FloatA
 
 
 def _distinct(texts: Sequence[str]) -> _Distinct:
-    hashes = [_hash(text) for text in texts]
+    hashes = [text_hash(text) for text in texts]
     first: dict[bytes, int] = {}
-    for place, text_hash in enumerate(hashes):
-        first.setdefault(text_hash, place)
-    order = {text_hash: number for number, text_hash in enumerate(first)}
+    for place, each in enumerate(hashes):
+        first.setdefault(each, place)
+    order = {each: number for number, each in enumerate(first)}
     return _Distinct(
         texts=[texts[place] for place in first.values()],
         hashes=list(first),
-        places=np.array([order[text_hash] for text_hash in hashes], np.int64),
+        places=np.array([order[each] for each in hashes], np.int64),
     )
 
 
-def _hash(text: str) -> bytes:
+def text_hash(text: str) -> bytes:
+    """What a text's vector is stored under."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -111,8 +112,8 @@ def _read(session: Session, space: Space, hashes: Sequence[bytes]) -> tuple[Vect
     for start in range(0, len(hashes), _TEXTS_A_READ):  # never all rows beside all vectors
         some = hashes[start : start + _TEXTS_A_READ]
         stored = read_embeddings(session, space.fingerprint, some)
-        for place, text_hash in enumerate(some, start):
-            row = stored.get(text_hash, b"")
+        for place, each in enumerate(some, start):
+            row = stored.get(each, b"")
             if len(row) == _FORMAT.itemsize * space.dimension:
                 vectors[place] = np.frombuffer(row, _FORMAT)
     known = np.asarray(np.isfinite(vectors).all(axis=1), bool)

@@ -213,7 +213,7 @@ def _server(settings: Settings, source: Fetch) -> ModelServer:
             f"into LABELGATE_UPSTREAM_CREDENTIALS, or into the file {name}.credentials in the "
             "data folder"
         )
-    return model_server(source.url, credentials)
+    return model_server(source.url, credentials, destinations=settings.destinations)
 
 
 def _sound(

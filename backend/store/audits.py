@@ -139,15 +139,16 @@ def _exposed(
         query = query.where(chosen)
     result = session.execute(query.order_by(DecisionRow.seq), execution_options=_STREAMED)
     same: dict[str, str] = {}  # one text a label, however many rows name it
-    for rows in result.partitions():
-        ids, labels, chances, draws, audited = zip(*rows, strict=True)
-        yield (
-            np.array(ids, np.int64),
-            _column([same.setdefault(label, label) for label in labels]),
-            np.array(chances, np.float64),
-            np.array(draws, np.float64),
-            np.array(audited, np.bool_),
-        )
+    with result:
+        for rows in result.partitions():
+            ids, labels, chances, draws, audited = zip(*rows, strict=True)
+            yield (
+                np.array(ids, np.int64),
+                _column([same.setdefault(label, label) for label in labels]),
+                np.array(chances, np.float64),
+                np.array(draws, np.float64),
+                np.array(audited, np.bool_),
+            )
 
 
 _STREAMED = {"yield_per": _ROWS_PER_READ}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+import orjson
+from sqlalchemy import ColumnElement, Text, and_, case, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import DeliveryRow, TaskRow
@@ -17,6 +18,7 @@ from policies.gold import GOLD
 PENDING, DELIVERED, LEFT_TO_PEOPLE = "pending", "delivered", "left_to_people"
 _LONGEST_WAIT_S = 600.0
 _IDS_PER_STATEMENT = 5_000
+_ROWS_PER_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +120,20 @@ def looking_otherwise(session: Session, project_id: int, wishes: Sequence[Wish])
 
     One answer moves few of them: the others need no transaction, for which webhooks would wait.
     """
+    wished = {wish.task_id for wish in wishes}
+    as_text = type_coerce(DeliveryRow.delivered, Text)  # most are looks of tasks without a wish
     rows = session.execute(
-        select(DeliveryRow.task_id, DeliveryRow.delivered, DeliveryRow.state).where(
+        select(DeliveryRow.task_id, as_text, DeliveryRow.state).where(
             DeliveryRow.project_id == project_id
-        )
+        ),
+        execution_options={"yield_per": _ROWS_PER_READ},
     )
-    standing = {
-        task_id: (look or NOTHING) if state == DELIVERED else None for task_id, look, state in rows
-    }
+    standing: dict[int, dict[str, Any] | None] = {}  # of the rest it is nothing
+    for task_id, text, state in rows:
+        if task_id in wished:
+            look = NOTHING if text is None else orjson.loads(text)
+            if state != DELIVERED or look != NOTHING:
+                standing[task_id] = look if state == DELIVERED else None
     return [wish for wish in wishes if standing.get(wish.task_id, NOTHING) != wish.look]
 
 
@@ -142,7 +150,7 @@ def due_deliveries(session: Session, project_id: int, now: datetime, limit: int)
         .where(
             DeliveryRow.project_id == project_id,
             DeliveryRow.state == PENDING,
-            DeliveryRow.next_attempt_at <= now,
+            _has_come(now),
             TaskRow.deleted_at.is_(None),
         )
         .order_by(DeliveryRow.task_id)
@@ -180,7 +188,7 @@ def count_due(session: Session, project_id: int, now: datetime) -> int:
             select(func.count()).where(
                 DeliveryRow.project_id == project_id,
                 DeliveryRow.state == PENDING,
-                DeliveryRow.next_attempt_at <= now,
+                _has_come(now),
             )
         )
         or 0
@@ -245,6 +253,14 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .group_by(DeliveryRow.state)
     )
     return dict(rows.all())
+
+
+def _has_come(now: datetime) -> ColumnElement[bool]:
+    """Its time has come, or is so far ahead that the clock was set back since."""
+    return or_(
+        DeliveryRow.next_attempt_at <= now,
+        DeliveryRow.next_attempt_at > now + timedelta(seconds=_LONGEST_WAIT_S),
+    )
 
 
 def _accepted() -> ColumnElement[bool]:

@@ -79,26 +79,27 @@ def labels_standing(session: Session, project_id: int) -> Iterator[FinalLabel]:
         .order_by(TaskRow.task_id)
         .execution_options(yield_per=_ROWS_PER_READ)
     )
-    for row in rows:
-        accepted = (row.outcome, row.purpose) == (Outcome.ACCEPT.value, Purpose.ROUTED.value)
-        by_people = row.human_labels > 0
-        label = said.get(row.task_id) if by_people else row.label if accepted else None
-        if label is None:
-            continue
-        yield FinalLabel(
-            task_id=row.task_id,
-            data=row.data,
-            label=label,
-            source=HUMAN if by_people else ACCEPTED,
-            tier=row.tier,
-            people=row.human_labels,
-            score=row.score,
-            model_version=row.model_version,
-            policy_hash=row.policy_hash,
-            freeze=row.number,
-            decision_seq=row.seq,
-            decision_hash=row.hash,
-            provisional=not by_people and row.freeze_id is None,
-            predictor=row.predictor,
-            decided_at=row.decided_at,
-        )
+    with rows:
+        for row in rows:
+            accepted = (row.outcome, row.purpose) == (Outcome.ACCEPT.value, Purpose.ROUTED.value)
+            by_people = row.human_labels > 0
+            label = said.get(row.task_id) if by_people else row.label if accepted else None
+            if label is None:
+                continue
+            yield FinalLabel(
+                task_id=row.task_id,
+                data=row.data,
+                label=label,
+                source=HUMAN if by_people else ACCEPTED,
+                tier=row.tier,
+                people=row.human_labels,
+                score=row.score,
+                model_version=row.model_version,
+                policy_hash=row.policy_hash,
+                freeze=row.number,
+                decision_seq=row.seq,
+                decision_hash=row.hash,
+                provisional=not by_people and row.freeze_id is None,
+                predictor=row.predictor,
+                decided_at=row.decided_at,
+            )

@@ -12,12 +12,14 @@ import orjson
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.columns import storable
 from backend.store.tables import DecisionRow, ProjectRow, TaskRow
 from policies.domain import Decision, Outcome, Purpose
 
 GENESIS = "0" * 64
 _ROWS_PER_READ = 5_000
 _LATER_COLUMNS = ("predictor", "signals", "part_scores")
+_HASHES = ("hash", "erasure_hash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +40,22 @@ class LedgerEntry:
     grounds: Grounds
     decided_at: datetime
     hash: str
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCheck:
-    """Whether a project's chain holds; ``broken_seq`` is the first entry that does not."""
+    """Whether a project's chain holds; ``broken_seq`` is the first entry that does not.
+
+    ``erased`` entries keep their place and their hash, but not the answer that it covers.
+    """
 
     project_id: int
     entries: int
     head: str
     broken_seq: int | None
     why: str | None
+    erased: int = 0
 
 
 def append_decisions(
@@ -79,8 +86,10 @@ def append_decisions(
             "model_version": grounds.model_version,
             "policy_hash": grounds.policy_hash,
             "certificate_id": grounds.certificate_id,
-            "decided_at": now.astimezone(UTC),  # as it is read back: the hash covers it
+            "decided_at": now.astimezone(UTC),
         }
+        # As it is read back: the hash covers it.
+        row = {name: storable(v) if isinstance(v, str) else v for name, v in row.items()}
         previous = entry_hash(row, previous)
         rows.append({**row, "hash": previous})
     if rows:
@@ -98,7 +107,7 @@ def append_decisions(
 def entry_hash(row: dict[str, Any], previous: str) -> str:
     """SHA-256 over the hash before it and the entry as canonical JSON (sorted keys, UTC)."""
     body = orjson.dumps(
-        {key: value for key, value in row.items() if key != "hash" and _is_covered(key, value)},
+        {key: value for key, value in row.items() if _is_covered(key, value)},
         option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z,
     )
     return hashlib.sha256(previous.encode() + body).hexdigest()
@@ -106,7 +115,50 @@ def entry_hash(row: dict[str, Any], previous: str) -> str:
 
 def _is_covered(name: str, value: object) -> bool:
     """Columns that came with a later schema are covered where they hold something."""
-    return bool(value) or name not in _LATER_COLUMNS
+    return name not in _HASHES and (bool(value) or name not in _LATER_COLUMNS)
+
+
+def erasure_hash(row: dict[str, Any], previous: str) -> str:
+    """What seals an entry whose answer was erased: its own hash, and what is left of it."""
+    return entry_hash(row, previous + row["hash"])
+
+
+def _recomputed(row: dict[str, Any], previous: str) -> str:
+    """The hash that the entry should have, by what is stored now.
+
+    What an erased answer was cannot be told from its hash, so there the seal is recomputed, and
+    the hash is taken as it is where the seal holds.
+    """
+    if row["erasure_hash"] is None:
+        return entry_hash(row, previous)
+    seal = erasure_hash(row, previous)
+    return str(row["hash"]) if seal == row["erasure_hash"] else seal
+
+
+def erase_answers(session: Session, project_id: int, task_ids: Sequence[int]) -> int:
+    """Take the answers out of these tasks' entries, which keep place and hash; how many."""
+    rows = session.scalars(
+        select(DecisionRow).where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.task_id.in_(task_ids),
+            DecisionRow.erasure_hash.is_(None),
+        )
+    ).all()
+    before = _hashes(session, project_id, [row.seq - 1 for row in rows])
+    for row in rows:
+        row.label = row.part_scores = row.signals = None
+        left = {column.key: getattr(row, column.key) for column in DecisionRow.__table__.columns}
+        row.erasure_hash = erasure_hash(left, before.get(row.seq - 1, GENESIS))
+    session.flush()
+    return len(rows)
+
+
+def _hashes(session: Session, project_id: int, seqs: Sequence[int]) -> dict[int, str]:
+    """The hashes of these entries by number."""
+    chosen = select(DecisionRow.seq, DecisionRow.hash).where(
+        DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs)
+    )
+    return dict(session.execute(chosen).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +192,12 @@ def check_entry(session: Session, project_id: int, seq: int) -> EntryCheck:
     entry, later = rows[seq], rows.get(seq + 1)
     before = rows.get(seq - 1)
     previous = GENESIS if seq == 1 else None if before is None else str(before["hash"])
-    recomputed = None if previous is None else entry_hash(entry, previous)
+    recomputed = None if previous is None else _recomputed(entry, previous)
     return EntryCheck(
         previous=previous,
         recomputed=recomputed,
         holds=recomputed == entry["hash"],
-        next_holds=None if later is None else entry_hash(later, entry["hash"]) == later["hash"],
+        next_holds=None if later is None else _recomputed(later, entry["hash"]) == later["hash"],
     )
 
 
@@ -176,16 +228,18 @@ def verify_ledger(session: Session, project_id: int) -> LedgerCheck:
 
 def _followed(session: Session, project_id: int, previous: str, expected: int) -> LedgerCheck:
     """Recompute the chain from this entry on; ``previous`` is the hash before it."""
+    erased = 0
     for row in _rows(session, project_id, expected):
         seq = row["seq"]
         why = None
         if seq != expected:
             why = f"entry {expected} is missing"
-        elif entry_hash(row, previous) != row["hash"]:
+        elif _recomputed(row, previous) != row["hash"]:
             why = "its content does not match its hash: it, or the one before, was changed"
         if why is not None:
             return _broken(project_id, expected, previous, why)
         previous, expected = row["hash"], expected + 1
+        erased += row["erasure_hash"] is not None
     newest = session.scalar(
         select(func.max(TaskRow.decision_seq)).where(TaskRow.project_id == project_id)
     )
@@ -193,7 +247,12 @@ def _followed(session: Session, project_id: int, previous: str, expected: int) -
         why = f"the end is missing: a task refers to entry {newest}"
         return _broken(project_id, expected, previous, why)
     return LedgerCheck(
-        project_id=project_id, entries=expected - 1, head=previous, broken_seq=None, why=None
+        project_id=project_id,
+        entries=expected - 1,
+        head=previous,
+        broken_seq=None,
+        why=None,
+        erased=erased,
     )
 
 
@@ -209,6 +268,24 @@ def verify_end(session: Session, project_id: int, entries: int) -> LedgerCheck:
     if after and before is None:
         return _broken(project_id, after, GENESIS, f"entry {after} is missing")
     return _followed(session, project_id, before or GENESIS, after + 1)
+
+
+def ledger_heads(session: Session) -> list[tuple[int, int, str]]:
+    """The last entry of each project's ledger: project, number, hash."""
+    newest = (
+        select(DecisionRow.project_id, func.max(DecisionRow.seq).label("seq"))
+        .group_by(DecisionRow.project_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(DecisionRow.project_id, DecisionRow.seq, DecisionRow.hash)
+        .join(
+            newest,
+            (newest.c.project_id == DecisionRow.project_id) & (newest.c.seq == DecisionRow.seq),
+        )
+        .order_by(DecisionRow.project_id)
+    )
+    return [(row.project_id, row.seq, row.hash) for row in rows]
 
 
 def newest_seq(session: Session, project_id: int) -> int:
@@ -233,8 +310,9 @@ def _rows(session: Session, project_id: int, first: int) -> Iterator[dict[str, A
         .order_by(DecisionRow.seq)
         .execution_options(yield_per=_ROWS_PER_READ)
     )
-    for row in result.mappings():
-        yield dict(row)
+    with result:  # who follows the chain stops where it breaks
+        for row in result.mappings():
+            yield dict(row)
 
 
 def entry_of(row: DecisionRow) -> LedgerEntry:
@@ -264,4 +342,5 @@ def entry_of(row: DecisionRow) -> LedgerEntry:
         ),
         decided_at=row.decided_at,
         hash=row.hash,
+        erased=row.erasure_hash is not None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +124,26 @@ def learned_of(session: Session, project_id: int, version: str) -> Learned | Non
         answers={each[0]: (each[1], each[2]) for each in _stored_examples(row)},
         holdout=_measured(row.holdout),
     )
+
+
+def versions_taught_by(session: Session, project_id: int, task_ids: Collection[int]) -> list[str]:
+    """The versions that learned from any of these tasks."""
+    wanted = set(task_ids)
+    rows = session.scalars(select(LineageRow).where(LineageRow.project_id == project_id))
+    return [row.version for row in rows if any(each[0] in wanted for each in _stored_examples(row))]
+
+
+def erase_examples(session: Session, project_id: int, task_ids: Collection[int]) -> None:
+    """Take out what these tasks were answered; that a version learned from them stays."""
+    wanted = set(task_ids)
+    for row in session.scalars(select(LineageRow).where(LineageRow.project_id == project_id)):
+        stored = _stored_examples(row)
+        left = [[each[0], "", *each[2:]] if each[0] in wanted else each for each in stored]
+        if left != stored:
+            content = orjson.dumps(left)
+            row.examples = zlib.compress(content)
+            row.examples_sha256 = hashlib.sha256(content).hexdigest()
+    session.flush()
 
 
 def _stored_examples(row: LineageRow) -> list[list[Any]]:

@@ -24,6 +24,7 @@ from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import ROBOT_ID, FakeServer
 
 BEGINNING = datetime(2026, 8, 17, 6, tzinfo=UTC)  # a Monday
+STORY = timedelta(weeks=14)
 _LARGE = 20_000  # tasks from which on a rare label can be proved on its own
 _OWN_PROMISE = """\
   labels:
@@ -101,18 +102,24 @@ class Stage:
         return project
 
 
-def stage(folder: Path, seed: int) -> Stage:
-    """A new store in a folder that has none yet."""
+def stage(folder: Path, seed: int, database_url: str | None = None) -> Stage:
+    """The store in this folder, a new one where it has none; or in the database of this URL."""
     clock = StoryClock()
     server = FakeServer(clock=clock)
     desk = tuple(server.add_user(f"{name}@example.com") for name in DESK)
     experts = tuple(server.add_user(f"{name}@example.com") for name in EXPERTS)
     tool = FakeAnnotationTool(server=server)
     settings = Settings.model_validate(
-        {"data_dir": folder, "webhook_secret": "made up", "embeddings": "off"}
+        {
+            "data_dir": folder,
+            "webhook_secret": "made up",
+            "embeddings": "off",
+            "database_url": database_url,
+        }
     )
     engine = make_engine(settings.store_url)
-    event.listen(engine, "connect", _hurry)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _hurry)
     migrate(engine)
     sessions, reads = make_sessions(engine)
     runtime = Runtime(

@@ -8,12 +8,17 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import orjson
 
 from connectors.alerts.channel import AlertChannelDownError, AlertChannelError, AlertMessage
+from connectors.destinations import (
+    SETTLED,
+    DestinationRefusedError,
+    Destinations,
+)
+from connectors.judged_transport import transport_to
 
 TIMEOUT_S = 10.0
 SIGNATURE, MESSAGE_ID = "X-Labelgate-Signature", "X-Labelgate-Id"
@@ -27,6 +32,7 @@ class SlackWebhook:
 
     url: str = field(repr=False)
     timeout_s: float = TIMEOUT_S
+    destinations: Destinations = SETTLED
 
     def send(self, message: AlertMessage) -> str:
         """Post the text; its address is the secret, so it stands in no error."""
@@ -34,7 +40,7 @@ class SlackWebhook:
         if len(text) > _LONGEST_TEXT:
             text = text[:_LONGEST_TEXT] + " ..."
         body = orjson.dumps({"text": escaped(text)})
-        return _post(self.url, body, {MESSAGE_ID: message.id}, self.timeout_s)
+        return _post(self, body, {MESSAGE_ID: message.id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class SignedWebhook:
     url: str = field(repr=False)
     secret: str = field(repr=False)
     timeout_s: float = TIMEOUT_S
+    destinations: Destinations = SETTLED
     clock: Callable[[], float] = time.time
 
     def send(self, message: AlertMessage) -> str:
@@ -53,7 +60,7 @@ class SignedWebhook:
             MESSAGE_ID: message.id,
             SIGNATURE: signature(self.secret, int(self.clock()), body),
         }
-        return _post(self.url, body, headers, self.timeout_s)
+        return _post(self, body, headers)
 
 
 def escaped(text: str) -> str:
@@ -75,24 +82,27 @@ def signature(secret: str, sent_at: int, body: bytes) -> str:
     return f"t={sent_at},v1={signed.hexdigest()}"
 
 
-def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> str:
+def _post(webhook: SlackWebhook | SignedWebhook, body: bytes, headers: Mapping[str, str]) -> str:
     # The transport itself instead of a client: a client logs the address of every request, which
     # is a secret here. Redirects are not followed, and of an answer no more than a bit is read.
+    timeout_s = webhook.timeout_s
     limits = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
     try:
         request = httpx.Request(
             "POST",
-            url,
+            webhook.url,
             content=body,
             headers={"Content-Type": "application/json", "User-Agent": "labelgate", **headers},
             extensions={"timeout": limits},
         )
-        with httpx.HTTPTransport(proxy=_proxy(request.url)) as transport:
+        with transport_to(webhook.url, webhook.destinations) as transport:
             response = transport.handle_request(request)
             try:
                 return _told(request.url, response)
             finally:
                 response.close()
+    except DestinationRefusedError as error:
+        raise AlertChannelDownError(str(error)) from None
     except httpx.TimeoutException:
         raise AlertChannelDownError(f"no answer within {timeout_s:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -122,7 +132,3 @@ def _why(url: httpx.URL, response: httpx.Response) -> str:
     parts = re.findall(r"[\w-]{4,}", f"{url.path} {url.query.decode()} {url.username}")
     repeats = any(part in words for part in (*parts, url.password) if part)
     return "" if repeats or not words.isprintable() or not words else f": {words}"
-
-
-def _proxy(url: httpx.URL) -> str | None:
-    return None if proxy_bypass(url.host) else getproxies().get(url.scheme)

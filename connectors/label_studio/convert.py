@@ -6,11 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from connectors.annotation_tool import Annotation, Prelabel, Task
+from connectors.annotation_tool import UNKNOWN_USER, Annotation, Prelabel, Task
 from connectors.json_values import writable
-
-# Label Studio numbers its users from 1; an annotation whose author was deleted has none.
-UNKNOWN_USER = 0
 
 Converted = TypeVar("Converted")
 

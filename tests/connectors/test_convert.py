@@ -4,10 +4,9 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors.annotation_tool import Prelabel
+from connectors.annotation_tool import UNKNOWN_USER, Prelabel
 from connectors.json_values import TOO_DEEP
 from connectors.label_studio.convert import (
-    UNKNOWN_USER,
     ConversionError,
     annotation_of,
     prelabel_row,

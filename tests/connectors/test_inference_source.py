@@ -9,7 +9,7 @@ import pytest
 
 from connectors.inference_source import fetch_data
 from connectors.model_servers.server import ModelServer, ModelServerDownError, ModelServerError
-from tests.fakes.model_servers import ModelServerOnLoopback, Reply, reply, serving
+from tests.fakes.model_servers import LOOPBACK, ModelServerOnLoopback, Reply, reply, serving
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def loopback() -> Iterator[ModelServerOnLoopback]:
 
 def asked(loopback: ModelServerOnLoopback, answer: Reply, *ids: str) -> dict[str, Any]:
     loopback.answers["/data"] = lambda _: answer
-    server = ModelServer(f"{loopback.url}/data", backoff_s=0.001)
+    server = ModelServer(f"{loopback.url}/data", destinations=LOOPBACK, backoff_s=0.001)
     return fetch_data(server, ids, 5)
 
 
@@ -57,4 +57,4 @@ def test_nobody_there_is_worth_another_try() -> None:
     with serving(ModelServerOnLoopback({})) as server:
         url = server.url
     with pytest.raises(ModelServerDownError, match="cannot be reached"):
-        fetch_data(ModelServer(url, backoff_s=0.001), ["a"], 1)
+        fetch_data(ModelServer(url, destinations=LOOPBACK, backoff_s=0.001), ["a"], 1)

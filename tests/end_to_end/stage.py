@@ -267,16 +267,16 @@ def make_stage(
         rows = [{"text": text_of(place)[0], "place": place} for place in range(tasks)]
         response = client.post(f"/api/projects/{project_id}/import", json=rows)
         assert response.status_code == 201, response.text
-        settings = Settings(
-            data_dir=folder / "labelgate",
-            label_studio_url=label_studio.url,
-            label_studio_token=label_studio.token,
+        given: dict[str, Any] = {
+            "data_dir": folder / "labelgate",
+            "label_studio_url": label_studio.url,
+            "label_studio_token": label_studio.token,
             # The session's server is shared, and a robot's token is given out only once.
-            robot_token=label_studio.new_user("robot")[1],
-            port=free_port(),
-            sync_interval_s=sync_interval_s,
-            **more,
-        )
+            "robot_token": label_studio.new_user("robot")[1],
+            "port": free_port(),
+            "sync_interval_s": sync_interval_s,
+        }
+        settings = Settings(**given | more)
         runtime = build_runtime(settings)
         stage = Stage(
             label_studio=label_studio,

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from connectors.destinations import Destinations, allowed_of
+
 JSON = "application/json"
+LOOPBACK = Destinations(allowed=allowed_of("127.0.0.1"))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from connectors.model_servers.server import ModelServer
 from policies.models import Upstream
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
 from tests.fakes.label_studio_ml_program import label_studio_ml
+from tests.fakes.model_servers import LOOPBACK
 
 PATIENCE_S = 60.0
 
@@ -22,7 +23,7 @@ def test_it_answers_trains_and_answers_as_another_version(tmp_path: Path) -> Non
     with label_studio_ml(tmp_path) as url:
         source = UpstreamSource(
             model=Upstream(kind="upstream", url=url, batch=2),
-            server=ModelServer(url),
+            server=ModelServer(url, destinations=LOOPBACK),
             project_id=7,
             hostname="http://127.0.0.1:8080",
         )

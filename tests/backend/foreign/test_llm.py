@@ -26,7 +26,7 @@ from connectors.model_servers.chat import ChatEndpoint, Usage
 from connectors.model_servers.server import ModelServer
 from policies.models import Llm
 from tests.fakes.foreign_questions import asked, rows
-from tests.fakes.model_servers import JSON, Reply, Request, chat, chat_reply, reply
+from tests.fakes.model_servers import JSON, LOOPBACK, Reply, Request, chat, chat_reply, reply
 
 TOKENS = [('{"', -0.7), ("label", -0.5), ('":"', -0.1), ("A", math.log(0.8)), ('"}', -0.3)]
 
@@ -42,7 +42,7 @@ def answers(
     with chat(answering) as server:
         made = model(**changes)
         endpoint = ChatEndpoint(
-            server=ModelServer(f"{server.url}/v1", "key-1", backoff_s=0.001),
+            server=ModelServer(f"{server.url}/v1", "key-1", destinations=LOOPBACK, backoff_s=0.001),
             model=made.model,
             timeout_s=made.timeout_s,
         )

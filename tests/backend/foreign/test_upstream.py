@@ -23,6 +23,7 @@ from policies.models import Upstream
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
 from tests.fakes.model_servers import (
     JSON,
+    LOOPBACK,
     Answering,
     Backend,
     ModelServerOnLoopback,
@@ -40,7 +41,7 @@ def predictor(server: ModelServerOnLoopback, **changes: Any) -> ForeignPredictor
     model = Upstream.model_validate({"kind": "upstream", "url": server.url} | changes)
     source = UpstreamSource(
         model=model,
-        server=ModelServer(server.url, backoff_s=0.001),
+        server=ModelServer(server.url, destinations=LOOPBACK, backoff_s=0.001),
         project_id=PROJECT_ID,
         hostname="http://label-studio",
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text, update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from backend.store.annotators import store_stopped
@@ -305,53 +305,6 @@ def test_time_that_is_over_upwards_is_told_too(
     with database.reads() as session:
         page = search(session, PROJECT_ID, asked, TimeBox(seconds=0.5, clock=Ticking()))
     assert page.searched_to == 9
-
-
-def plans(database: Database, wanted: Wanted, order: Order) -> list[str]:
-    """How SQLite finds the decisions of the search's statements, but those that load the page."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        asked.append((statement, values))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    with database.reads() as session:
-        search(session, PROJECT_ID, Asked(wanted=wanted, order=order), ENDLESS)
-    event.remove(database.engine, "before_cursor_execute", note)
-    with database.engine.connect() as connection:
-        return [
-            row[3]
-            for statement, values in asked
-            if "LIMIT" in statement
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]
-
-
-@pytest.mark.parametrize("order", list(Order))
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (Wanted(rule="x"), "COVERING INDEX ix_decisions_search"),
-        (Wanted(outcome=Outcome.ACCEPT, tier="x"), "COVERING INDEX ix_decisions_search"),
-        (Wanted(purpose=Purpose.CONTROL, current=False), "COVERING INDEX ix_decisions_search"),
-        (Wanted(model_version="v9"), "COVERING INDEX ix_decisions_search"),
-        (Wanted(policies=("a", "b")), "COVERING INDEX ix_decisions_search"),
-        (Wanted(score_from=0.2, score_to=0.3), "COVERING INDEX ix_decisions_search"),
-        (Wanted(label="x"), "INDEX ix_decisions_short_label (project_id=? AND label=? AND seq>?"),
-        (Wanted(task_id=1, current=False), "INDEX ix_decisions_project_id_task_id"),
-        (Wanted(human="dog", current=False), "INDEX ix_decisions_project_id_task_id"),
-        (Wanted(task_id=1), "COVERING INDEX ix_decisions_search (project_id=? AND seq=?)"),
-        (Wanted(human="dog"), "COVERING INDEX ix_decisions_search (project_id=? AND seq=?)"),
-    ],
-)
-def test_an_index_finds_them(ledger: Database, wanted: Wanted, index: str, order: Order) -> None:
-    answer(ledger, 2, "dog")
-    decisions = [plan for plan in plans(ledger, wanted, order) if " decisions " in f"{plan} "]
-    assert decisions
-    assert all(index in plan for plan in decisions if "ORDER BY" not in plan), decisions
-    by_number = "COVERING INDEX ix_tasks_project_id_decision_seq"
-    tasks = [plan for plan in plans(ledger, wanted, order) if " tasks " in f"{plan} "]
-    assert all(by_number in plan or "project_id=? AND task_id=?" in plan for plan in tasks), tasks
 
 
 def test_the_decision_that_holds_is_told_from_those_before(ledger: Database) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from backend.runtime import Runtime
 from backend.store import inference_samples, inference_tasks, verified_inferences
 from backend.store.inferences import DRAWN, WAITING, delete_inferences
 from backend.store.tasks import StoredTask, store_tasks
+from tests.fakes.query_plans import sqlite_steps, statements_of
 from tests.fakes.worked_project import worked_policy, worked_project
 
 BY_STATE, BY_TIME = "ix_inferences_project_id_state_id", "ix_inferences_project_id_at"
@@ -28,22 +28,8 @@ def runtime(tmp_path: Path) -> Runtime:
 
 def plans(runtime: Runtime, ask: Callable[[Session], Any]) -> list[str]:
     """How SQLite finds the rows of each statement that ``ask`` makes."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        asked.append((statement, values))
-
     engine = runtime.sessions.kw["bind"]
-    with runtime.reads() as session:
-        event.listen(engine, "before_cursor_execute", note)
-        ask(session)
-        event.remove(engine, "before_cursor_execute", note)
-    with engine.connect() as connection:
-        return [
-            row[3]
-            for statement, values in asked
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]
+    return sqlite_steps(engine, statements_of(engine, ask))
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ CHANGES = {
     "certificate_id": 1,
     "decided_at": NOW + timedelta(microseconds=1),
     "hash": "f" * 64,
+    "erasure_hash": "f" * 64,
 }
 
 

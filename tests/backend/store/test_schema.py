@@ -23,6 +23,12 @@ from tests.fakes.policy_documents import make_certification
 METADATA = Base.metadata  # migrating reads the modules of all tables
 
 
+@pytest.fixture
+def emptied_url(postgresql_url: str) -> str:
+    """Its schema is changed here: a database of the test's own."""
+    return postgresql_url
+
+
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

@@ -17,6 +17,7 @@ from connectors.model_servers.server import (
 )
 from tests.fakes.model_servers import (
     JSON,
+    LOOPBACK,
     ModelServerOnLoopback,
     Reply,
     Request,
@@ -32,7 +33,7 @@ def server() -> Iterator[ModelServerOnLoopback]:
 
 
 def line(server: ModelServerOnLoopback, credentials: str | None = None) -> ModelServer:
-    return ModelServer(server.url, credentials, backoff_s=0.001)
+    return ModelServer(server.url, credentials, destinations=LOOPBACK, backoff_s=0.001)
 
 
 def told(server: ModelServerOnLoopback, answer: Reply) -> str:
@@ -115,7 +116,7 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_cut(
 def test_a_server_that_is_not_there_is_tried_and_then_left_alone() -> None:
     with serving(ModelServerOnLoopback({})) as gone:
         url = gone.url
-    asking = ModelServer(url, backoff_s=0.001)
+    asking = ModelServer(url, destinations=LOOPBACK, backoff_s=0.001)
     for _ in range(FAILURES_TO_OPEN):
         with pytest.raises(ModelServerDownError, match=r"^cannot be reached: ConnectError$"):
             asking.ask("GET", "/x", timeout_s=5)

@@ -1,0 +1,44 @@
+"""One installation for all faults of a kind: each test hurts it, and it must be whole again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from backend.store.models import champion
+from tests.end_to_end.stage import until
+from tests.faults.people import at_work
+from tests.faults.plant import POSTGRESQL, Plant, make_plant
+from tests.real_servers import missing, postgresql_program
+
+TASKS = 60
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """On SQLite, with a model that serves."""
+    with make_plant(tmp_path_factory.mktemp("plant"), TASKS) as made:
+        set_going(made)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """The same on a PostgreSQL of its own."""
+    if postgresql_program("postgres") is None:
+        missing("PostgreSQL's server", "PATH")
+    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL]) as made:
+        set_going(made)
+        yield made
+
+
+def set_going(plant: Plant) -> None:
+    """People work until a first model serves."""
+
+    def serves() -> bool:
+        with plant.stage.runtime.reads() as session:
+            return champion(session, plant.stage.project_id) is not None
+
+    with at_work(plant, seed=1):
+        until(serves, "a first model serves")
