@@ -1,4 +1,4 @@
-"""Jobs that people asked for on the pages: taken up by the scheduler, one after the other."""
+"""Jobs that people asked for on the pages: ordered like all else, carried out once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import logging
 from datetime import UTC, datetime
 
 from audit_jobs.job_names import APART, SLOW
-from audit_jobs.processes import ProcessError, run_apart
+from audit_jobs.processes import ProcessError, ProcessStoppedError, run_apart
 from audit_jobs.running import JobFailedError, run_job
+from backend.job_progress import is_to_end
+from backend.orders.order import Lane, Order
 from backend.runtime import Runtime
 from backend.store.job_requests import (
     JobRequest,
     is_waiting,
+    job_request,
     link_run,
     open_job_requests,
     take_job_request,
@@ -29,37 +32,40 @@ def run_command(job: str, project_id: int, request_id: int | None = None) -> lis
     return ["jobs", "run", job, "--project", str(project_id), *carried_out]
 
 
-def carry_out_asked(runtime: Runtime, *, slow: bool) -> int:
-    """Carry out what waits, oldest first: the slow jobs or the others; how many were begun.
+def asked_orders(runtime: Runtime) -> list[Order]:
+    """An order for each request that waits, oldest first.
 
-    A request is open until a run is linked with it, so one that was taken by a scheduler that was
-    killed is taken again. One whose job runs already waits: what it was asked for may have come
+    A request is open until a run is linked with it, so one that was taken by a process that was
+    killed is ordered again. One whose job runs already waits: what it was asked for may have come
     too late for that run.
     """
     with runtime.reads() as session:
-        waiting = open_job_requests(session)
-    begun = 0
-    for request in waiting:
-        if (request.job in SLOW) == slow and _take(runtime, request):
-            _carry_out(runtime, request)
-            begun += 1
-    return begun
+        waiting = [each for each in open_job_requests(session) if not _runs(runtime, each)]
+    return [
+        Order(
+            lane=Lane.SLOW if each.job in SLOW else Lane.ASKED,
+            job=each.job,
+            project_id=each.project_id,
+            request_id=each.id,
+        )
+        for each in waiting
+    ]
 
 
-def _take(runtime: Runtime, request: JobRequest) -> bool:
-    """Note that it is taken up; False where the same job runs now."""
-    with runtime.sessions.begin() as session:
+def _runs(runtime: Runtime, request: JobRequest) -> bool:
+    with runtime.reads() as session:
         # Leases run on the wall clock, whatever time a job is run for.
         lease = lease_of(request.job, request.project_id)
-        if lease_is_held(session, lease, datetime.now(UTC)):
-            return False
-        take_job_request(session, request.id, runtime.now())
-        return True
+        return lease_is_held(session, lease, datetime.now(UTC))
 
 
-def _carry_out(runtime: Runtime, request: JobRequest) -> None:
-    """Run it, well or not; what came of it stands with its run."""
-    with runtime.reads() as session:
+def carry_out_request(runtime: Runtime, request_id: int) -> None:
+    """Run what was asked for, well or not; what came of it stands with its run."""
+    with runtime.sessions.begin() as session:
+        request = job_request(session, request_id)
+        if request is None or request.run_id is not None:
+            return
+        take_job_request(session, request_id, runtime.now())
         project = active_project(session, request.project_id)
     if project is None:
         _end(runtime, request, "the project is not connected any more")
@@ -67,10 +73,12 @@ def _carry_out(runtime: Runtime, request: JobRequest) -> None:
     try:
         if request.job in APART:
             command = run_command(request.job, project.id, request.id)
-            run_apart(runtime.settings, command, request.job)
+            run_apart(runtime.settings, command, request.job, lambda: not is_to_end())
         else:
             run_job(runtime, request.job, project, request.id)
     except (JobFailedError, ProcessError) as error:
+        if isinstance(error, ProcessStoppedError) and is_to_end():
+            return  # it waits for whoever comes next
         logger.warning("asked.failed job=%s project=%d error=%s", request.job, project.id, error)
         # A process that died before it opened a run would be started again for ever.
         _end(runtime, request, str(error))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from audit_jobs.processes import ProcessError, ProcessStoppedError, run_apart
+from backend.job_progress import is_to_end
 from backend.retraining import attended, lease_name
 from backend.runtime import Runtime
 from backend.store.leases import free_lease
@@ -42,7 +43,7 @@ def run(runtime: Runtime, project: ConnectedProject) -> dict[str, Any]:
     command = ["train", "--queued", "--holder", holder, "--project", str(project.id)]
 
     def wanted() -> bool:
-        return not _cancelled(runtime, waiting)
+        return not is_to_end() and not _cancelled(runtime, waiting)
 
     try:
         said = run_apart(runtime.settings, command, "the trainer", wanted)

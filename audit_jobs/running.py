@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from audit_jobs.jobs import JOBS
 from audit_jobs.run_records import recorded
+from backend.job_progress import GivenBackError
 from backend.leasing import holding
 from backend.redaction import redacted, redactor
 from backend.runtime import Runtime
+from backend.store.engine import lost_to_another
 from backend.store.job_requests import is_waiting, link_run
-from backend.store.job_runs import close_run, lease_of, open_run
+from backend.store.job_runs import close_run, lease_of, open_run, tell_of_run
 from backend.store.projects import ConnectedProject, active_project
 from connectors.annotation_tool import AnnotationToolError
 
@@ -20,6 +25,8 @@ logger = logging.getLogger(__name__)
 # The ``state`` of a report where nothing was done.
 ELSEWHERE, DISCONNECTED = "running elsewhere", "disconnected"
 CARRIED_OUT = "carried out before"
+GIVEN_BACK = "given back: its process was told to end"
+_MOST_LOST = 3
 
 
 class JobFailedError(Exception):
@@ -32,7 +39,8 @@ def run_job(
     """Run a job for a project and return its report.
 
     ``request_id`` is the request that the run carries out. Where the same job runs elsewhere
-    already, or another run carried the request out, nothing is done and the report says so. Raises
+    already, or another run carried the request out, nothing is done and the report says so. Where
+    this process is told to end meanwhile the report says that, and the request waits again. Raises
     ``JobFailedError`` after the row was closed: what failed is pending and tried again.
     """
     with holding(runtime, lease_of(name, project.id)) as lease:
@@ -51,7 +59,12 @@ def run_job(
         if isinstance(result, str):  # a library's message may hold the address that it asked
             result = redacted(result, redactor(runtime.settings))
         with runtime.sessions.begin() as session:
-            close_run(session, run_id, result, runtime.now(), record.text)
+            if result == {"state": GIVEN_BACK}:  # it has not ended, as if it had been killed
+                tell_of_run(session, run_id, (GIVEN_BACK, None), record.text)
+                if request_id is not None:
+                    link_run(session, request_id, None)
+            else:
+                close_run(session, run_id, result, runtime.now(), record.text)
     if isinstance(result, str):
         raise JobFailedError(f"{name}: {result}")
     return result
@@ -64,10 +77,24 @@ def _result(
     if current is None:
         return {"state": DISCONNECTED}
     try:
-        return dict(JOBS[name](runtime, current))
+        return dict(_done(runtime, name, current))
+    except GivenBackError:
+        return {"state": GIVEN_BACK}
     except AnnotationToolError as error:
         logger.warning("job.failed job=%s project=%d error=%s", name, project_id, error)
         return str(error)
     except Exception as error:  # a job's fault must not end the scheduler; the row says it
         logger.exception("job.failed job=%s project=%d", name, project_id)
         return f"{type(error).__name__}: {error}"
+
+
+def _done(runtime: Runtime, name: str, project: ConnectedProject) -> Mapping[str, Any]:
+    """Run the job; once more where its transaction lost against another one. It goes on then."""
+    for _ in range(_MOST_LOST):
+        try:
+            return JOBS[name](runtime, project)
+        except OperationalError as error:
+            if not lost_to_another(error):
+                raise
+            logger.warning("job.again job=%s project=%d error=%s", name, project.id, error.orig)
+    return JOBS[name](runtime, project)

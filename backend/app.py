@@ -12,6 +12,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend.inferences.turns import Turns
+from backend.readiness import Lookout, look
 from backend.runtime import Runtime
 from backend.serving import Snapshots
 from backend.web import (
@@ -22,6 +23,7 @@ from backend.web import (
     inference_api,
     ml_api,
     numbers,
+    readiness,
     reward_api,
     training_api,
     webhook,
@@ -83,6 +85,7 @@ def create_app(runtime: Runtime) -> Flask:
         turns=Turns(waiting=max(1, runtime.settings.web_threads // 2) - 1),
         password_turns=Turns(waiting=runtime.settings.web_threads // 4),
         attempts=Attempts(runtime.now),
+        lookout=Lookout(lambda: look(runtime.reads)),
     )
 
     if runtime.settings.proxies:
@@ -96,6 +99,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.context_processor(_visitor)
     app.before_request(_start)
     app.before_request(authentication.authenticate)
+    app.before_request(numbers.require_project_number)
     app.after_request(_finish)
     for blueprint in (
         ml_api.blueprint,
@@ -103,6 +107,7 @@ def create_app(runtime: Runtime) -> Flask:
         inference_api.blueprint,
         training_api.blueprint,
         reward_api.blueprint,
+        readiness.blueprint,
         openapi.blueprint,
         overview.blueprint,
         projects.blueprint,

@@ -146,7 +146,7 @@ def wiring_of(settings: Settings) -> provisioning.Wiring:
     """How Label Studio reaches this server."""
     username, password = settings.credentials or (None, None)
     return provisioning.Wiring(
-        url=settings.own_url,
+        url=settings.called_url,
         webhook_secret=settings.require_webhook_secret(),
         username=username,
         password=password,

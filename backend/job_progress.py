@@ -10,13 +10,32 @@ from contextvars import ContextVar
 Listener = Callable[[str, float | None], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_ends: ContextVar[Callable[[], bool] | None] = ContextVar("ends", default=None)
+
+
+class GivenBackError(Exception):
+    """The process is to end, so the job was left where it could be: the next run takes it up."""
 
 
 def progress(stage: str, share: float | None = None) -> None:
-    """Say how far the work is, as often as is handy: it costs nothing where nobody listens."""
+    """Say how far the work is, as often as is handy: it costs nothing where nobody listens.
+
+    A job says it where it could as well be killed, so that it is here that it is given back.
+
+    Raises
+        GivenBackError: the process is to end.
+    """
+    if is_to_end():
+        raise GivenBackError
     listener = _listener.get()
     if listener is not None:
         listener(stage, None if share is None else min(max(share, 0.0), 1.0))
+
+
+def is_to_end() -> bool:
+    """Whether the process is to end, so that nothing new should be begun."""
+    ends = _ends.get()
+    return ends is not None and ends()
 
 
 @contextmanager
@@ -27,3 +46,13 @@ def heard_by(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(before)
+
+
+@contextmanager
+def given_back_when(ends: Callable[[], bool]) -> Iterator[None]:
+    """Within the block this thread's jobs are left at their next word once ``ends`` says so."""
+    before = _ends.set(ends)
+    try:
+        yield
+    finally:
+        _ends.reset(before)

@@ -43,11 +43,34 @@ class Settings(BaseSettings):
         default=Path("labelgate-data"),
         description="Folder for the SQLite database, model artifacts and secret files.",
     )
-    database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Address of the database, such as postgresql://USER:PASSWORD@HOST/NAME; "
+        "default: SQLite in the data folder.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis through which the scheduler hands work to `labelgate worker`, "
+        "redis://HOST:6379/0; it holds nothing that is not in the database too. Default: none, and "
+        "the scheduler does the work itself.",
+    )
+    migrate_at_start: bool = Field(
+        default=True,
+        description="Whether every start brings the database to the newest schema; without, "
+        "`labelgate migrate` does, and a process refuses any other schema.",
+    )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Folder of files that set what their names say, such as labelgate_password, "
+        "as container platforms mount secrets; variables go before.",
     )
     label_studio_url: Url = Field(
         default="http://127.0.0.1:8080", description="Address of Label Studio."
+    )
+    label_studio_public_url: Url | None = Field(
+        default=None,
+        description="Address of Label Studio in people's browsers, for the links of the pages; "
+        "default: the address above.",
     )
     label_studio_token: SecretStr | None = Field(
         default=None, description="Access token of a Label Studio admin (legacy or personal)."
@@ -64,7 +87,13 @@ class Settings(BaseSettings):
     )
     public_url: Url | None = Field(
         default=None,
-        description="Address under which Label Studio reaches Labelgate; default: host and port.",
+        description="Address under which people, and Label Studio, reach Labelgate; default: host "
+        "and port.",
+    )
+    internal_url: Url | None = Field(
+        default=None,
+        description="Address under which Label Studio reaches Labelgate where it is not that of "
+        "people, as between containers; default: the public address.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=9090, ge=1, le=65535, description="Port to listen on.")
@@ -170,8 +199,10 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The database to use."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'labelgate.db'}"
+        """The address of the database to use; it may hold a password."""
+        if self.database_url is not None and self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'labelgate.db'}"
 
     @property
     def models_dir(self) -> Path:
@@ -180,8 +211,18 @@ class Settings(BaseSettings):
 
     @property
     def own_url(self) -> str:
-        """Where Label Studio finds this server."""
+        """Where people find this server."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def called_url(self) -> str:
+        """Where Label Studio calls this server."""
+        return self.internal_url or self.own_url
+
+    @property
+    def label_studio_pages(self) -> str:
+        """Where people's browsers find Label Studio."""
+        return self.label_studio_public_url or self.label_studio_url
 
     @property
     def credentials(self) -> tuple[str, str] | None:
@@ -199,6 +240,10 @@ class Settings(BaseSettings):
     def settled(self) -> Destinations:
         """The same where a setting names the address, which may be inside too."""
         return Destinations(allowed=allowed_of(self.allowed_addresses), settled=True)
+
+    def secret_names(self) -> set[str]:
+        """The secret settings that are set, without their values."""
+        return {name for name in SECRET_SETTINGS if getattr(self, name) is not None}
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
@@ -276,6 +321,11 @@ class Settings(BaseSettings):
         """The credentials of a model server by their name; None where they are not set."""
         given = (self.upstream_credentials or {}).get(name)
         return _secret(given, self.data_dir / f"{name}.credentials") or None
+
+
+SECRET_SETTINGS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
 
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:

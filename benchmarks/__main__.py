@@ -31,6 +31,9 @@ PATIENCE_S = 3_600.0
 
 BENCHMARKS = (
     Benchmark(name="predict", title="`/predict` beside a bare Flask route"),
+    Benchmark(name="ml_backend.speed", title="`/predict` beside label-studio-ml"),
+    Benchmark(name="ml_backend.cases", title="Case by case beside label-studio-ml"),
+    Benchmark(name="ml_backend.storm", title="A storm of webhooks beside label-studio-ml"),
     Benchmark(name="webhooks", title="Webhooks while a retrain runs"),
     Benchmark(name="inferences", title="Inferences a second"),
     Benchmark(name="inference_sampling", title="Shares of what deployed models answered"),

@@ -30,6 +30,7 @@ git+https://*@*)
     }
     PIP_ONLY_BINARY="" add "$source"
     ;;
+git+*) refuse "give the commit too: git+https://ADDRESS@COMMIT" ;;
 */* | *..*) refuse "no path: put the wheel into docker/wheels and give its name alone" ;;
 *.whl)
     [ -n "$sha256" ] || refuse "set LABEL_STUDIO_ML_SHA256 to what sha256sum prints for the wheel"

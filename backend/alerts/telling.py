@@ -27,6 +27,7 @@ from backend.store.alert_messages import (
     StoredMessage,
     count_sent,
     give_up,
+    has_come,
     mark_failed,
     mark_sent,
     merge_message,
@@ -154,11 +155,8 @@ def _due(
     now = runtime.now()
     sent = count_sent(session, project.id, channel, now - RATE_WINDOW)
     room = runtime.settings.alert_rate - sent
-    pending = [
-        each
-        for each in messages(session, project.id, channel, PENDING)
-        if each.next_attempt_at <= now
-    ]
+    waiting = messages(session, project.id, channel, PENDING)
+    pending = [each for each in waiting if has_come(each, now)]
     if room <= 0 or len(pending) <= room:
         return pending[: max(room, 0)]
     alone, rest = pending[: room - 1], pending[room - 1 :]

@@ -1,4 +1,4 @@
-"""``labelgate serve``: web server and scheduler on one machine, started and stopped together."""
+"""``labelgate serve``: all processes on one machine, started and stopped together."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from backend.supervision import Program, Supervisor
 def serve() -> None:
     """Run the web server and the scheduler until stopped (Ctrl-C or SIGTERM).
 
+    And a worker, where LABELGATE_REDIS_URL is set.
+
     Example: labelgate serve
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
     settings = read_settings()
     settings.require_safe_binding()
-    supervisor = Supervisor([_program("web"), _program("scheduler")])
+    names = ["web", "scheduler"] if settings.redis_url is None else ["web", "scheduler", "worker"]
+    supervisor = Supervisor([_program(name) for name in names])
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         supervisor.stop.set()

@@ -43,7 +43,7 @@ def headers(secret: str, word: str) -> dict[str, str]:
 def look(runtime: Runtime, secret: str, patience_s: float = 5.0) -> SeenDelivery:
     """Send ourselves a webhook, at the public address, and wait for its row."""
     word, since = new_word(), runtime.now()
-    url = f"{runtime.settings.own_url}/webhook"
+    url = f"{runtime.settings.called_url}/webhook"
     try:
         response = httpx.post(url, headers=headers(secret, word), json={}, timeout=10)
     except httpx.InvalidURL as error:

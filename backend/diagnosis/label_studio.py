@@ -46,7 +46,7 @@ def look_at_label_studio(
                 (wiring.TOPIC, "projects"),
             )
         ]
-        reach = addresses.reach(settings.own_url, settings.label_studio_url)
+        reach = addresses.reach(settings.called_url, settings.label_studio_url)
         return LabelStudioSeen(findings=[*found, *unseen, reach])
     kept = {
         tokens.ADMIN: _token(settings, tokens.ADMIN),
@@ -99,7 +99,7 @@ def _as_admin(
             (wiring.TOPIC, "projects"),
         ):
             yield topic.not_checked(check, "the admin token is not taken")
-        yield addresses.reach(settings.own_url, settings.label_studio_url)
+        yield addresses.reach(settings.called_url, settings.label_studio_url)
         return
     yield tokens.legacy_rule(list(bearers.values()), allowed=takes_legacy_tokens(admin))
     different = None
@@ -109,9 +109,9 @@ def _as_admin(
     yield tokens.rights(tokens.ADMIN, bearers[tokens.ADMIN], reads_projects(admin))
     if tokens.ROBOT in bearers and bearers[tokens.ROBOT].user_id is not None:
         yield tokens.rights(tokens.ROBOT, bearers[tokens.ROBOT], None)
-    yield addresses.reach(settings.own_url, settings.label_studio_url)
+    yield addresses.reach(settings.called_url, settings.label_studio_url)
     try:
-        yield from addresses.guards(settings.own_url, guards_against(admin, settings.own_url))
+        yield from addresses.guards(settings.called_url, guards_against(admin, settings.called_url))
         yield from _wired(settings, projects, admin)
     except AnnotationToolError as error:
         yield wiring.TOPIC.not_checked("projects", str(error))
@@ -123,6 +123,8 @@ def _wired(
     if not projects:
         fix = "labelgate connect --project PROJECT --policy FILE"
         yield wiring.TOPIC.not_checked("projects", "no project is connected", fix)
-    wanted = wiring.WantedWiring(url=settings.own_url, secret=settings.kept_webhook_secret() or "")
+    wanted = wiring.WantedWiring(
+        url=settings.called_url, secret=settings.kept_webhook_secret() or ""
+    )
     for project in projects:
         yield from wiring.judge(project, wiring_in(admin, project.id), wanted)

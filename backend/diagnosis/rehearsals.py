@@ -22,7 +22,7 @@ def look(
 ) -> list[Finding]:
     """Do it all in a project that is deleted again, and wait for the webhook of its task."""
     word, since = deliveries.new_word(), runtime.now()
-    url = f"{runtime.settings.own_url}/webhook"
+    url = f"{runtime.settings.called_url}/webhook"
     try:
         with throw_away_project(admin) as project_id:
             headers = deliveries.headers(secret, word)

@@ -129,6 +129,11 @@ def mark_failed(session: Session, message: StoredMessage, error: str, now: datet
     return again
 
 
+def has_come(message: StoredMessage, now: datetime) -> bool:
+    """Its time has come, or is so far ahead that the clock was set back since."""
+    return not now < message.next_attempt_at <= now + timedelta(seconds=_LONGEST_WAIT_S)
+
+
 def postpone(session: Session, project_id: int, channel: str, until: datetime) -> None:
     """The channel is down: none of its messages is tried before then."""
     session.execute(

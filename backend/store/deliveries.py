@@ -150,7 +150,7 @@ def due_deliveries(session: Session, project_id: int, now: datetime, limit: int)
         .where(
             DeliveryRow.project_id == project_id,
             DeliveryRow.state == PENDING,
-            DeliveryRow.next_attempt_at <= now,
+            _has_come(now),
             TaskRow.deleted_at.is_(None),
         )
         .order_by(DeliveryRow.task_id)
@@ -188,7 +188,7 @@ def count_due(session: Session, project_id: int, now: datetime) -> int:
             select(func.count()).where(
                 DeliveryRow.project_id == project_id,
                 DeliveryRow.state == PENDING,
-                DeliveryRow.next_attempt_at <= now,
+                _has_come(now),
             )
         )
         or 0
@@ -253,6 +253,14 @@ def count_by_state(session: Session, project_id: int) -> dict[str, int]:
         .group_by(DeliveryRow.state)
     )
     return dict(rows.all())
+
+
+def _has_come(now: datetime) -> ColumnElement[bool]:
+    """Its time has come, or is so far ahead that the clock was set back since."""
+    return or_(
+        DeliveryRow.next_attempt_at <= now,
+        DeliveryRow.next_attempt_at > now + timedelta(seconds=_LONGEST_WAIT_S),
+    )
 
 
 def _accepted() -> ColumnElement[bool]:

@@ -64,6 +64,12 @@ def open_job_requests(
     return [_request(row) for row in session.scalars(query)]
 
 
+def job_request(session: Session, request_id: int) -> JobRequest | None:
+    """The request of this number, carried out or not."""
+    row = session.get(JobRequestRow, request_id)
+    return None if row is None else _request(row)
+
+
 def take_job_request(session: Session, request_id: int, now: datetime) -> None:
     """Note that a scheduler has taken it up."""
     session.execute(
@@ -77,8 +83,8 @@ def is_waiting(session: Session, request_id: int) -> bool:
     return row is not None and row.run_id is None
 
 
-def link_run(session: Session, request_id: int, run_id: int) -> None:
-    """Say which run carries a request out."""
+def link_run(session: Session, request_id: int, run_id: int | None) -> None:
+    """Say which run carries a request out; None: none does any more, so that it waits again."""
     session.execute(
         update(JobRequestRow).where(JobRequestRow.id == request_id).values(run_id=run_id)
     )

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from backend.store.job_tables import JobRunRow, LeaseRow
+from backend.store.leases import is_held
 from backend.store.tables import ProjectRow
 
 DONE, FAILED = "done", "failed"
@@ -116,6 +117,26 @@ def log_of_run(session: Session, run_id: int) -> str:
     return session.scalar(select(JobRunRow.log).where(JobRunRow.id == run_id)) or ""
 
 
+def projects_done_since(session: Session, job: str, since: datetime) -> set[int]:
+    """The projects for which a run of this job, begun at this time or later, has ended anyhow."""
+    found = session.scalars(
+        select(JobRunRow.project_id)
+        .where(JobRunRow.job == job, JobRunRow.started_at >= since, JobRunRow.outcome.is_not(None))
+        .distinct()
+    )
+    return {project_id for project_id in found if project_id is not None}
+
+
+def first_run(session: Session, project_id: int) -> datetime | None:
+    """When the oldest run that is kept of a project's jobs began; one seek."""
+    return session.scalar(
+        select(JobRunRow.started_at)
+        .where(JobRunRow.project_id == project_id)
+        .order_by(JobRunRow.id)
+        .limit(1)
+    )
+
+
 def last_runs(session: Session, projects: Collection[int]) -> dict[int, JobRun]:
     """Project -> its newest run of any job; one seek a project."""
     newest = (
@@ -140,7 +161,7 @@ def alive_among(session: Session, runs: Sequence[JobRun], now: datetime) -> set[
         return set()
     held = set(
         session.scalars(
-            select(LeaseRow.name).where(LeaseRow.name.in_(unended.values()), LeaseRow.until > now)
+            select(LeaseRow.name).where(LeaseRow.name.in_(unended.values()), is_held(now))
         )
     )
     followed = aliased(JobRunRow)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
+from backend.store.tables import ProjectRow
 
 
 class EventRow(Base):
@@ -38,6 +39,36 @@ class LeaseRow(Base):
     until: Mapped[datetime]
 
 
+class InstallationRow(Base):
+    """The one name of this database's installation: its orders in a Redis that others use too."""
+
+    __tablename__ = "installations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class WorkChunkRow(Base):
+    """A part of one job's work that any worker may do; who does it now holds its lease.
+
+    ``sharing`` is whose work it is part of, ``grounds`` what it must be done with, ``result`` what
+    came of it, for whoever shared it.
+    """
+
+    __tablename__ = "work_chunks"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey(ProjectRow.id))
+    sharing: Mapped[str]
+    grounds: Mapped[str]
+    number: Mapped[int]
+    task_ids: Mapped[list[Any]]
+    shared_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    result: Mapped[bytes | None]
+    __table_args__ = (Index(None, "project_id", "sharing", "number"),)
+
+
 class JobRunRow(Base):
     """One run of one job: when, how it ended, what it said.
 
@@ -53,10 +84,10 @@ class JobRunRow(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     report: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(LongText)
     stage: Mapped[str | None]
     progress: Mapped[float | None]
-    log: Mapped[str | None] = mapped_column(Text)
+    log: Mapped[str | None] = mapped_column(LongText)
     # Pages ask for the newest by any of these; the newest run is that of the highest id.
     __table_args__ = (
         Index(None, "job", "id"),

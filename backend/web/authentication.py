@@ -25,9 +25,11 @@ from backend.web.state import web
 from connectors.label_studio.events import SECRET_HEADER
 
 _BEARER = 'Bearer realm="labelgate"'
-# Label Studio gives the health check one second, and it says nothing of the data; the looks of the
-# pages are the same for everybody, and whoever has yet to sign in must see them.
-OPEN = frozenset({"ml_api.health", "static"})
+# Label Studio gives the health check one second, probes of containers ask by any name, and neither
+# learns anything of the data.
+PROBES = frozenset({"ml_api.health", "readiness.show"})
+# The looks of the pages are the same for everybody, and whoever has yet to sign in must see them.
+OPEN = PROBES | {"static"}
 # Pages for whoever is not signed in yet.
 DOORS = frozenset({"sign_in.page", "sign_in.enter", "share.open_link"})
 # A secret, or a token, instead of a password: see ``require_sender`` and ``require_token``.
@@ -40,7 +42,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 def authenticate() -> Response | None:
     """Runs before every request. Raises ``RequestError`` (401, 403, 404, 410, 421)."""
     endpoint = request.endpoint
-    if endpoint == "ml_api.health":
+    if endpoint in PROBES:
         return None
     settings = web().runtime.settings
     if settings.credentials is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from backend.inferences.turns import Turns
+from backend.readiness import Lookout
 from backend.runtime import Runtime
 from backend.serving import Snapshots
 from backend.web.attempts import Attempts
@@ -20,7 +21,8 @@ class Web:
     """The runtime, the snapshots that predictions are answered from, and the counters.
 
     ``turns`` are those of inferences that come in, ``password_turns`` those of passwords that are
-    looked at, which takes memory and time; ``attempts`` are those to sign in.
+    looked at, which takes memory and time; ``attempts`` are those to sign in; ``lookout`` says
+    whether requests can be answered.
     """
 
     runtime: Runtime
@@ -29,6 +31,7 @@ class Web:
     turns: Turns
     password_turns: Turns
     attempts: Attempts
+    lookout: Lookout
 
 
 def web() -> Web:

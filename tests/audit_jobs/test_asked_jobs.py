@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from audit_jobs.asked import carry_out_asked
 from audit_jobs.job_names import SLOW
 from audit_jobs.jobs import JOBS
 from audit_jobs.running import JobFailedError, run_job
@@ -28,6 +27,7 @@ from backend.store.job_runs import JobRun, alive_among, lease_of, recent_runs
 from backend.store.job_tables import LeaseRow
 from backend.store.projects import mark_disconnected
 from connectors.annotation_tool import AnnotationToolUnavailableError
+from tests.fakes.orders import carry_out_asked
 from tests.fakes.worked_project import WorkedProject, worked_project
 
 # A scheduler that is killed by the first look at its clock after it has taken a request.
@@ -35,7 +35,7 @@ KILLED_AFTER_TAKING = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from audit_jobs.asked import carry_out_asked
+from tests.fakes.orders import carry_out_asked
 from tests.fakes.web_project import web_project
 
 looks = []

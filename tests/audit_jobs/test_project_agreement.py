@@ -15,8 +15,9 @@ from sqlalchemy import event
 
 from audit_jobs.agreement import job as agreement
 from audit_jobs.agreement.exports import export_report
+from audit_jobs.rounds import run_round
 from audit_jobs.running import run_job
-from audit_jobs.schedule import forget, run_round
+from audit_jobs.schedule import forget
 from backend.store.alerts import open_alerts
 from backend.store.reports import AGREEMENT, ALERT, reports
 from backend.store.tables import GoldRow

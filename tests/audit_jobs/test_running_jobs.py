@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import pytest
 from audit_jobs import retrain
 from audit_jobs.job_names import ROUND
 from audit_jobs.jobs import JOBS
+from audit_jobs.rounds import run_round
 from audit_jobs.running import JobFailedError, run_job
-from audit_jobs.schedule import FAILED_ROUND_PAUSE_S, Watch, build_scheduler, forget, run_round
-from backend.leasing import LeaseLostError, holding
-from backend.retraining import lease_name
+from audit_jobs.schedule import forget
+from backend.leasing import LEASE_S, LeaseLostError, holding
 from backend.store.events import add_event, count_open
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.leases import take_lease
@@ -145,8 +146,8 @@ def test_a_lease_that_was_taken_over_does_not_let_its_work_be_recorded(
         assert lease is not None
         with worked.runtime.sessions.begin() as session:
             lease.require(session)
-            far = worked.clock.time.replace(year=2100)
-            assert take_lease(session, "work", "another", far, 60)  # this one had run out
+            later = datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
+            assert take_lease(session, "work", "another", later, LEASE_S)  # this one had run out
         with (
             pytest.raises(LeaseLostError, match="'work' went to another"),
             worked.runtime.sessions.begin() as session,
@@ -186,47 +187,6 @@ def test_the_breaker_looks_whatever_measuring_came_to(
     assert {each.job: each.outcome for each in runs(worked)} == {
         each: "failed" if each == job else "done" for each in ROUND
     }
-
-
-def test_rounds_come_with_webhooks_and_after_a_while(worked: WorkedProject) -> None:
-    pauses: list[float] = []
-    watch = Watch(worked.runtime, pauses.append)
-    watch.run_due_rounds()
-    assert len(runs(worked)) == len(ROUND)
-    watch.run_due_rounds()
-    assert len(runs(worked)) == len(ROUND)  # nothing came, and no while has passed
-    hint(worked)
-    watch.run_due_rounds()
-    assert len(runs(worked)) == 2 * len(ROUND)
-    with worked.runtime.reads() as session:
-        assert count_open(session) == 0
-    hint(worked)
-    worked.tool.fail_next("project", DOWN)
-    watch.run_due_rounds()
-    assert pauses == [FAILED_ROUND_PAUSE_S]
-    watch.run_due_rounds()  # the webhook still waits
-    assert runs(worked)[-1].outcome == "done"
-    assert len(runs(worked)) == 3 * len(ROUND) + 2
-
-
-def test_a_failed_training_is_paused_and_a_new_round_follows(worked: WorkedProject) -> None:
-    pauses: list[float] = []
-    watch = Watch(worked.runtime, pauses.append)
-    watch.run_due_rounds()
-    watch.retrain()
-    assert len(runs(worked)) == len(ROUND)  # nothing was asked for
-    ask_for_training(worked)
-    watch.retrain()
-    assert len(runs(worked)) == len(ROUND)  # others may ask too: it has not settled yet
-    worked.clock.forward(3)
-    with holding(worked.runtime, lease_name(worked.project_id)):
-        watch.retrain()  # a trainer is at work elsewhere
-    assert len(runs(worked)) == len(ROUND)
-    with holding(worked.runtime, f"job/retrain/{worked.project_id}"):
-        watch.retrain()  # somebody is at it
-    assert pauses == []
-    watch.run_due_rounds()
-    assert len(runs(worked)) == 2 * len(ROUND)
 
 
 def test_retraining_passes_the_settings_on_and_trains_in_a_process_of_its_own(
@@ -291,22 +251,6 @@ def test_of_figures_that_answers_change_one_a_day_is_kept(worked: WorkedProject)
     forget(worked.runtime)
     for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, FIGURES):
         assert bodies(worked, kind) == [{"number": 2}], kind
-
-
-def test_the_scheduler_runs_rounds_trainings_and_forgetting(worked: WorkedProject) -> None:
-    scheduled = {job.id: job for job in build_scheduler(worked.runtime).get_jobs()}
-    assert set(scheduled) == {"rounds", "retrain", "asked", "asked_slow", *NIGHTLY, "forget"}
-
-
-def test_a_nightly_job_runs_for_every_project_whatever_fails(worked: WorkedProject) -> None:
-    worked.tool.fail_next("tasks_after", DOWN)
-    watch = Watch(worked.runtime)
-    watch.nightly("reconcile")
-    watch.nightly("freeze")
-    assert [(run.job, run.outcome) for run in runs(worked)] == [
-        ("reconcile", "failed"),
-        ("freeze", "done"),
-    ]
 
 
 def bodies(worked: WorkedProject, kind: str) -> list[dict[str, Any]]:

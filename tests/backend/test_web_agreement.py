@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from audit_jobs.rounds import run_round
 from audit_jobs.running import run_job
-from audit_jobs.schedule import run_round
 from backend.app import create_app
 from backend.store.reports import AGREEMENT, Report, store_report
 from policies.domain import Purpose

@@ -6,21 +6,39 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.loops import the_loop_goes_on
-from tests.faults.people import People
-from tests.faults.plant import Plant, make_plant
+from backend.store.models import champion
+from tests.end_to_end.stage import until
+from tests.faults.people import at_work
+from tests.faults.plant import POSTGRESQL, Plant, make_plant
+from tests.real_servers import missing, postgresql_program
 
 TASKS = 60
-ACTS = 60  # until a first model serves
 
 
 @pytest.fixture(scope="session")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """On SQLite, with a model that serves."""
     with make_plant(tmp_path_factory.mktemp("plant"), TASKS) as made:
-        the_loop_goes_on(made)
-        people = People(made, seed=1)
-        for _ in range(ACTS):
-            people.act()
-        people.settle()
+        set_going(made)
         yield made
+
+
+@pytest.fixture(scope="session")
+def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """The same on a PostgreSQL of its own."""
+    if postgresql_program("postgres") is None:
+        missing("PostgreSQL's server", "PATH")
+    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL]) as made:
+        set_going(made)
+        yield made
+
+
+def set_going(plant: Plant) -> None:
+    """People work until a first model serves."""
+
+    def serves() -> bool:
+        with plant.stage.runtime.reads() as session:
+            return champion(session, plant.stage.project_id) is not None
+
+    with at_work(plant, seed=1):
+        until(serves, "a first model serves")

@@ -6,19 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from backend.store.inference_tokens import make_token
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import LocalLabelStudio, start_label_studio
 from tests.end_to_end.policies_on_stage import write_rules
 from tests.end_to_end.stage import Stage, free_port, make_stage, until
+from tests.faults.disks import small_disk
 from tests.faults.messengers import Messenger
 from tests.faults.oracle import Oracle
 from tests.faults.wires import Wire
+from tests.real_servers import ServerProcess, end, start_postgresql, start_redis
 from tests.running_label_studio import RunningLabelStudio
 
 LABEL_STUDIO, SERVE = "label_studio", "serve"
@@ -34,6 +37,9 @@ monitoring: {share: 0.3, tier: general}
 retrain: {after_annotations: 25, minimum_labels: 20}
 """
 CAPACITY = 2_000
+POSTGRESQL, REDIS = "postgresql", "redis"
+_SETTING = {POSTGRESQL: "database_url", REDIS: "redis_url"}
+_START = {POSTGRESQL: start_postgresql, REDIS: start_redis}
 _ATTACHED = "backend.commands.attached"
 
 
@@ -43,6 +49,8 @@ class Plant:
 
     ``stage`` has the settings of the processes, which reach Label Studio over ``wire``; its own
     runtime and client go there directly. ``served`` is ``labelgate serve``, or None.
+    ``disk_is_small`` says that its data folder is a file system of its own. ``stores`` are a
+    PostgreSQL and a Redis of the test's own, by name; none where all is in SQLite.
     """
 
     stage: Stage
@@ -53,18 +61,21 @@ class Plant:
     oracle: Oracle = field(default_factory=Oracle)
     token: str = field(default="", repr=False)
     served: subprocess.Popen[bytes] | None = None
+    disk_is_small: bool = False
+    stores: dict[str, ServerProcess] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
         """What ``labelgate serve`` printed, over all its lives."""
         return self.folder / "serve.log"
 
-    def start(self) -> None:
-        """Start ``labelgate serve`` and wait until it answers."""
+    def start(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start ``labelgate serve``, with this in its environment too, until it answers."""
         with self.log.open("ab") as output:
             self.served = subprocess.Popen(
                 [sys.executable, "-m", "labelgate", "serve"],
-                env=self.stage.settings.process_environment(),
+                env={**self.stage.settings.process_environment(), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -76,6 +87,8 @@ class Plant:
             self.stop_serving()
         finally:
             self.server.stop()
+            for store in self.stores.values():
+                end(store)
 
     def stop_serving(self) -> None:
         """End ``labelgate serve`` as an admin would; it must end cleanly."""
@@ -102,6 +115,7 @@ class Plant:
     def victims(self) -> dict[str, int]:
         """What runs now and may be killed, by name."""
         found = {LABEL_STUDIO: self.server.pid}
+        found |= {name: store.process.pid for name, store in self.stores.items()}
         if self.served is not None:
             found |= {SERVE: self.served.pid, **supervised(self.served.pid)}
         return found
@@ -109,9 +123,12 @@ class Plant:
     def kill(self, name: str) -> bool:
         """End one at once, as a power cut would; False where it does not run now.
 
-        Nobody but the test watches over Label Studio and ``labelgate serve``: it starts them again,
-        as a system's own supervisor would.
+        Nobody but the test watches over Label Studio, PostgreSQL, Redis and ``labelgate serve``: it
+        starts them again, as a system's own supervisor would.
         """
+        if name in self.stores:
+            self._kill_store(name)
+            return True
         if name == LABEL_STUDIO:
             self.server.kill()
             self.server = start_label_studio(self.server.folder, port=self.server.port)
@@ -127,6 +144,12 @@ class Plant:
         except ProcessLookupError:  # it has ended in this very moment
             return False
         return True
+
+    def _kill_store(self, name: str) -> None:
+        process = self.stores[name].process
+        os.killpg(process.pid, signal.SIGKILL)  # all of PostgreSQL's at once: a power cut
+        process.wait()
+        self.stores[name] = _START[name](self.folder / name, self.ports[name])
 
     def _kill_serve(self, pid: int) -> None:
         family = descendants(pid)
@@ -186,32 +209,51 @@ def _runs(pid: int, arguments: str) -> bool:
 
 
 @contextmanager
-def make_plant(folder: Path, tasks: int, **more: str) -> Iterator[Plant]:
-    """An installation that has ``tasks`` texts and is connected; ``more`` are settings."""
+def make_plant(folder: Path, tasks: int, stores: Sequence[str] = ()) -> Iterator[Plant]:
+    """An installation that has ``tasks`` texts and is connected, on SQLite or on these stores."""
     with ExitStack() as stack:
-        server = start_label_studio(folder / "label-studio")
-        stack.callback(server.stop)
-        wire = stack.enter_context(Wire(server.port).running())
-        port = free_port()
-        messenger = stack.enter_context(Messenger(f"http://127.0.0.1:{port}").running())
-        admin = Connection(server.url, server.token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
-        stack.callback(admin._http.close)  # a socket left open is a warning, and those are errors
-        running = RunningLabelStudio(
-            url=server.url, token=server.token, version=server.version, admin=admin
-        )
-        credentials = {"username": "gate", "password": "correct horse"}
-        stage = stack.enter_context(
-            make_stage(running, folder, tasks, sync_interval_s=1, port=port, **credentials, **more)
-        )
-        behind = {"label_studio_url": wire.url, "public_url": messenger.url}
-        stage = replace(stage, settings=stage.settings.model_copy(update=behind))
-        plant = Plant(stage=stage, server=server, wire=wire, messenger=messenger, folder=folder)
-        stack.callback(plant.stop)
+        ports = {name: free_port() for name in stores}
+        started = {name: _START[name](folder / name, ports[name]) for name in stores}
+        for store in started.values():
+            stack.callback(end, store)
+        urls = {_SETTING[name]: store.url for name, store in started.items()}
+        plant = _hurtable(stack, folder, tasks, urls)
+        plant.stores, plant.ports = started, ports
         plant.oracle.places.update(range(tasks))
         plant.oracle.acknowledged_places.update(range(tasks))
         plant.start()
+        stage = plant.stage
         policy = write_rules(stage, folder / "policy.yaml", RULES, capacity=CAPACITY)
         stage.command("connect", "--project", str(stage.project_id), "--policy", str(policy))
         with stage.runtime.sessions.begin() as session:
             plant.token = make_token(session, stage.project_id, stage.runtime.now())
         yield plant
+
+
+def _hurtable(stack: ExitStack, folder: Path, tasks: int, more: Mapping[str, str]) -> Plant:
+    """The disk, the servers and the lines between them; Labelgate does not run yet."""
+    small = stack.enter_context(small_disk(folder / "labelgate"))
+    server = start_label_studio(folder / "label-studio")
+    stack.callback(server.stop)
+    wire = stack.enter_context(Wire(server.port).running())
+    port = free_port()
+    messenger = stack.enter_context(Messenger(f"http://127.0.0.1:{port}").running())
+    admin = Connection(server.url, server.token, setting="LABELGATE_LABEL_STUDIO_TOKEN")
+    stack.callback(admin._http.close)  # a socket left open is a warning, and those are errors
+    running = RunningLabelStudio(
+        url=server.url, token=server.token, version=server.version, admin=admin
+    )
+    settings = {"port": port, "username": "gate", "password": "correct horse", **more}
+    made = make_stage(running, folder, tasks, sync_interval_s=1, **settings)
+    stage = stack.enter_context(made)
+    behind = {"label_studio_url": wire.url, "public_url": messenger.url}
+    plant = Plant(
+        stage=replace(stage, settings=stage.settings.model_copy(update=behind)),
+        server=server,
+        wire=wire,
+        messenger=messenger,
+        folder=folder,
+        disk_is_small=small,
+    )
+    stack.callback(plant.stop)
+    return plant

@@ -72,6 +72,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     )
     for method in ("GET", "POST")
 } | {
+    ("readiness.show", "GET"): Operation(
+        answers={
+            200: Answer(meaning="Requests can be answered.", shape="Readiness"),
+            503: Answer(meaning="The database does not answer, or is not ours.", shape="Error"),
+        },
+        proof=(),
+    ),
     ("ml_api.setup", "POST"): Operation(
         body="Setup",
         example={"project": "1.1795358297"},

@@ -108,6 +108,9 @@ _ERROR = _object(
 SCHEMAS: dict[str, Schema] = {
     "Error": _ERROR,
     "Health": _object("Alive.", {"status": {"const": "UP"}, "model_class": {"type": "string"}}),
+    "Readiness": _object(
+        "Ready.", {"status": {"const": "READY"}, "schema": _text("That of the database.")}
+    ),
     "Setup": _object(
         "What Label Studio sends as a backend is connected.",
         {"project": _PROJECT},

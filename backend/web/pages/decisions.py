@@ -89,7 +89,7 @@ def page(project_id: int) -> str | BaseResponse:
         words=_words(project),
         rows=ROWS,
         most_rows=MOST_ROWS,
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
 
@@ -120,7 +120,7 @@ def one(project_id: int, seq: int) -> str:
         drawn=draw_words(decision),
         words=words,
         data=[] if story.task is None else shown_data(story.task.data),
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
 

@@ -160,7 +160,7 @@ def _render(template: str, runtime: Runtime, project: ConnectedProject, **shown:
     return render_template(
         template,
         project=project,
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
         **shown,
     )

@@ -39,5 +39,5 @@ def page() -> str:
         last=last[0] if last else None,
         stopped=bool(states) and not working and all(each.silent for each in states),
         now=now,
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
     )

@@ -190,7 +190,7 @@ def _shown(made: Draft, *, problem: str | None, reason: str = "") -> str:
         failed=failed,
         problem=problem,
         reason=reason,
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
 
@@ -201,7 +201,7 @@ def _conflict(project: ConnectedProject, error: PolicyChangedError) -> tuple[str
         "policy_changed.html",
         project=project,
         problem=str(error),
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
     return made, 409

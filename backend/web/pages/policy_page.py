@@ -94,7 +94,7 @@ def page(project_id: int) -> tuple[str, int]:
         can_open=shown.policy is not None and can_open(shown.policy),
         figures=figures,
         asked=bool(request.args),
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
     return made, 422 if values is not None and values.wrong else 200
@@ -132,7 +132,7 @@ def earlier(project_id: int, digest: str) -> str:
         project=project,
         earlier=found,
         lines=difference_of(found.text, project.policy_text),
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
         now=runtime.now(),
     )
 

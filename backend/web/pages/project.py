@@ -81,14 +81,14 @@ def page(project_id: int) -> str:
     with runtime.reads() as session:
         project = shown_project(session, project_id)
         shown = _page_of(session, runtime.settings, project, now)
-        gathered = gather(session, project, runtime.settings.label_studio_url)
+        gathered = gather(session, project, runtime.settings.label_studio_pages)
     return render_template(
         "project.html",
         page=shown,
         drawn=figures_of(gathered),
         project=project,
         now=now,
-        label_studio_url=runtime.settings.label_studio_url,
+        label_studio_url=runtime.settings.label_studio_pages,
     )
 
 

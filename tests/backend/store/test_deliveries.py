@@ -163,6 +163,15 @@ def test_waiting_grows_from_two_seconds_to_ten_minutes(tasks: Database) -> None:
     assert row(tasks).attempts == 0  # a new wish has not failed yet
 
 
+def test_a_clock_that_was_set_back_holds_no_delivery_up(tasks: Database) -> None:
+    wish(tasks, REVIEW)
+    day = 86_400.0
+    with tasks.sessions.begin() as session:
+        mark_failed(session, PROJECT_ID, due(tasks, day), "down", after(day))
+    assert due(tasks, 0)
+    assert not due(tasks, day + 1)
+
+
 def test_a_persons_answer_reopens_only_what_the_robot_had(tasks: Database) -> None:
     wish(tasks, ACCEPT, *(replace(REVIEW, task_id=each) for each in (2, 3)))
     deliver(tasks)

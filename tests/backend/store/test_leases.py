@@ -40,6 +40,19 @@ def test_only_the_holder_frees_it(database: Database) -> None:
     assert take(database, "two")
 
 
+def test_a_clock_that_was_set_back_leaves_no_lease_for_days(database: Database) -> None:
+    day = 86_400
+    assert take(database, "one", day)  # and dies; then the clock is set back by a day
+    assert not held(database, 0)
+    assert take(database, "two", 0)
+    assert held(database, 0)
+
+
+def test_clocks_of_hosts_may_differ_a_little(database: Database) -> None:
+    assert take(database, "one", 50)
+    assert not take(database, "two", 0)
+
+
 def test_of_many_at_once_exactly_one_gets_it(database: Database) -> None:
     for round_number in range(5):
         taken: list[bool] = []
