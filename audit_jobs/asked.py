@@ -13,13 +13,13 @@ from backend.orders.order import Lane, Order
 from backend.runtime import Runtime
 from backend.store.job_requests import (
     JobRequest,
-    count_deaths,
-    dead_requests,
     is_waiting,
     job_request,
     link_run,
     open_job_requests,
+    reopen_cut_off,
     take_job_request,
+    unended_requests,
 )
 from backend.store.job_runs import close_run, lease_of, open_run
 from backend.store.leases import lease_is_held
@@ -27,7 +27,7 @@ from backend.store.projects import active_project
 
 logger = logging.getLogger(__name__)
 
-MOST_DEATHS = 3  # of runs of one request
+MOST_TRIES = 3  # of what dies in the middle: it may be what kills the process
 
 
 def run_command(job: str, project_id: int, request_id: int | None = None) -> list[str]:
@@ -39,11 +39,15 @@ def run_command(job: str, project_id: int, request_id: int | None = None) -> lis
 def asked_orders(runtime: Runtime) -> list[Order]:
     """An order for each request that waits, oldest first.
 
-    A request is open until a run is linked with it, so one that was taken by a process that was
-    killed is ordered again, and so is one whose run died with its process. One whose job runs
-    already waits: what it was asked for may have come too late for that run.
+    A request is open until a run is linked with it that goes on, or has ended; one whose process
+    was killed is ordered again. One whose job runs already waits: what it was asked for may have
+    come too late for that run.
     """
-    _take_up_again(runtime)
+    with runtime.reads() as session:
+        cut_off = unended_requests(session)
+    if cut_off:
+        with runtime.sessions.begin() as session:
+            reopen_cut_off(session, datetime.now(UTC), MOST_TRIES)
     with runtime.reads() as session:
         waiting = [each for each in open_job_requests(session) if not _runs(runtime, each)]
     return [
@@ -55,24 +59,6 @@ def asked_orders(runtime: Runtime) -> list[Order]:
         )
         for each in waiting
     ]
-
-
-def _take_up_again(runtime: Runtime) -> None:
-    """What died with its process waits again; what does so again and again has failed."""
-    now = datetime.now(UTC)
-    with runtime.reads() as session:
-        dead = dead_requests(session, now)
-    for request, _ in dead:
-        with runtime.sessions.begin() as session:
-            still = {each.id: run for each, run in dead_requests(session, now)}
-            if request.id not in still:
-                continue
-            if count_deaths(session, request) < MOST_DEATHS:
-                link_run(session, request.id, None)
-            else:
-                why = f"its process died {MOST_DEATHS} times in the middle of it"
-                close_run(session, still[request.id].id, why, runtime.now())
-            logger.warning("asked.died job=%s project=%d", request.job, request.project_id)
 
 
 def _runs(runtime: Runtime, request: JobRequest) -> bool:

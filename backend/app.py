@@ -45,6 +45,8 @@ from backend.web.pages import (
     share_links,
     sign_in,
 )
+from backend.web.proofs import Proofs
+from backend.web.rates import Rates
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -85,6 +87,8 @@ def create_app(runtime: Runtime) -> Flask:
         turns=Turns(waiting=max(1, runtime.settings.web_threads // 2) - 1),
         password_turns=Turns(waiting=runtime.settings.web_threads // 4),
         attempts=Attempts(runtime.now),
+        proofs=Proofs(runtime.now),
+        rates=Rates(runtime.settings.rate_limit),
         lookout=Lookout(lambda: look(runtime.reads)),
     )
 
@@ -99,6 +103,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.context_processor(_visitor)
     app.before_request(_start)
     app.before_request(authentication.authenticate)
+    app.before_request(numbers.require_project_number)
     app.after_request(_finish)
     for blueprint in (
         ml_api.blueprint,

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.destinations import Destinations, allowed_of
+from connectors.destinations import Destinations, allowed_of, networks_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -30,8 +30,14 @@ def _list_of_addresses(text: str) -> str:
     return text
 
 
+def _list_of_networks(text: str) -> str:
+    networks_of(text)
+    return text
+
+
 Url = Annotated[str, AfterValidator(_without_trailing_slash)]
 Addresses = Annotated[str, AfterValidator(_list_of_addresses)]
+Networks = Annotated[str, AfterValidator(_list_of_networks)]
 
 
 class Settings(BaseSettings):
@@ -43,8 +49,10 @@ class Settings(BaseSettings):
         default=Path("labelgate-data"),
         description="Folder for the SQLite database, model artifacts and secret files.",
     )
-    database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Address of the database, such as postgresql://USER:PASSWORD@HOST/NAME; "
+        "default: SQLite in the data folder.",
     )
     redis_url: SecretStr | None = Field(
         default=None,
@@ -105,6 +113,18 @@ class Settings(BaseSettings):
         le=10,
         description="Reverse proxies in front of the server, each of which adds to "
         "X-Forwarded-For; then failed sign-ins are counted by the address that it names.",
+    )
+    label_studio_networks: Networks = Field(
+        default="",
+        description="Addresses and networks that Label Studio's requests (/webhook, /setup, "
+        "/predict, /versions) may come from, with commas between; default: any.",
+    )
+    rate_limit: int = Field(
+        default=200,
+        ge=0,
+        description="Requests a second that one address may send to the pages and their data, ten "
+        "seconds' worth at once; 0: no limit. What Label Studio and deployed models send with the "
+        "right password, secret or token is not counted.",
     )
     web_threads: int = Field(default=8, ge=1, le=64, description="Threads of the web process.")
     max_body_mb: int = Field(
@@ -197,8 +217,10 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The database to use."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'labelgate.db'}"
+        """The address of the database to use; it may hold a password."""
+        if self.database_url is not None and self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'labelgate.db'}"
 
     @property
     def models_dir(self) -> Path:
@@ -236,6 +258,10 @@ class Settings(BaseSettings):
     def settled(self) -> Destinations:
         """The same where a setting names the address, which may be inside too."""
         return Destinations(allowed=allowed_of(self.allowed_addresses), settled=True)
+
+    def secret_names(self) -> set[str]:
+        """The secret settings that are set, without their values."""
+        return {name for name in SECRET_SETTINGS if getattr(self, name) is not None}
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
@@ -313,6 +339,11 @@ class Settings(BaseSettings):
         """The credentials of a model server by their name; None where they are not set."""
         given = (self.upstream_credentials or {}).get(name)
         return _secret(given, self.data_dir / f"{name}.credentials") or None
+
+
+SECRET_SETTINGS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
 
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from importlib import import_module
-from io import BufferedReader, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, AnyStr, cast
 
 import orjson
 
@@ -28,6 +28,7 @@ _DATA = "data"
 _ROWS_AT_ONCE = 1_000
 # Characters of a value in a CSV: the standard library's 131,072 are fewer than a long document has.
 _LONGEST_VALUE = 20_000_000
+_LONGEST_LINE = 50_000_000  # bytes or characters, unpacked: a packed line may grow without end
 
 
 class InferenceFileError(ValueError):
@@ -81,14 +82,25 @@ def _told(file: Path, records: Iterator[Record]) -> Iterator[Record]:
         ) from None
 
 
-def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
+def _opened(file: Path) -> IO[bytes]:
+    packed = file.suffix.lower() == ".gz"
+    return cast("IO[bytes]", gzip.open(file)) if packed else file.open("rb")
+
+
+def _bounded(file: Path, opened: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Line by line, as long as each is one that somebody may have written."""
+    line = 0
+    while content := opened.readline(_LONGEST_LINE + 1):
+        line += 1
+        if len(content) > _LONGEST_LINE:
+            raise InferenceFileError(f"{file}:{line}  is longer than 50 MB: split it")
+        yield content
 
 
 def _csv(file: Path) -> Iterator[Record]:
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_VALUE))  # of the whole process
     with _opened(file) as raw, TextIOWrapper(raw, "utf-8-sig", newline="") as text:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(_bounded(file, text), strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
             _check(file, header)
@@ -109,7 +121,7 @@ def _csv(file: Path) -> Iterator[Record]:
 
 def _jsonl(file: Path) -> Iterator[Record]:
     with _opened(file) as lines:
-        for line, content in enumerate(lines, 1):
+        for line, content in enumerate(_bounded(file, lines), 1):
             if not content.strip():
                 continue
             try:

@@ -19,6 +19,7 @@ from policies.problems import Path, PolicyError, Problem, dotted
 
 LARGEST_FILE = 1_000_000  # bytes; a policy of a thousand routes has a tenth of it
 _DEEPEST = 20
+_MOST_PARTS = 50_000  # keys, values, lists, mappings; a thousand routes have a third of it
 
 _NULL, _BOOL, _INT, _FLOAT = (
     f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")
@@ -130,7 +131,7 @@ def _refused(source: str, line: int, message: str, hint: str | None = None) -> P
 
 def _check_events(text: str, source: str) -> None:
     """Refuse what could expand, construct or nest, before any of it is built."""
-    depth = documents = 0
+    depth = documents = parts = 0
     for event in yaml.parse(text, _Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if getattr(event, "anchor", None):
@@ -139,6 +140,10 @@ def _check_events(text: str, source: str) -> None:
             )
         if getattr(event, "tag", None) not in (None, "!"):
             raise _refused(source, line, "uses a YAML tag, which a policy may not", "leave it out")
+        parts += isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
+        if parts > _MOST_PARTS:
+            message = f"has more than {_MOST_PARTS:,} keys and values"
+            raise _refused(source, line, message, "a policy is a short file")
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise _refused(source, line, "holds a second document", "one policy a file")

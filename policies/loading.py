@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+_MOST_PROBLEMS = 200
+
+
 def load_policy(path: FilePath) -> Policy:
     """Read a policy file; PolicyError names every problem, a missing or unreadable file too."""
     source = str(path)
@@ -58,7 +61,7 @@ def parse_policy(text: str, source: str = "policy.yaml") -> Policy:
     try:
         policy = Policy.model_validate(document.values)
     except ValidationError as error:
-        problems += problems_of(error.errors(include_url=False), document)
+        problems += _told(error, document)
     if problems:
         raise PolicyError(source, sorted(problems, key=lambda problem: problem.line or 0))
     return policy
@@ -101,6 +104,17 @@ def consistency_problems(document: Document) -> list[Problem]:
         )
         for issue in issues_of(filled)
     ]
+
+
+def _told(error: ValidationError, document: Document) -> list[Problem]:
+    """The first problems; a file with thousands is another one, and each takes time to word."""
+    errors = error.errors(include_url=False)
+    found = problems_of(errors[:_MOST_PROBLEMS], document)
+    left = len(errors) - _MOST_PROBLEMS
+    if left > 0:
+        message = f"has {left:,} more problems than these"
+        found.append(Problem(line=None, path="", value=None, message=message))
+    return found
 
 
 def _whole_file(

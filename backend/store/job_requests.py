@@ -1,8 +1,8 @@
 """Jobs that somebody asked for on the pages, until the scheduler has run them.
 
 A request is carried out once its run is linked, in the transaction that opens the run. One that was
-taken by a scheduler which then died has no run, so it is taken again. One whose run died with its
-process waits again.
+taken by a process which then died has no run, so it is taken again; one whose run was cut off is
+open again, a few times: what it asks for may be what kills.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.job_runs import JobRun, alive_among, run_numbered
-from backend.store.job_tables import JobRunRow
+from backend.store.job_runs import lease_of
+from backend.store.job_tables import JobRunRow, LeaseRow
 from backend.store.page_tables import JobRequestRow
 from backend.store.recalls import lock_project
 
@@ -80,6 +80,50 @@ def take_job_request(session: Session, request_id: int, now: datetime) -> None:
     )
 
 
+def unended_requests(session: Session) -> int:
+    """How many requests have a run that has not ended."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(JobRequestRow)
+            .join(JobRunRow, JobRunRow.id == JobRequestRow.run_id)
+            .where(JobRunRow.outcome.is_(None))
+        )
+        or 0
+    )
+
+
+def reopen_cut_off(session: Session, now: datetime, most: int) -> int:
+    """Open the requests whose run has not ended and lives no more; how many.
+
+    ``now`` is the time of day; a request of which ``most`` runs were cut off stays as it is.
+    """
+    asked, cut_off = JobRequestRow, JobRunRow
+    tried = (
+        select(func.count())
+        .where(
+            cut_off.job == asked.job,
+            cut_off.project_id == asked.project_id,
+            cut_off.started_at >= asked.asked_at,
+            cut_off.outcome.is_(None),
+        )
+        .correlate(asked)
+        .scalar_subquery()
+    )
+    lost = session.scalars(
+        select(asked)
+        .join(cut_off, cut_off.id == asked.run_id)
+        .where(cut_off.outcome.is_(None), tried < most)
+    ).all()
+    reopened = 0
+    for request in lost:
+        lease = session.get(LeaseRow, lease_of(request.job, request.project_id))
+        if lease is None or lease.until <= now:
+            request.run_id = None
+            reopened += 1
+    return reopened
+
+
 def is_waiting(session: Session, request_id: int) -> bool:
     """Whether no run has carried it out; until the transaction ends nobody else links one."""
     row = session.get(JobRequestRow, request_id, with_for_update=True)
@@ -90,35 +134,6 @@ def link_run(session: Session, request_id: int, run_id: int | None) -> None:
     """Say which run carries a request out; None: none does any more, so that it waits again."""
     session.execute(
         update(JobRequestRow).where(JobRequestRow.id == request_id).values(run_id=run_id)
-    )
-
-
-def dead_requests(session: Session, now: datetime) -> list[tuple[JobRequest, JobRun]]:
-    """Those whose run has not ended and has nobody at it, with that run. ``now``: time of day."""
-    rows = session.scalars(
-        select(JobRequestRow)
-        .join(JobRunRow, JobRunRow.id == JobRequestRow.run_id)
-        .where(JobRunRow.ended_at.is_(None))
-        .order_by(JobRequestRow.id)
-    )
-    found = [(_request(row), run_numbered(session, row.run_id or 0)) for row in rows]
-    known = [(request, run) for request, run in found if run is not None]
-    alive = alive_among(session, [run for _, run in known], now)
-    return [(request, run) for request, run in known if run.id not in alive]
-
-
-def count_deaths(session: Session, request: JobRequest) -> int:
-    """How many runs of its job began since it was asked for, and never ended."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                JobRunRow.job == request.job,
-                JobRunRow.project_id == request.project_id,
-                JobRunRow.started_at >= request.asked_at,
-                JobRunRow.ended_at.is_(None),
-            )
-        )
-        or 0
     )
 
 

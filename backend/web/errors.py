@@ -9,7 +9,7 @@ import logging
 
 import orjson
 from flask import Flask, Response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -29,6 +29,7 @@ _TITLES = {
     403: "You may not do that",
     404: "There is nothing here",
     410: "This link is over",
+    429: "Too many requests",
     500: "Something went wrong",
     503: "Not available right now",
 }
@@ -37,14 +38,17 @@ _TITLES = {
 class RequestError(Exception):
     """A request that is refused; ``code`` is for programs, the message names field and way out.
 
-    ``challenge`` is what a 401 asks for.
+    ``challenge`` is what a 401 asks for, ``wait_s`` how long a 429 is to wait.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, challenge: str = BASIC) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, challenge: str = BASIC, wait_s: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.challenge = challenge
+        self.wait_s = wait_s
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -75,6 +79,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(SettingsError, _settings)
     app.register_error_handler(OperationalError, _store)
     app.register_error_handler(PoolTimeoutError, _store)
+    app.register_error_handler(InterfaceError, _store)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -84,6 +90,8 @@ def _refused(error: RequestError) -> Response:
     response = _told(error.status, error.code, str(error))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = error.challenge
+    if error.wait_s:
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 
@@ -127,6 +135,16 @@ def _store(error: Exception) -> Response:
     # The driver's message can hold the address of the database: it goes to the log only.
     logger.error("store.unavailable at=%s error=%s", _place(), error)
     return _told(503, "store_unavailable", "the database does not answer or is locked: try again")
+
+
+def _unstorable(error: DataError) -> Response:
+    """Each route checks what it is sent: this is for what a check forgot."""
+    logger.error("store.unstorable at=%s error=%s", _place(), error.orig)
+    return _told(
+        422,
+        "value_not_storable",
+        "a number or a text of the request is beyond what the database holds: send a smaller one",
+    )
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:

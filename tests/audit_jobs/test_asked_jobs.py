@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from audit_jobs.asked import MOST_DEATHS, asked_orders
+from audit_jobs.asked import MOST_TRIES
 from audit_jobs.job_names import SLOW
 from audit_jobs.jobs import JOBS
-from audit_jobs.running import JobFailedError, run_job
+from audit_jobs.running import GIVEN_BACK, JobFailedError, run_job
 from backend.job_names import JOB_NAMES
+from backend.job_progress import given_back_when
 from backend.leasing import holding
 from backend.store.job_requests import (
     JobRequest,
@@ -148,48 +149,37 @@ def test_a_request_that_a_killed_scheduler_had_taken_is_taken_again(
     assert waiting(worked) == []
 
 
-def cut_off(worked: WorkedProject, asked: JobRequest) -> None:
-    """Run it in a process that dies in the middle."""
-    worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]  # no Exception
-    with pytest.raises(KeyboardInterrupt):
-        run_job(worked.runtime, asked.job, worked.project, asked.id)
-
-
-def test_a_request_whose_run_died_with_its_process_is_carried_out_again(
+def test_a_request_whose_run_was_cut_off_is_carried_out_again_but_not_for_ever(
     worked: WorkedProject,
 ) -> None:
-    asked = ask(worked, "sync")
-    cut_off(worked, asked)
-    assert waiting(worked) == []
-    assert carry_out_asked(worked.runtime, slow=False) == 1
-    newer, older = runs(worked)
-    assert (newer.outcome, older.outcome) == ("done", None)
-    assert waiting(worked) == []
+    ask(worked, "sync")
+    for _ in range(MOST_TRIES):
+        worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            carry_out_asked(worked.runtime, slow=False)
     assert carry_out_asked(worked.runtime, slow=False) == 0
+    assert {run.outcome for run in runs(worked)} == {None}
+    ask(worked, "sync")
+    worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_asked(worked.runtime, slow=False)
+    with holding(worked.runtime, lease_of("sync", worked.project_id)):
+        assert carry_out_asked(worked.runtime, slow=False) == 0  # it may live
+    assert carry_out_asked(worked.runtime, slow=False) == 1
+    assert runs(worked)[0].outcome == "done"
+    assert waiting(worked) == []
 
 
-def test_a_run_under_way_is_not_taken_for_dead(worked: WorkedProject) -> None:
+def test_a_run_that_is_given_back_leaves_its_request_waiting(worked: WorkedProject) -> None:
     asked = ask(worked, "sync")
-    cut_off(worked, asked)
-    with holding(worked.runtime, lease_of("sync", worked.project_id)):  # as if it were alive
-        assert carry_out_asked(worked.runtime, slow=False) == 0
-
-
-def test_a_request_that_kills_its_process_each_time_has_failed(worked: WorkedProject) -> None:
-    asked = ask(worked, "sync")
-    for _ in range(MOST_DEATHS - 1):
-        cut_off(worked, asked)
-        assert [each.id for each in asked_after(worked)] == [asked.id]
-    cut_off(worked, asked)
-    assert asked_after(worked) == []
-    newest, *_ = runs(worked)
-    assert newest.error == f"its process died {MOST_DEATHS} times in the middle of it"
-
-
-def asked_after(worked: WorkedProject) -> list[JobRequest]:
-    """What waits once the scheduler has looked."""
-    asked_orders(worked.runtime)
-    return waiting(worked)
+    with given_back_when(lambda: True):
+        report = run_job(worked.runtime, "sync", worked.project, asked.id)
+    assert report == {"state": GIVEN_BACK}
+    (run,) = runs(worked)
+    assert (run.outcome, run.stage) == (None, GIVEN_BACK)
+    assert [each.id for each in waiting(worked)] == [asked.id]
+    assert carry_out_asked(worked.runtime, slow=False) == 1
+    assert waiting(worked) == []
 
 
 def test_two_schedulers_at_once_run_a_request_once(worked: WorkedProject) -> None:

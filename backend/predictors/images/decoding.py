@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,6 +17,13 @@ SIDE = 16
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 50_000_000
+# Its decoder keeps three whole pictures beside the one that it gives.
+_MOST_PIXELS = {"WEBP": 25_000_000}
+# A file of 100 KB may hold as many pixels as are read at all, and those take 4 bytes each, twice.
+# So of the larger ones one is decoded at a time, whatever the threads that want one.
+_LARGE_PIXELS = 4_000_000
+_large = threading.Lock()
+_STRIP_PIXELS = 1_000_000
 
 # Only formats that browsers or annotation tools show; Pillow's rarer decoders stay unreached.
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
@@ -56,29 +66,70 @@ def read_image(content: bytes) -> FloatArray:
 def _pixels(content: bytes) -> FloatArray:
     with Image.open(io.BytesIO(content), formats=_FORMATS) as check:
         width, height = check.size
-        if width * height > MAX_PIXELS:
-            raise _too_large(f"{width} x {height} pixels")
+        most = _MOST_PIXELS.get(check.format or "", MAX_PIXELS)
+        if width * height > most:
+            raise _too_large(f"{width} x {height} pixels", most)
         check.verify()  # checksums, which loading skips; the file must be opened anew afterwards
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+    with (
+        _large if width * height > _LARGE_PIXELS else nullcontext(),
+        Image.open(io.BytesIO(content), formats=_FORMATS) as image,
+    ):
         image.draft("RGB", (SIDE * 4, SIDE * 4))  # JPEG: decode at a fraction of the size
-        upright = ImageOps.exif_transpose(image)
-        small = _in_colour(upright).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        ImageOps.exif_transpose(image, in_place=True)  # without, a copy even of what stands upright
+        small = _in_colour(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return np.asarray(small, dtype=np.float64).ravel() / 255.0
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
     """8 bits of red, green and blue; what is transparent shows white."""
     if image.mode in _DEEP_MODES:
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        low, high = values.min(), values.max()
-        scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
-        return Image.fromarray(np.rint(scaled * 255).astype(np.uint8)).convert("RGB")
+        return _by_strips(image, "L", _stretching(image)).convert("RGB")
     if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
+        return _by_strips(image, "RGB", _on_white)
     return image.convert("RGB")
 
 
-def _too_large(what: str) -> ImageError:
-    return ImageError(f"the image is too large to decode ({what}; at most {MAX_PIXELS:,} pixels)")
+def _by_strips(
+    image: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """The image changed strip by strip: whole copies in between would take ten times as much."""
+    changed = Image.new(mode, image.size)
+    for box in _strips(image):
+        changed.paste(change(image.crop(box)), box)
+    return changed
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield 0, top, image.width, min(top + rows, image.height)
+
+
+def _stretching(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """From the image's own darkest value to its own lightest one."""
+    ends = [
+        (float(values.min()), float(values.max()))
+        for values in (_finite(image.crop(box)) for box in _strips(image))
+    ]
+    low, high = min(each[0] for each in ends), max(each[1] for each in ends)
+
+    def stretched(strip: Image.Image) -> Image.Image:
+        values = _finite(strip)
+        scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
+        return Image.fromarray(np.rint(scaled * 255).astype(np.uint8))
+
+    return stretched
+
+
+def _finite(strip: Image.Image) -> FloatArray:
+    return np.nan_to_num(np.asarray(strip, dtype=np.float64))
+
+
+def _on_white(strip: Image.Image) -> Image.Image:
+    layered = strip.convert("RGBA")
+    white = Image.new("RGBA", layered.size, "white")
+    return Image.alpha_composite(white, layered).convert("RGB")
+
+
+def _too_large(what: str, most: int = MAX_PIXELS) -> ImageError:
+    return ImageError(f"the image is too large to decode ({what}; at most {most:,} pixels)")
