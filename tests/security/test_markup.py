@@ -47,6 +47,7 @@ class _Markup(HTMLParser):
         self._inside = ""
 
     def handle_endtag(self, tag: str) -> None:
+        del tag
         self._inside = ""
 
     def handle_data(self, data: str) -> None:
