@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from audit_jobs.asked import carry_out_request, run_command
@@ -9,10 +10,11 @@ from audit_jobs.job_names import APART, NAMES
 from audit_jobs.processes import ProcessError, run_apart
 from audit_jobs.rounds import run_round
 from audit_jobs.running import JobFailedError, run_job
-from backend.job_progress import is_to_end
+from backend.job_progress import GivenBackError, is_to_end
 from backend.leasing import holding
-from backend.orders.order import ROUND, Order, OrderError
+from backend.orders.order import HELP, ROUND, Order, OrderError
 from backend.runtime import Runtime
+from backend.shared_predicting import help_predicting
 from backend.store.projects import active_project
 
 logger = logging.getLogger(__name__)
@@ -27,11 +29,15 @@ def carry_out(runtime: Runtime, order: Order) -> bool:
     if order.request_id is not None:
         carry_out_request(runtime, order.request_id)
         return True
-    if order.job != ROUND and order.job not in NAMES:
+    if order.job not in {ROUND, HELP, *NAMES}:
         raise OrderError(f"there is no work of the name {order.job!r}")
     with runtime.reads() as session:
         project = active_project(session, order.project_id)
     if project is None:
+        return True
+    if order.job == HELP:
+        with contextlib.suppress(GivenBackError):
+            help_predicting(runtime, project.id)
         return True
     if order.job == ROUND:
         with holding(runtime, f"round/{project.id}") as lease:

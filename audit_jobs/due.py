@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from audit_jobs.asked import asked_orders
+from audit_jobs.asked import MOST_TRIES, asked_orders
 from audit_jobs.job_names import SLOW
-from backend.orders.order import ROUND, Lane, Order
+from backend.orders.order import HELP, ROUND, Lane, Order
 from backend.retraining import attended
 from backend.runtime import Runtime
 from backend.store.events import open_projects
 from backend.store.job_runs import first_run, projects_done_since
 from backend.store.projects import ConnectedProject, all_projects
 from backend.store.training import training_waits
+from backend.store.work_chunks import count_free_chunks
 
 # At which hour (UTC) a job is due for every project, once a day.
 NIGHTLY: Mapping[str, int] = MappingProxyType(
@@ -28,7 +29,7 @@ NIGHTLY: Mapping[str, int] = MappingProxyType(
         "reconcile": 3,
     }
 )
-MOST_TRIES = 3  # of a nightly job whose process dies before it can say why
+MOST_HELPERS = 32  # of a project's round: one that finds nothing to do is done at once
 
 
 class DueWork:
@@ -42,12 +43,14 @@ class DueWork:
         self._tried: Counter[tuple[str, int, datetime]] = Counter()
 
     def look(self) -> list[Order]:
-        """What people asked for, trainings, and rounds: after a webhook, a training or a while."""
+        """What people asked for, help, trainings, and rounds: after a webhook or a while."""
         with self._runtime.reads() as session:
             projects = all_projects(session)
             hinted = open_projects(session)
+            shared = count_free_chunks(session, datetime.now(UTC))
         trainings = list(self._trainings(projects))
-        return [*asked_orders(self._runtime), *trainings, *self._rounds(projects, hinted)]
+        rounds = self._rounds(projects, hinted)
+        return [*asked_orders(self._runtime), *_help(shared), *trainings, *rounds]
 
     def _trainings(self, projects: list[ConnectedProject]) -> Iterator[Order]:
         """The training requests that have settled, and that nobody attends to."""
@@ -99,6 +102,13 @@ class DueWork:
         if hour is not None and order.request_id is None:
             due_at = _last(hour, self._runtime.now())
             self._tried[order.job, order.project_id, due_at] += 1
+
+
+def _help(shared: Mapping[int, int]) -> Iterator[Order]:
+    """As many workers as there are chunks that nobody works on, for each project that shares."""
+    for project_id, chunks in shared.items():
+        for part in range(min(chunks, MOST_HELPERS)):
+            yield Order(lane=Lane.HELP, job=HELP, project_id=project_id, part=part)
 
 
 def _without(projects: list[int], done: set[int]) -> list[int]:

@@ -24,7 +24,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import DequeueStrategy, WorkerStatus
 
-from backend.orders.order import Lane, Order, order_from_plain
+from backend.orders.order import Lane, Order, OrderError, order_from_plain
 from backend.orders.redis_queue import ALIVE_S, RedisQueue
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 CarryOut = Callable[[Order], bool]
 
 _LOOK_S = 1  # how long a worker waits for an order before it sees whether it is to end
-_BEAT_S = 5.0
+_BEAT_S = 4.0
 _AGAIN_S = 2.0
 # What is read of an order in Redis. RQ would call back, and send to addresses, as it stands there.
 _READ = frozenset(
@@ -177,10 +177,11 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
         return ALIVE_S
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """One line: what failed stands with the job's run."""
-        error = exc_info[1]
-        if not isinstance(error, OrderFailedError):
-            logger.error("worker.order_refused order=%s error=%s", job.id, error)
+        """Nothing of jobs that failed: what failed stands with their runs."""
+        if isinstance(exc_info[1], OrderError):
+            logger.error("worker.order_refused order=%s error=%s", job.id, exc_info[1])
+        elif not isinstance(exc_info[1], OrderFailedError):
+            logger.error("worker.order_failed order=%s", job.id, exc_info=exc_info)  # type: ignore[arg-type]
 
     @contextmanager
     def _beating(self, job: Job, execution: Execution) -> Iterator[None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from audit_jobs.jobs import JOBS
 from audit_jobs.run_records import recorded
@@ -11,6 +14,7 @@ from backend.job_progress import GivenBackError
 from backend.leasing import holding
 from backend.redaction import redacted, redactor
 from backend.runtime import Runtime
+from backend.store.engine import lost_to_another
 from backend.store.job_requests import is_waiting, link_run
 from backend.store.job_runs import close_run, lease_of, open_run, tell_of_run
 from backend.store.projects import ConnectedProject, active_project
@@ -22,6 +26,7 @@ logger = logging.getLogger(__name__)
 ELSEWHERE, DISCONNECTED = "running elsewhere", "disconnected"
 CARRIED_OUT = "carried out before"
 GIVEN_BACK = "given back: its process was told to end"
+_MOST_LOST = 3
 
 
 class JobFailedError(Exception):
@@ -72,7 +77,7 @@ def _result(
     if current is None:
         return {"state": DISCONNECTED}
     try:
-        return dict(JOBS[name](runtime, current))
+        return dict(_done(runtime, name, current))
     except GivenBackError:
         return {"state": GIVEN_BACK}
     except AnnotationToolError as error:
@@ -81,3 +86,15 @@ def _result(
     except Exception as error:  # a job's fault must not end the scheduler; the row says it
         logger.exception("job.failed job=%s project=%d", name, project_id)
         return f"{type(error).__name__}: {error}"
+
+
+def _done(runtime: Runtime, name: str, project: ConnectedProject) -> Mapping[str, Any]:
+    """Run the job; once more where its transaction lost against another one. It goes on then."""
+    for _ in range(_MOST_LOST):
+        try:
+            return JOBS[name](runtime, project)
+        except OperationalError as error:
+            if not lost_to_another(error):
+                raise
+            logger.warning("job.again job=%s project=%d error=%s", name, project.id, error.orig)
+    return JOBS[name](runtime, project)

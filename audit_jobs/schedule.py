@@ -29,12 +29,14 @@ from backend.store.reports import (
     thin_reports,
 )
 from backend.store.web_sessions import forget_sessions
+from backend.store.work_chunks import forget_chunks
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NIGHTLY_LOOK_S = 15.0
 RETENTION = timedelta(days=30)
+SHARED_FOR = timedelta(hours=1)  # a round takes minutes
 EVERY_REPORT_FOR = timedelta(days=2)  # then one a day is kept of what answers change
 
 
@@ -97,6 +99,7 @@ def forget(runtime: Runtime) -> None:
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         forget_sessions(session, forgotten_before(runtime.now()))
+        forget_chunks(session, runtime.now() - SHARED_FOR)
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, CURVES, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
     erased = erase_deleted(runtime)

@@ -103,6 +103,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.context_processor(_visitor)
     app.before_request(_start)
     app.before_request(authentication.authenticate)
+    app.before_request(numbers.require_project_number)
     app.after_request(_finish)
     for blueprint in (
         ml_api.blueprint,

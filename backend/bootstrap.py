@@ -11,20 +11,17 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import NoSuchModuleError
 
 from backend.runtime import Runtime
-from backend.settings import Settings, SettingsError
-from backend.store.engine import make_engine, make_sessions
+from backend.settings import SECRET_SETTINGS, Settings, SettingsError
+from backend.store.engine import DatabaseAddressError, make_engine, make_sessions
 from backend.store.schema import migrate, require_newest
 from connectors.annotation_tool import AnnotationTool
 
 # Its SDK takes as long to import as all the rest, and most commands never ask Label Studio.
 _LABEL_STUDIO = "connectors.label_studio.client"
 SECRETS_DIR = "LABELGATE_SECRETS_DIR"
-_SECRET = {
-    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
-}
 
 
 def read_settings() -> Settings:
@@ -54,16 +51,18 @@ def _secrets_folder() -> Path | None:
 
 def _given(problem: ErrorDetails) -> str:
     """What the variable holds, unless it is of those that hold secrets."""
-    return "" if problem["loc"][0] in _SECRET else f" = {problem['input']!r}"
+    return "" if problem["loc"][0] in SECRET_SETTINGS else f" = {problem['input']!r}"
 
 
-def _engine(settings: Settings) -> Engine:
+def open_database(settings: Settings) -> Engine:
+    """The engine of the settings' database; nothing is connected yet. Raises ``SettingsError``."""
     try:
         return make_engine(settings.store_url)
-    except (ArgumentError, ModuleNotFoundError) as error:
+    except (DatabaseAddressError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(
             f"LABELGATE_DATABASE_URL cannot be used ({error}): leave it unset for SQLite in the "
-            "data folder, or give a URL such as sqlite:////var/lib/labelgate/labelgate.db"
+            "data folder, or give an address such as postgresql://USER:PASSWORD@HOST/NAME or "
+            "sqlite:////var/lib/labelgate/labelgate.db"
         ) from None
 
 
@@ -74,7 +73,7 @@ def build_runtime(settings: Settings, *, encodes: bool = True, migrates: bool = 
     ``encodes`` as in ``Runtime``. Without ``migrates`` the database stays as it is, and may be out
     of reach: that is for whoever only looks.
     """
-    engine = _engine(settings)
+    engine = open_database(settings)
     if migrates and settings.migrate_at_start:
         migrate(engine)
     elif migrates:

@@ -27,6 +27,7 @@ from backend.store.ledger import newest_seq
 from backend.store.mirrors import MIRROR
 from backend.store.prelabels import count_prelabelled
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
+from backend.store.settled import count_settled, is_settled
 from backend.store.votes import count_human_labels
 from policies.adjudication import ESCALATION
 from policies.automation import RULES_ALONE
@@ -68,7 +69,8 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         )
         if placed_for(session, project.id) == placed_by:
             return {"changed": 0, "waiting": 0}
-        decisions = open_decisions(session, project.id)
+        decisions = open_decisions(session, project.id, but=is_settled())
+        settled = count_settled(session, project.id)
         labels_today = labels_since(session, project.id, today)
         asked_today = strategies_since(session, project.id, today)
         corrected = corrections(session, project.id) if policy.sampling.known_failures else {}
@@ -91,7 +93,7 @@ def place(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
         ),
     )
     left = {tier: capacity[tier] - taken for tier, taken in zip(capacity, looks, strict=True)}
-    wishes += wishes_of(policy, decisions, left, corrected, had)
+    wishes += wishes_of(policy, decisions, left, pool_of(decisions, corrected, settled), had)
     with runtime.reads() as session:
         due = looking_otherwise(session, project.id, wishes)
     changed = 0
@@ -108,16 +110,16 @@ def wishes_of(
     policy: Policy,
     decisions: Sequence[OpenDecision],
     capacity: Mapping[str, int],
-    corrected: Mapping[str, tuple[int, int]] | None = None,
+    pool: Pool | None = None,
     had: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[Wish]:
-    """One wish for each open decision.
+    """One wish for each of these open decisions.
 
-    ``capacity`` is how many labels each tier has left today, ``corrected`` how many answers were
-    given and how many corrected the model, by predicted label, ``had`` how many of today's labels
-    each part of the queue has had, by tier.
+    ``capacity`` is how many labels each tier has left today, ``pool`` what the quotas know (None:
+    these decisions alone), ``had`` how many of today's labels each part of the queue has had, by
+    tier.
     """
-    pool = pool_of(decisions, corrected or {})
+    pool = pool or pool_of(decisions, {})
     placed: dict[int, _Place] = {}
     for tier in policy.tier_names:
         own = [decision for decision in decisions if decision.tier == tier]
@@ -150,10 +152,19 @@ def contested_first(
     return contested[:room], others if len(contested) <= room else slices
 
 
-def pool_of(decisions: Sequence[OpenDecision], corrected: Mapping[str, tuple[int, int]]) -> Pool:
-    """What the quotas know of a project: all its open decisions, and what people corrected."""
+def pool_of(
+    decisions: Sequence[OpenDecision],
+    corrected: Mapping[str, tuple[int, int]],
+    settled: Mapping[str | None, int] | None = None,
+) -> Pool:
+    """What the quotas know of a project: all its open decisions, and what people corrected.
+
+    ``corrected`` is how many answers were given and how many corrected the model, by predicted
+    label, ``settled`` how many open tasks there are by label beside these decisions.
+    """
     own = (decision for decision in decisions if decision.purpose not in MONITORED)
-    counts = Counter(decision.label for decision in own)
+    counts = Counter(settled or {})
+    counts.update(decision.label for decision in own)
     return Pool(counts=counts, failing=known_failures(corrected))
 
 

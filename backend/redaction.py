@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
 
 from backend.settings import Settings
+from backend.store.engine import database_url
 
 HIDDEN = "[secret]"
 # Shorter ones are no secrets, and hiding them would hide half of every line.
 _SHORTEST = 4
-_SECRET_FILES = ("*.token", "*.secret", "*.key", "*.credentials", "alert_*.url")
+# Where the data folder keeps secrets.
+SECRET_FILES = ("*.token", "*.secret", "*.key", "*.credentials", "alert_*.url")
 _CARRIERS = re.compile(
     r"(?P<before>\b(?:Bearer|Basic|Token)\s+|://[^/\s:@]*:)(?P<secret>[^\s@'\"]{4,})"
 )
@@ -45,10 +47,12 @@ def _secrets(settings: Settings) -> Iterator[str]:
             for each in value.values():
                 if isinstance(each, SecretStr):
                     yield each.get_secret_value()
-    password = make_url(settings.store_url).password
+    password = database_url(settings.store_url).password
     if password is not None:
         yield str(password)
-    for pattern in _SECRET_FILES:
+    if settings.redis_url is not None:
+        yield unquote(urlsplit(settings.redis_url.get_secret_value()).password or "")
+    for pattern in SECRET_FILES:
         yield from map(_read, sorted(settings.data_dir.glob(pattern)))
 
 

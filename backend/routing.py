@@ -20,6 +20,7 @@ from backend.job_progress import progress
 from backend.predictors.errors import ArtifactError
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards, undecided
+from backend.shared_predicting import Shared, answered_together, is_worth_sharing
 from backend.store.certificates import StoredCertification, valid_certification
 from backend.store.decisions import decisions_of, still_undecided
 from backend.store.ledger import Grounds, append_decisions, newest_seq
@@ -87,7 +88,10 @@ def _predicted(
     serving: Champion | None,
     ids: Sequence[int],
 ) -> Candidates:
-    """The first of the tasks, as many as are answered in the time that a round has."""
+    """The first of the tasks, as many as are answered in the time that a round has.
+
+    By this worker alone, until it is seen that others had better help.
+    """
     predictor = None if serving is None else serving.predictor
     parts: list[Candidates] = []
     began = time.monotonic()
@@ -97,7 +101,14 @@ def _predicted(
         parts.append(part)
         asked += len(part)
         progress("asking the model", asked / len(ids))
-        if time.monotonic() - began > LONGEST_S:
+        seconds = time.monotonic() - began
+        if seconds > LONGEST_S:
+            break
+        if serving is not None and is_worth_sharing(runtime, asked, seconds, len(ids) - asked):
+            shared = Shared(project=project, policy=policy, serving=serving)
+            rate, deadline = asked / seconds, began + LONGEST_S
+            left = np.setdiff1d(ids, joined(parts).task_ids).tolist()
+            parts += answered_together(runtime, shared, left, rate, deadline)
             break
     return joined(parts)
 

@@ -49,8 +49,10 @@ class Settings(BaseSettings):
         default=Path("labelgate-data"),
         description="Folder for the SQLite database, model artifacts and secret files.",
     )
-    database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL; default: SQLite in the data folder."
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Address of the database, such as postgresql://USER:PASSWORD@HOST/NAME; "
+        "default: SQLite in the data folder.",
     )
     redis_url: SecretStr | None = Field(
         default=None,
@@ -215,8 +217,10 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The database to use."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'labelgate.db'}"
+        """The address of the database to use; it may hold a password."""
+        if self.database_url is not None and self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'labelgate.db'}"
 
     @property
     def models_dir(self) -> Path:
@@ -254,6 +258,10 @@ class Settings(BaseSettings):
     def settled(self) -> Destinations:
         """The same where a setting names the address, which may be inside too."""
         return Destinations(allowed=allowed_of(self.allowed_addresses), settled=True)
+
+    def secret_names(self) -> set[str]:
+        """The secret settings that are set, without their values."""
+        return {name for name in SECRET_SETTINGS if getattr(self, name) is not None}
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
@@ -331,6 +339,11 @@ class Settings(BaseSettings):
         """The credentials of a model server by their name; None where they are not set."""
         given = (self.upstream_credentials or {}).get(name)
         return _secret(given, self.data_dir / f"{name}.credentials") or None
+
+
+SECRET_SETTINGS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
 
 
 def _secret(given: SecretStr | None, path: Path) -> str | None:

@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,14 @@ def store_project_with_model(
         store_version(session, project_id, version, now)
         store_certification(session, project_id, certification(), digest, now)
     return artifact
+
+
+def store_project_without_model(runtime: Runtime, project_id: int, config: str) -> None:
+    """A connected project of another config, whose model is still to come."""
+    now, digest = datetime.now(UTC), policy_hash(parse_policy(POLICY))
+    with runtime.sessions.begin() as session:
+        store_policy(session, digest, POLICY, now)
+        store_project(session, replace(project(digest, project_id), label_config=config), now)
 
 
 def project(digest: str, project_id: int) -> ConnectedProject:
@@ -207,9 +215,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, port: int, command: list[str], folder: Path) -> Iterator[Server]:
-    """A server process that has answered once, ended at the end."""
-    environment = os.environ | {
+def running(
+    name: str, port: int, command: list[str], folder: Path, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A server process that has answered once, ended at the end; ``more`` are settings of its."""
+    environment = (os.environ | dict(more or {})) | {
         "LABELGATE_DATA_DIR": str(folder),
         "LABELGATE_PORT": str(port),
         "LABELGATE_HOST": "127.0.0.1",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import scipy.linalg  # noqa: F401
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 from xdist.remote import Producer
 
@@ -15,6 +16,7 @@ from backend.store.engine import make_engine
 from backend.store.schema import migrate
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
+from tests.fuzz.campaign import summary
 from tests.real_servers import (
     DATABASE_VARIABLE,
     REDIS_VARIABLE,
@@ -42,6 +44,18 @@ os.environ.setdefault("LABELGATE_RATE_LIMIT", "0")
 # because only libraries that are there already are limited.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for processes that tests start
 threadpool_limits(limits=1)
+
+# The same examples in every run, here as in CI: a run that fails can be repeated, and one that was
+# green stays so. `--hypothesis-profile default` looks for new ones.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
@@ -131,3 +145,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if group_of(item.nodeid) != "label_studio":
                 raise pytest.UsageError(f"{item.nodeid} needs Label Studio: name it in sharing.py")
     items.sort(key=lambda item: group_of(item.nodeid) != "label_studio")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What campaigns of cases took; see ``tests.fuzz``."""
+    stats = terminalreporter.stats
+    for line in summary([*stats.get("passed", ()), *stats.get("failed", ())]):
+        terminalreporter.write_line(line)

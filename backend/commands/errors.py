@@ -11,6 +11,7 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from backend.accounts import AccountError
+from backend.backups.archive import BackupError
 from backend.commands.program import UnreachableError
 from backend.errors import ConnectError, ErasureError
 from backend.predictors.errors import ArtifactError
@@ -46,6 +47,7 @@ def clear_errors(command: Callable[Parameters, Result]) -> Callable[Parameters, 
             AccountError,
             AnnotationToolError,
             ArtifactError,
+            BackupError,
             ConnectError,
             ErasureError,
             FreezeTakenError,

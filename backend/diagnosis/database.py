@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.diagnosis.findings import Finding, Topic
 from backend.runtime import Runtime
 from backend.settings import Settings
+from backend.store.engine import DatabaseAddressError, database_url
 from backend.store.schema import SchemaState, schema_state
 
 TOPIC = Topic("database")
@@ -35,7 +35,10 @@ class SeenDatabase:
 
 def sqlite_file(settings: Settings) -> Path | None:
     """The file of a SQLite database; None where it is another one, or has none."""
-    url = make_url(settings.store_url)
+    try:
+        url = database_url(settings.store_url)
+    except DatabaseAddressError:  # opening it says so
+        return None
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
@@ -44,7 +47,7 @@ def sqlite_file(settings: Settings) -> Path | None:
 def look(runtime: Runtime) -> SeenDatabase:
     """Ask the database for its schema, and a small SQLite file whether it is whole."""
     file = sqlite_file(runtime.settings)
-    name = make_url(runtime.settings.store_url).render_as_string(hide_password=True)
+    name = database_url(runtime.settings.store_url).render_as_string(hide_password=True)
     size = file.stat().st_size if file is not None and file.exists() else 0
     try:
         with runtime.reads() as session:

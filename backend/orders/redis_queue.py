@@ -13,7 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from redis import Redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
@@ -29,20 +31,29 @@ from backend.store.installations import installation_name
 # What RQ's own tools show as an order's function. The worker never looks it up: it does one thing.
 SHOWN_AS = "labelgate.order"
 NO_LIMIT = -1
-ALIVE_S = 20  # a worker that has given no sign of life for so long is dead
+ALIVE_S = 15  # a worker that has given no sign of life for so long is dead, as with leases
 _ANSWER_S = 5.0
 _LOST_S = 5.0  # an order that is neither in its lane nor under way for so long was lost
 
 
-def redis_connection(settings: Settings) -> Redis | None:
-    """The Redis that the settings name, not asked yet; None where they name none."""
+def redis_connection(
+    settings: Settings, answer_s: float = _ANSWER_S, retries: int = 3
+) -> Redis | None:
+    """The Redis that the settings name, not asked yet; None where they name none.
+
+    ``answer_s`` is how long it may take to answer, ``retries`` how often it is then asked again.
+
+    Raises
+        SettingsError: the address is none.
+    """
     if settings.redis_url is None:
         return None
     try:
         return Redis.from_url(
             settings.redis_url.get_secret_value(),
-            socket_connect_timeout=_ANSWER_S,
-            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=answer_s,
+            socket_timeout=answer_s,
+            retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), retries),
         )
     except ValueError as error:
         raise SettingsError(

@@ -1,4 +1,7 @@
-"""Types of columns: times are UTC and stored as such, JSON is the same bytes on every database."""
+"""Types of columns: what is stored is the same on every database.
+
+Times are UTC and stored as such, JSON is the same bytes, and no text holds a NUL.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,39 @@ class UtcDateTime(TypeDecorator[datetime]):
         return aware.astimezone(UTC)
 
 
+def storable(text: str) -> str:
+    """The text as it is stored: PostgreSQL takes no NUL, so each becomes U+FFFD, on SQLite too.
+
+    >>> storable("a" + chr(0)) == "a" + chr(0xFFFD)
+    True
+    """
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+class ShortText(TypeDecorator[str]):
+    """A name, a label, a word; without NUL."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As ``storable`` says: what is asked for is changed as what is stored was."""
+        del dialect
+        return None if value is None else storable(value)
+
+
+class LongText(TypeDecorator[str]):
+    """A text of any length; without NUL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As ``storable`` says."""
+        del dialect
+        return None if value is None else storable(value)
+
+
 class Json(TypeDecorator[Any]):
     """JSON as text through orjson: the same bytes on every database, several times faster."""
 
@@ -79,6 +115,6 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime(),
         dict[str, Any]: Json(),
         list[Any]: Json(),
-        str: String(),
+        str: ShortText(),
         bytes: LargeBinary(),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
@@ -253,13 +255,16 @@ def model_answers(
     return found
 
 
-def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
+def open_decisions(
+    session: Session, project_id: int, but: ColumnElement[bool] | None = None
+) -> list[OpenDecision]:
     """The current decisions of all tasks that wait for a person, or for nobody at all, by task.
 
     Those that nobody has labelled whose answers count, the contested ones that a more expert tier
-    has to settle, and those that wait for one more reader. What is frozen is not open.
+    has to settle, and those that wait for one more reader. What is frozen is not open. ``but``
+    leaves out what a condition on a task and its decision is true of.
     """
-    rows = session.execute(
+    query = (
         select(
             DecisionRow.seq,
             DecisionRow.task_id,
@@ -273,7 +278,7 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
             DecisionRow.signals,
             DecisionRow.part_scores,
             DecisionRow.predictor,
-            TaskRow.escalated_to,
+            TaskRow.escalated_to.is_not(None),
             TaskRow.wants_reader,
             TaskRow.prelabelled,
         )
@@ -281,28 +286,40 @@ def open_decisions(session: Session, project_id: int) -> list[OpenDecision]:
         .where(DecisionRow.project_id == project_id, TaskRow.deleted_at.is_(None), is_open())
         .order_by(DecisionRow.task_id)
     )
+    if but is not None:
+        query = query.where(~but)
     people = _people(session, project_id)
-    return [
-        OpenDecision(
-            seq=row.seq,
-            task_id=row.task_id,
-            outcome=Outcome(row.outcome),
-            purpose=Purpose(row.purpose),
-            tier=row.tier,
-            label=row.label,
-            score=row.score,
-            draw=row.draw,
-            model_version=row.model_version,
-            signals=row.signals or {},
-            part_scores=tuple(row.part_scores or ()),
-            predictor=row.predictor,
-            escalated=row.escalated_to is not None,
-            people=people.get(row.task_id, 0),
-            wants_reader=row.wants_reader,
-            prelabelled=row.prelabelled,
-        )
-        for row in rows
-    ]
+    rows = session.execute(query.execution_options(yield_per=_ROWS_PER_READ))
+    return [_open_decision(tuple(row), people) for row in rows]
+
+
+# Hundreds of thousands may be open: they share what is the same of all of them.
+_NO_SIGNALS: Mapping[str, float] = MappingProxyType({})
+_OUTCOMES = {each.value: each for each in Outcome}
+_PURPOSES = {each.value: each for each in Purpose}
+
+
+def _open_decision(row: tuple[Any, ...], people: Mapping[int, int]) -> OpenDecision:
+    seq, task_id, outcome, purpose, tier, label, score, draw, version, *others = row
+    signals, part_scores, predictor, escalated, wants_reader, prelabelled = others
+    return OpenDecision(
+        seq=seq,
+        task_id=task_id,
+        outcome=_OUTCOMES[outcome],
+        purpose=_PURPOSES[purpose],
+        tier=tier,
+        label=label,
+        score=score,
+        draw=draw,
+        model_version=version,
+        signals=signals or _NO_SIGNALS,
+        part_scores=tuple(part_scores or ()),
+        predictor=predictor,
+        escalated=bool(escalated),
+        people=people.get(task_id, 0),
+        wants_reader=wants_reader,
+        prelabelled=prelabelled,
+    )
 
 
 def is_open() -> ColumnElement[bool]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+import orjson
+from sqlalchemy import ColumnElement, Text, and_, case, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import DeliveryRow, TaskRow
@@ -17,6 +18,7 @@ from policies.gold import GOLD
 PENDING, DELIVERED, LEFT_TO_PEOPLE = "pending", "delivered", "left_to_people"
 _LONGEST_WAIT_S = 600.0
 _IDS_PER_STATEMENT = 5_000
+_ROWS_PER_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +120,20 @@ def looking_otherwise(session: Session, project_id: int, wishes: Sequence[Wish])
 
     One answer moves few of them: the others need no transaction, for which webhooks would wait.
     """
+    wished = {wish.task_id for wish in wishes}
+    as_text = type_coerce(DeliveryRow.delivered, Text)  # most are looks of tasks without a wish
     rows = session.execute(
-        select(DeliveryRow.task_id, DeliveryRow.delivered, DeliveryRow.state).where(
+        select(DeliveryRow.task_id, as_text, DeliveryRow.state).where(
             DeliveryRow.project_id == project_id
-        )
+        ),
+        execution_options={"yield_per": _ROWS_PER_READ},
     )
-    standing = {
-        task_id: (look or NOTHING) if state == DELIVERED else None for task_id, look, state in rows
-    }
+    standing: dict[int, dict[str, Any] | None] = {}  # of the rest it is nothing
+    for task_id, text, state in rows:
+        if task_id in wished:
+            look = NOTHING if text is None else orjson.loads(text)
+            if state != DELIVERED or look != NOTHING:
+                standing[task_id] = look if state == DELIVERED else None
     return [wish for wish in wishes if standing.get(wish.task_id, NOTHING) != wish.look]
 
 

@@ -7,22 +7,71 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 READS = "labelgate_reads"
 _ASK_AGAIN_MS = 4
+_LOCK_WAIT_MS = 20_000
+# A statement that takes longer holds a thread for nobody; a process that stands still in the middle
+# of a transaction would hold its locks for ever.
+_SESSION = (
+    f"-c timezone=UTC -c lock_timeout={_LOCK_WAIT_MS} -c statement_timeout=600000 "
+    "-c idle_in_transaction_session_timeout=3600000"
+)
+_CONNECTION: dict[str, str | int] = {
+    "connect_timeout": 10,
+    "client_encoding": "UTF8",
+    # Else a host that vanished is waited for as long as the system waits: hours.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+
+
+class DatabaseAddressError(Exception):
+    """No address of a database that Labelgate works on; the message never repeats it."""
+
+
+def database_url(text: str) -> URL:
+    """The address in its one form: ``postgresql://`` is that of psycopg, the password in its place.
+
+    Raises ``DatabaseAddressError``.
+
+    >>> database_url("postgres://ann:pw@db/labelgate").drivername
+    'postgresql+psycopg'
+    """
+    try:
+        url = make_url(text)
+        name = url.get_backend_name()
+    except (ArgumentError, ValueError):  # their messages repeat parts of it: half a password
+        raise DatabaseAddressError(
+            "it is no address of a database; in a password @ is written %40, : is %3A and / is %2F"
+        ) from None
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if name not in {"sqlite", "postgresql", "postgres"}:
+        raise DatabaseAddressError(f"{name} is no database that Labelgate works on")
+    hidden = url.query.get("password")
+    if isinstance(hidden, str):
+        url = url.difference_update_query(["password"]).set(password=url.password or hidden)
+    return url
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for this database URL; a SQLite file's folder is made."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+    """An engine for this database URL; a SQLite file's folder is made.
+
+    Raises ``DatabaseAddressError`` for an address that cannot be read, without repeating it.
+    """
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, hide_parameters=True)  # texts and tokens are not for the log
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -30,10 +79,32 @@ def make_engine(url: str) -> Engine:
 
 def make_sessions(engine: Engine) -> tuple[sessionmaker[Session], sessionmaker[Session]]:
     """Sessions that write, and sessions that only read."""
-    reading = engine.execution_options(**{READS: True})
+    # A transaction that reads sees one state of the database, as it does on SQLite.
+    snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    reading = engine.execution_options(**{READS: True}, **snapshot)
     return (
         sessionmaker(engine, expire_on_commit=False),
         sessionmaker(reading, expire_on_commit=False),
+    )
+
+
+def _postgresql(url: URL) -> Engine:
+    """Times are UTC; whoever waits for a lock gives up when SQLite would."""
+    given = url.query.get("options", ())
+    options = " ".join([_SESSION, *([given] if isinstance(given, str) else given)])
+    return create_engine(
+        url,
+        pool_pre_ping=True,  # a server that was started again is noticed before the first statement
+        pool_size=5,
+        max_overflow=60,  # threads of a web process, each with one transaction at a time
+        hide_parameters=True,
+        # Writers lock the rows that they rely on, and then read what stands there now.
+        isolation_level="READ COMMITTED",
+        # What the address says stands.
+        connect_args={
+            **{name: url.query.get(name, value) for name, value in _CONNECTION.items()},
+            "options": options,
+        },
     )
 
 
@@ -43,7 +114,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # an answered webhook survives a power cut, not only a kill
-        "busy_timeout=20000",
+        f"busy_timeout={_LOCK_WAIT_MS}",
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -78,3 +149,13 @@ def _began(connection: sqlite3.Connection, deadline: float) -> bool:
         else:
             return True
     return False
+
+
+# What PostgreSQL calls a transaction that lost against another one, and would do if run again:
+# serialization_failure, deadlock_detected (its manual, appendix A).
+_LOST = {"40001", "40P01"}
+
+
+def lost_to_another(error: OperationalError) -> bool:
+    """Whether a transaction failed only because of another one: to be run again from its start."""
+    return getattr(error.orig, "sqlstate", None) in _LOST

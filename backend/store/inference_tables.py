@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 from backend.store.tables import ProjectRow
 
 
@@ -58,7 +58,7 @@ class InferenceRow(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey(ProjectRow.id))
     inference_id: Mapped[str]
     model_version: Mapped[str]
-    predicted: Mapped[str] = mapped_column(Text)
+    predicted: Mapped[str] = mapped_column(LongText)
     score: Mapped[float | None]
     data: Mapped[dict[str, Any] | None]
     data_sha256: Mapped[str | None]
@@ -68,7 +68,7 @@ class InferenceRow(Base):
     state: Mapped[str]
     share: Mapped[float | None]
     draw: Mapped[float | None]
-    why: Mapped[str | None] = mapped_column(Text)
+    why: Mapped[str | None] = mapped_column(LongText)
     task_id: Mapped[int | None] = mapped_column(BigId)
     __table_args__ = (
         UniqueConstraint("project_id", "inference_id"),

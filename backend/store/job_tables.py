@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 from backend.store.tables import ProjectRow
 
 
@@ -84,10 +84,10 @@ class JobRunRow(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     report: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(LongText)
     stage: Mapped[str | None]
     progress: Mapped[float | None]
-    log: Mapped[str | None] = mapped_column(Text)
+    log: Mapped[str | None] = mapped_column(LongText)
     # Pages ask for the newest by any of these; the newest run is that of the highest id.
     __table_args__ = (
         Index(None, "job", "id"),

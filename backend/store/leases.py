@@ -7,9 +7,9 @@ taken now is of a clock that was set back since: it holds nobody up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.job_tables import LeaseRow
@@ -71,3 +71,13 @@ def held_lease(session: Session, name: str) -> HeldLease | None:
 def is_held(now: datetime) -> ColumnElement[bool]:
     """The condition under which a lease is somebody's who is alive."""
     return and_(LeaseRow.until > now, LeaseRow.until <= now + LONGEST)
+
+
+def held_leases(session: Session) -> list[str]:
+    """The names of the leases that somebody alive holds."""
+    now = datetime.now(UTC)  # leases run on the wall clock
+    return list(
+        session.scalars(
+            select(LeaseRow.name).where(is_held(now), LeaseRow.holder != "").order_by(LeaseRow.name)
+        )
+    )

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.columns import storable
 from backend.store.tables import DecisionRow, ProjectRow, TaskRow
 from policies.domain import Decision, Outcome, Purpose
 
@@ -85,8 +86,10 @@ def append_decisions(
             "model_version": grounds.model_version,
             "policy_hash": grounds.policy_hash,
             "certificate_id": grounds.certificate_id,
-            "decided_at": now.astimezone(UTC),  # as it is read back: the hash covers it
+            "decided_at": now.astimezone(UTC),
         }
+        # As it is read back: the hash covers it.
+        row = {name: storable(v) if isinstance(v, str) else v for name, v in row.items()}
         previous = entry_hash(row, previous)
         rows.append({**row, "hash": previous})
     if rows:
@@ -265,6 +268,24 @@ def verify_end(session: Session, project_id: int, entries: int) -> LedgerCheck:
     if after and before is None:
         return _broken(project_id, after, GENESIS, f"entry {after} is missing")
     return _followed(session, project_id, before or GENESIS, after + 1)
+
+
+def ledger_heads(session: Session) -> list[tuple[int, int, str]]:
+    """The last entry of each project's ledger: project, number, hash."""
+    newest = (
+        select(DecisionRow.project_id, func.max(DecisionRow.seq).label("seq"))
+        .group_by(DecisionRow.project_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(DecisionRow.project_id, DecisionRow.seq, DecisionRow.hash)
+        .join(
+            newest,
+            (newest.c.project_id == DecisionRow.project_id) & (newest.c.seq == DecisionRow.seq),
+        )
+        .order_by(DecisionRow.project_id)
+    )
+    return [(row.project_id, row.seq, row.hash) for row in rows]
 
 
 def newest_seq(session: Session, project_id: int) -> int:

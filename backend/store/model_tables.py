@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 from backend.store.tables import ProjectRow
 
 
@@ -56,7 +56,7 @@ class TrainingRequestRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     stage: Mapped[str | None]
     progress: Mapped[float | None]
-    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(LongText)
     model_version: Mapped[str | None]
     # 1 while queued or running, null once ended: databases let null repeat, so the constraint
     # says "one open request of a state a project" without a partial index.
@@ -79,7 +79,7 @@ class LineageRow(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey(ProjectRow.id), primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
     policy_hash: Mapped[str]
-    label_config: Mapped[str] = mapped_column(Text)
+    label_config: Mapped[str] = mapped_column(LongText)
     examples: Mapped[bytes]
     examples_sha256: Mapped[str]
     holdout: Mapped[bytes]
@@ -95,7 +95,7 @@ class PromotionRow(Base):
     version: Mapped[str]
     replaced: Mapped[str | None]
     kind: Mapped[str]
-    why: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(LongText)
     at: Mapped[datetime]
     __table_args__ = (Index(None, "project_id", "at"),)
 
@@ -116,7 +116,7 @@ class ShadowRow(Base):
     promotes: Mapped[bool]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(LongText)
     __table_args__ = (Index(None, "project_id", "ended_at"),)
 
 
@@ -157,7 +157,7 @@ class ModelAnswerRow(Base):
     task_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     shown: Mapped[str]
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(LongText)
     score: Mapped[float]
 
 

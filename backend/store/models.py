@@ -64,6 +64,11 @@ def all_versions(session: Session, project_id: int) -> list[ModelVersion]:
     return [_model(row) for row in rows]
 
 
+def model_paths(session: Session) -> list[str]:
+    """The model files that versions of all projects name; some models have none."""
+    return list(session.scalars(select(ModelRow.path).where(ModelRow.path != "").distinct()))
+
+
 def version_named(session: Session, project_id: int, version: str) -> ModelVersion | None:
     """The version of this name; None where there is none."""
     row = session.get(ModelRow, (project_id, version))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 from backend.store.tables import ProjectRow
 
 
@@ -118,7 +118,7 @@ class JobRequestRow(Base):
     job: Mapped[str]
     project_id: Mapped[int] = mapped_column(ForeignKey(ProjectRow.id))
     asked_by: Mapped[str]
-    why: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(LongText)
     asked_at: Mapped[datetime]
     taken_at: Mapped[datetime | None]
     run_id: Mapped[int | None] = mapped_column(BigId)

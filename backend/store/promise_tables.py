@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 from backend.store.tables import ProjectRow
 
 
@@ -31,7 +31,7 @@ class CertificateRow(Base):
     evidence: Mapped[list[Any]]
     certified_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
-    void_reason: Mapped[str | None] = mapped_column(Text)
+    void_reason: Mapped[str | None] = mapped_column(LongText)
     withdrawn: Mapped[bool] = mapped_column(default=False)
     __table_args__ = (Index(None, "project_id", "model_version"),)
 
@@ -89,8 +89,8 @@ class SuspensionRow(Base):
     audits: Mapped[int]
     errors: Mapped[int]
     good_until: Mapped[datetime | None]
-    why: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(LongText)
     reset_at: Mapped[datetime | None]
-    reset_why: Mapped[str | None] = mapped_column(Text)
+    reset_why: Mapped[str | None] = mapped_column(LongText)
     rearmed_at: Mapped[datetime | None]
     __table_args__ = (Index(None, "project_id", "model_version"),)

@@ -19,11 +19,35 @@ class SchemaError(Exception):
     """The database is newer than this program, or cannot be migrated."""
 
 
+def make_anew(connection: Connection, revision: str) -> None:
+    """Take every table away and make those of a revision, which ``raise_to_head`` changes later.
+
+    All in the connection's transaction. Raises ``SchemaError`` for a revision that is not known.
+    """
+    if connection.dialect.name == "postgresql":
+        _prepare_postgresql(connection)
+    config = _config(connection)
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision not in known:
+        raise SchemaError(
+            f"schema {revision!r} is not known to this version of Labelgate: install the version "
+            "that wrote it, or a newer one"
+        )
+    if MigrationContext.configure(connection).get_current_revision() is not None:
+        command.downgrade(config, "base")
+    command.upgrade(config, revision)
+
+
+def raise_to_head(connection: Connection) -> None:
+    """Bring a known revision to the newest one, in the connection's transaction."""
+    command.upgrade(_config(connection), "head")
+
+
 def migrate(engine: Engine) -> None:
     """Upgrade to the newest revision, in one transaction that other starters wait for."""
     with engine.begin() as connection:  # on SQLite: BEGIN IMMEDIATE, one migrator at a time
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            _prepare_postgresql(connection)
         config = _config(connection)
         scripts = ScriptDirectory.from_config(config)
         current = MigrationContext.configure(connection).get_current_revision()
@@ -35,6 +59,19 @@ def migrate(engine: Engine) -> None:
                 "know: install the version that wrote it, or a newer one"
             )
         command.upgrade(config, "head")
+
+
+def _prepare_postgresql(connection: Connection) -> None:
+    """Wait for other starters, for as long as a large table takes to change."""
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"the database keeps its texts in {encoding}, which cannot hold every task's: make "
+            "one with `createdb --encoding UTF8 --template template0`"
+        )
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

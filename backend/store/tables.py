@@ -15,13 +15,12 @@ from typing import Any
 from sqlalchemy import (
     ForeignKey,
     Index,
-    Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.store.columns import Base, BigId
+from backend.store.columns import Base, BigId, LongText
 
 # An index over labels holds those of lists; answers with parts are texts of any length, which
 # PostgreSQL refuses to index and nobody types into a search.
@@ -40,7 +39,7 @@ class ProjectRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     title: Mapped[str]
-    label_config: Mapped[str] = mapped_column(Text)
+    label_config: Mapped[str] = mapped_column(LongText)
     policy_hash: Mapped[str] = mapped_column(ForeignKey("policies.hash"))
     robot_id: Mapped[int]
     ml_backend_id: Mapped[int | None]
@@ -52,7 +51,7 @@ class ProjectRow(Base):
     synced_until: Mapped[datetime | None]
     placed_for: Mapped[str | None]
     config_seq: Mapped[int] = mapped_column(BigId, default=0)
-    config_problem: Mapped[str | None] = mapped_column(Text)
+    config_problem: Mapped[str | None] = mapped_column(LongText)
     all_controls: Mapped[bool] = mapped_column(default=True)
 
 
@@ -62,7 +61,7 @@ class PolicyRow(Base):
     __tablename__ = "policies"
 
     hash: Mapped[str] = mapped_column(primary_key=True)
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(LongText)
     created_at: Mapped[datetime]
 
 
@@ -156,7 +155,7 @@ class StoppedRow(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     since: Mapped[datetime]
-    why: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(LongText)
 
 
 class ConsensusRow(Base):
@@ -190,7 +189,7 @@ class DecisionRow(Base):
     purpose: Mapped[str]
     tier: Mapped[str | None]
     rule: Mapped[str]
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(LongText)
     label: Mapped[str | None]
     score: Mapped[float | None]
     threshold: Mapped[float | None]
@@ -251,7 +250,7 @@ class DeliveryRow(Base):
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(LongText)
     delivered_at: Mapped[datetime | None]
     delivered: Mapped[dict[str, Any] | None]
     __table_args__ = (Index(None, "project_id", "state", "next_attempt_at"),)
@@ -275,7 +274,7 @@ class AlertMessageRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(LongText)
     created_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("alert_id", "channel"),

@@ -11,9 +11,9 @@ from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.web.errors import RequestError
+from backend.web.numbers import LARGEST_PROJECT_ID
 
 _PROJECT = re.compile(r"([0-9]{1,10})(\.[0-9]{1,20})?")  # "ID.CREATED", as Label Studio names it
-LARGEST_PROJECT_ID = 2**31 - 1  # of Label Studio's own column
 
 
 def json_object() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import logging
 
 import orjson
 from flask import Flask, Response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -79,6 +79,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(SettingsError, _settings)
     app.register_error_handler(OperationalError, _store)
     app.register_error_handler(PoolTimeoutError, _store)
+    app.register_error_handler(InterfaceError, _store)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -133,6 +135,16 @@ def _store(error: Exception) -> Response:
     # The driver's message can hold the address of the database: it goes to the log only.
     logger.error("store.unavailable at=%s error=%s", _place(), error)
     return _told(503, "store_unavailable", "the database does not answer or is locked: try again")
+
+
+def _unstorable(error: DataError) -> Response:
+    """Each route checks what it is sent: this is for what a check forgot."""
+    logger.error("store.unstorable at=%s error=%s", _place(), error.orig)
+    return _told(
+        422,
+        "value_not_storable",
+        "a number or a text of the request is beyond what the database holds: send a smaller one",
+    )
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:

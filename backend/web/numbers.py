@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import IntegerConverter, Map
 
 LARGEST = 2**63 - 1  # of a database's whole numbers
+LARGEST_PROJECT_ID = 2**31 - 1  # of Label Studio's own column
 
 
 class RowNumber(IntegerConverter):
@@ -18,6 +20,12 @@ class RowNumber(IntegerConverter):
 def register(app: Flask) -> None:
     """Every ``<int:...>`` of a route is the number of a row."""
     app.url_map.converters["int"] = RowNumber
+
+
+def require_project_number() -> None:
+    """Projects have Label Studio's numbers, and PostgreSQL compares them with no larger one."""
+    if (request.view_args or {}).get("project_id", 0) > LARGEST_PROJECT_ID:
+        raise NotFound
 
 
 def row_number(text: str) -> int:

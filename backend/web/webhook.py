@@ -13,9 +13,10 @@ from backend.store.events import add_event, add_rehearsal
 from backend.store.mirrors import mirrored_project
 from backend.store.projects import active_project
 from backend.web.authentication import require_sender
-from backend.web.bodies import LARGEST_PROJECT_ID, json_object
+from backend.web.bodies import json_object
 from backend.web.errors import RequestError, json_response
 from backend.web.metrics import action_name
+from backend.web.numbers import LARGEST_PROJECT_ID
 from backend.web.state import web
 from connectors.label_studio.events import (
     REHEARSAL_HEADER,

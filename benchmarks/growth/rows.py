@@ -109,11 +109,16 @@ INSERT INTO deliveries (project_id, task_id, decision_seq, revision, marker, lab
 SELECT 1, i, i, 1, marker, CASE WHEN h >= {agreement} THEN predicted END, NULL,
   CASE WHEN h >= {agreement} THEN '{version}' END, accepts,
   CASE WHEN h >= {audit} AND h < {agreement} THEN 2 ELSE 1 END, 'delivered', 0, later, later,
-  '{{"accepts":' || CASE WHEN accepts THEN 'true' ELSE 'false' END || ',"marker":'
+  '{{}}' FROM wished
+"""
+# What is delivered looks as wished: after the rows are written, and after all is placed anew.
+_SETTLED = """
+UPDATE deliveries SET state = 'delivered', delivered = '{{"accepts":'
+    || CASE WHEN accepts THEN 'true' ELSE 'false' END || ',"marker":'
     || CASE WHEN marker IS NULL THEN 'null' ELSE '"' || marker || '"' END || ',"label":'
-    || CASE WHEN h >= {accept} THEN '"' || predicted || '"' ELSE 'null' END || ',"version":'
-    || CASE WHEN h >= {accept} THEN '"{version}"' ELSE 'null' END || ',"overlap": 1}}'
-FROM wished
+    || CASE WHEN label IS NULL THEN 'null' ELSE '"' || label || '"' END || ',"version":'
+    || CASE WHEN label IS NULL OR accepts THEN 'null' ELSE '"' || model_version || '"' END
+    || ',"overlap":' || overlap || '}}'
 """
 # How often of 10,000 the model errs, less where it accepts; and whether a person does, of 1,000
 # experts' answers 3: no breaker trips.
@@ -158,8 +163,16 @@ def fill(stage: Stage, tasks: int) -> None:
         if engine.dialect.name == "postgresql":
             with connection.execution_options(isolation_level="AUTOCOMMIT") as alone:
                 alone.execute(text("VACUUM ANALYZE"))
+    settle(stage)
     with stage.runtime.sessions.begin() as session:
         store_sync_state(session, PROJECT, tasks, stage.clock())
+
+
+def settle(stage: Stage) -> None:
+    """All that is wished for is delivered."""
+    with stage.runtime.sessions.begin() as session:
+        # No parameters: what follows a colon is none.
+        session.connection().exec_driver_sql(_SETTLED.format())
 
 
 def _statements() -> Iterator[str]:

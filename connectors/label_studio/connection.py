@@ -27,6 +27,7 @@ from tenacity import (
 )
 
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
+from connectors.json_values import read_json
 
 ATTEMPTS = 3
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
@@ -192,8 +193,8 @@ class Connection:
                 "exact address?"
             )
         try:
-            body = orjson.loads(response.content) if response.content else None
-        except orjson.JSONDecodeError as error:
+            body = read_json(response.content) if response.content else None
+        except ValueError as error:
             if status in {401, 403}:
                 raise self._refused_token(f"{status}", asked) from error
             raise AnnotationToolUnavailableError(

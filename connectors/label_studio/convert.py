@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from connectors.annotation_tool import UNKNOWN_USER, Annotation, Prelabel, Task
+from connectors.json_values import writable
 
 Converted = TypeVar("Converted")
 
@@ -39,7 +40,7 @@ def _task(row: dict[str, Any]) -> Task:
     task_id = int(row["id"])
     return Task(
         id=task_id,
-        data=dict(row["data"]),
+        data=writable(dict(row["data"])),
         created_at=_time(row["created_at"]),
         updated_at=_time(row["updated_at"]),
         annotations=tuple(_annotation(each, task_id) for each in row.get("annotations") or ()),
@@ -55,7 +56,7 @@ def _annotation(row: dict[str, Any], task_id: int | None) -> Annotation:
         id=int(row["id"]),
         task_id=int(row["task"] if task_id is None else task_id),
         user_id=_user_id(row.get("completed_by")) or UNKNOWN_USER,
-        result=result,
+        result=writable(result),
         was_cancelled=bool(row.get("was_cancelled", False)),
         ground_truth=bool(row.get("ground_truth", False)),
         created_at=_time(row["created_at"]),
@@ -88,7 +89,7 @@ def _converted(
 ) -> Converted:
     try:
         return convert(row)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConversionError(
             f"not a {what} of Label Studio: {type(error).__name__}: {error}"
         ) from error

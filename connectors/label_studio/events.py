@@ -92,7 +92,9 @@ def _id(field: str, row: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise EventError(f"{field} must be an object with a whole-number id, got {_kind(value)}")
     if not 0 < value < 2**63:  # databases keep ids in 64 bits
-        raise EventError(f"{field} must have an id between 1 and 2^63 - 1, got {value:.3g}")
+        # Python writes no whole number of more than 4,300 digits, and no float as large as some.
+        got = value if abs(value) < 2**80 else "one of more than 24 digits"
+        raise EventError(f"{field} must have an id between 1 and 2^63 - 1, got {got}")
     return value
 
 

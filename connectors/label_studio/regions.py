@@ -21,9 +21,12 @@ from connectors.answers import (
     Track,
 )
 from connectors.label_studio.brush import BrushError, painted_runs
+from connectors.label_studio.result_values import finite
 
 # Corners that stand for an ellipse: its area is then 0.04 % too small, on both sides alike.
 ELLIPSE_CORNERS = 128
+# No image is longer, in pixels; what says so says nothing.
+_LONGEST_SIDE = 2**31
 # A day of video at 60 frames a second is 5,184,000.
 MAX_FRAMES = 10_000_000
 _TEXT_TYPES = frozenset({"hypertextlabels", "hypertext", "paragraphlabels", "paragraphs"})
@@ -93,16 +96,18 @@ def _number(value: dict[str, Any], key: str) -> float:
             found = value[key]
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise RegionError(f"its {key} is {found!r}, not a number")
-    if not math.isfinite(found):
-        raise RegionError(f"its {key} is {found}, not a finite number")
-    return float(found)
+    number = finite(found)
+    if number is None:
+        raise RegionError(f"its {key} is {str(found)[:40]}, not a finite number")
+    return number
 
 
 def image_size(item: dict[str, Any]) -> tuple[int, int] | None:
     """Width and height of the image in pixels, None where the item does not say them."""
     width, height = item.get("original_width"), item.get("original_height")
-    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-        return width, height
+    if isinstance(width, int) and isinstance(height, int):
+        if 0 < width <= _LONGEST_SIDE and 0 < height <= _LONGEST_SIDE:
+            return width, height
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from connectors.label_studio.regions import (
     image_size,
     regions_of,
 )
+from connectors.label_studio.result_values import finite
 
 # Relations have no control of their own in a result.
 RELATIONS = "relations"
@@ -159,7 +159,7 @@ def _add_relation(result: Result, regions: dict[str, Region | None], item: dict[
         source=source,
         target=target,
         labels=tuple(sorted(map(str, labels))) if isinstance(labels, list) else (),
-        directed=item.get("direction", "right") in {"left", "right"},
+        directed=item.get("direction", "right") in ("left", "right"),  # it may be a list
     )
     result.values[name] += (relation,)
 
@@ -197,9 +197,10 @@ def _number(key: str) -> Callable[[dict[str, Any]], float]:
         found = value.get(key)
         if isinstance(found, bool) or not isinstance(found, int | float):
             raise RegionError(f"its {key} is {found!r}, not a number")
-        if not math.isfinite(found):
-            raise RegionError(f"its {key} is {found}, not a finite number")
-        return float(found)
+        number = finite(found)
+        if number is None:
+            raise RegionError(f"its {key} is {str(found)[:40]}, not a finite number")
+        return number
 
     return read
 

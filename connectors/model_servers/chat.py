@@ -10,6 +10,8 @@ from connectors.model_servers.server import ModelServer, ModelServerError, mappi
 
 # A token as the bytes that it stands for, and the logarithm of its probability.
 Token = tuple[bytes, float]
+# JSON can hold whole numbers below any float.
+_LEAST = -1e300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +138,10 @@ def _tokens(told: Any) -> tuple[Token, ...] | None:
 def _token(told: Any) -> Token | None:
     match told:
         case {"token": str(text), "logprob": float() | int() as logprob} if logprob <= 0:
-            given = told.get("bytes")
+            given, logprob = told.get("bytes"), float(max(logprob, _LEAST))
             if isinstance(given, list) and all(
                 isinstance(each, int) and 0 <= each < 256 for each in given
             ):
-                return bytes(given), float(logprob)
-            return text.encode(errors="replace"), float(logprob)
+                return bytes(given), logprob
+            return text.encode(errors="replace"), logprob
     return None

@@ -209,6 +209,30 @@ def test_half_a_task_list_is_unavailable(server: FailingServer) -> None:
             list(tool.tasks_after(1, 0))
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1" + "0" * 400, 10**400),
+        ('"a\\ud83d"', "a\ud83d"),
+        ("NaN", None),
+        ("[" * 900 + "]" * 900, None),
+    ],
+)
+def test_what_pythons_json_alone_writes_is_read(
+    server: FailingServer, connection: Connection, written: str, read: object
+) -> None:
+    """As Label Studio sends it: one such task must not hold up all others of its project."""
+    server.tell((200, JSON, f'{{"data": {written}}}'))
+    found = connection.get("/x")["data"]
+    assert found == read or written.startswith("[")
+
+
+def test_json_without_end_is_none(server: FailingServer, connection: Connection) -> None:
+    server.tell((200, JSON, "[" * 100_000))
+    with pytest.raises(AnnotationToolUnavailableError, match="no JSON"):
+        connection.get("/x")
+
+
 def _jwt(kind: str, expires: int) -> str:
     def part(value: dict[str, object]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors.annotation_tool import UNKNOWN_USER, Prelabel
+from connectors.json_values import TOO_DEEP
 from connectors.label_studio.convert import (
     ConversionError,
     annotation_of,
@@ -53,11 +55,33 @@ def test_a_single_task_has_user_objects_and_a_deleted_author_is_unknown() -> Non
 @pytest.mark.parametrize(
     "change",
     [{"id": None}, {"data": None}, {"created_at": "yesterday"}, {"created_at": "2026-11-22"},
-     {"annotations": [{}]}, {"annotations": [{**ANNOTATION, "result": "A"}]}],
+     {"annotations": [{}]}, {"annotations": [{**ANNOTATION, "result": "A"}]},
+     {"id": float("inf")}, {"annotations": [{**ANNOTATION, "lead_time": 10**400}]}],
 )  # fmt: skip
 def test_half_a_task_is_a_conversion_error(change: dict[str, Any]) -> None:
     with pytest.raises(ConversionError, match="not a task of Label Studio"):
         task_of({**TASK, **change})
+
+
+def test_what_no_row_can_hold_is_replaced_so_that_the_other_tasks_come_in() -> None:
+    deep: Any = "x"
+    for _ in range(300):
+        deep = [deep]
+    task = task_of(
+        {
+            **TASK,
+            "data": {"deep": deep, "half": "a\ud83d", "\udfff": 10**400, "kept": [1.5, None]},
+            "annotations": [{**ANNOTATION, "result": [{"value": {"text": ["\ud83d"]}}]}],
+        }
+    )
+    assert TOO_DEEP in orjson.dumps(task.data["deep"]).decode()
+    assert task.data | {"deep": None} == {
+        "deep": None,
+        "half": "a\ufffd",
+        "\ufffd": str(10**400),
+        "kept": [1.5, None],
+    }
+    assert task.annotations[0].result == [{"value": {"text": ["\ufffd"]}}]
 
 
 def test_a_prelabel_becomes_an_import_row() -> None:

@@ -437,3 +437,33 @@ def test_no_result_breaks_the_reader(items: list[Any]) -> None:
     for name, value in result.values.items():
         if name.kind is Kind.REGIONS:
             assert all(isinstance(region, Region) for region in value)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        item("number", {"number": 10**400}),
+        on_image("keypointlabels", {"x": 10**400, "y": 1, "width": 1}),
+    ],
+)
+def test_a_number_that_no_float_holds_is_said(found: dict[str, Any]) -> None:
+    [(_, problem)] = parse_result([found]).problems
+    assert "not a finite number" in problem
+
+
+def test_an_image_longer_than_any_has_no_size() -> None:
+    found = on_image("keypointlabels", {"x": 50, "y": 50, "width": 1}, width=10**400, height=1)
+    result = parse_result([found])
+    assert result.problems == []
+    assert result.sizes == {}
+
+
+def test_a_direction_that_is_no_text_is_none() -> None:
+    ends = [
+        on_image("keypointlabels", {"x": 5, "y": 5, "width": 1}) | {"id": each} for each in "ab"
+    ]
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": []}
+    result = parse_result([*ends, relation])
+    assert result.problems == []
+    [found] = result.values[Name(control=RELATIONS, type="relation", kind=Kind.RELATIONS)]
+    assert not found.directed

@@ -65,6 +65,8 @@ def test_an_unknown_action_is_kept() -> None:
         ({"action": "A", "project": {}}, "project must be an object with a whole-number id"),
         ({"action": "A", "project": True}, "project .* got bool"),
         ({"action": "A", "project": 2**70}, "project must have an id between"),
+        ({"action": "A", "project": 10**400}, "project must have an id between .* 24 digits"),
+        ({"action": "A", "task": [-(10**400)]}, "task must have an id between .* 24 digits"),
         ({"action": "A", "task": ["x"]}, "task .* got str"),
         ({"action": "A", "annotations": [{"id": 1.5}]}, "annotation .* got float"),
     ],

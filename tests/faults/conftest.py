@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.loops import the_loop_goes_on
-from tests.faults.people import People
-from tests.faults.plant import POSTGRESQL, Plant, make_plant
+from backend.store.models import champion
+from tests.end_to_end.stage import until
+from tests.faults.people import at_work
+from tests.faults.plant import POSTGRESQL, REDIS, Plant, make_plant
 from tests.real_servers import missing, postgresql_program
 
 TASKS = 60
-ACTS = 60  # until a first model serves
 
 
 @pytest.fixture(scope="session")
@@ -25,18 +26,22 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 @pytest.fixture(scope="session")
 def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    """The same on a PostgreSQL of its own."""
+    """The same on a PostgreSQL and a Redis of its own, with a worker."""
     if postgresql_program("postgres") is None:
         missing("PostgreSQL's server", "PATH")
-    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL]) as made:
+    if shutil.which("redis-server") is None:
+        missing("Redis's server", "PATH")
+    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL, REDIS]) as made:
         set_going(made)
         yield made
 
 
 def set_going(plant: Plant) -> None:
     """People label until a first model serves."""
-    the_loop_goes_on(plant)
-    people = People(plant, seed=1)
-    for _ in range(ACTS):
-        people.act()
-    people.settle()
+
+    def serves() -> bool:
+        with plant.stage.runtime.reads() as session:
+            return champion(session, plant.stage.project_id) is not None
+
+    with at_work(plant, seed=1, acts={"label": 1}):
+        until(serves, "a first model serves")

@@ -16,6 +16,7 @@ from tests.faults.plant import Plant
 pytestmark = pytest.mark.label_studio
 
 
+@pytest.mark.long
 def test_a_schema_that_goes_back_and_forth_loses_nothing(plant: Plant) -> None:
     engine = plant.stage.runtime.sessions.kw["bind"]
     with at_work(plant, seed=700):
@@ -29,6 +30,7 @@ def test_a_schema_that_goes_back_and_forth_loses_nothing(plant: Plant) -> None:
     nothing_is_lost_or_doubled(plant)
 
 
+@pytest.mark.long
 def test_a_schema_of_the_future_is_left_alone(plant: Plant) -> None:
     engine = plant.stage.runtime.sessions.kw["bind"]
     known = revision(engine, "9999")
