@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -79,7 +79,7 @@ class OrderJob(Job):
             raise OrderFailedError
 
 
-class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typed throughout
+class OrderWorker(SimpleWorker):
     """Looks at its lanes in turn; ends between two orders once ``ended`` is set."""
 
     job_class = OrderJob
@@ -106,7 +106,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
 
     def bootstrap(self, *_: Any, **__: Any) -> None:
         """Be known to be there; logging is the command's."""
-        self.register_birth()
+        self.register_birth()  # type: ignore[no-untyped-call]  # RQ's
         self.set_state(WorkerStatus.STARTED)
 
     def subscribe(self) -> None:
@@ -156,7 +156,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
         self.heartbeat()
         if not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]  # RQ's
         self.set_state(WorkerStatus.IDLE)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -168,7 +168,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """As RQ's, with the one thing that an order does."""
-        job.carry_out = self._carry_out
+        cast("OrderJob", job).carry_out = self._carry_out
         return bool(super().perform_job(job, queue, execution))
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -181,7 +181,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
         if isinstance(exc_info[1], OrderError):
             logger.error("worker.order_refused order=%s error=%s", job.id, exc_info[1])
         elif not isinstance(exc_info[1], OrderFailedError):
-            logger.error("worker.order_failed order=%s", job.id, exc_info=exc_info)  # type: ignore[arg-type]
+            logger.error("worker.order_failed order=%s", job.id, exc_info=exc_info)
 
     @contextmanager
     def _beating(self, job: Job, execution: Execution) -> Iterator[None]:

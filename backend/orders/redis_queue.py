@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker_registration import clean_worker_registry, get_keys
@@ -163,7 +165,8 @@ class RedisQueue:
         return list(found.values())
 
     def _worker(self, key: str, lanes: tuple[Lane, ...]) -> WorkerSeen | None:
-        said = {k.decode(): v.decode() for k, v in self.connection.hgetall(key).items()}
+        found: Any = self.connection.hgetall(key)  # bytes, as RQ needs them
+        said = {name.decode(): value.decode() for name, value in found.items()}
         if "death" in said or "last_heartbeat" not in said or "hostname" not in said:
             return None
         seen_at = _moment(said["last_heartbeat"])
@@ -178,9 +181,9 @@ class RedisQueue:
         )
 
     def _doing(self, worker_key: str) -> tuple[str, ...]:
-        numbers = sorted(
-            each.decode() for each in self.connection.smembers(f"{worker_key}:executions")
-        )
+        name = worker_key.rpartition(":")[2]
+        found: Any = self.connection.smembers(WORKER_EXECUTIONS_KEY_TEMPLATE.format(name))
+        numbers = sorted(each.decode() for each in found)
         return tuple(each.partition(":")[0].removeprefix(f"{self._prefix}-") for each in numbers)
 
 
@@ -204,8 +207,8 @@ def open_queue(runtime: Runtime) -> RedisQueue | None:
 
 def _is_done_now(job: Job) -> bool:
     registry = job.started_job_registry
-    for execution in job.connection.zrange(f"rq:executions:{job.id}", 0, -1):
-        until = job.connection.zscore(registry.key, f"{job.id}:{execution.decode()}")
+    for execution in ExecutionRegistry(job.id, job.connection).get_execution_ids():
+        until = job.connection.zscore(registry.key, f"{job.id}:{execution}")
         if until is not None and until >= time.time():
             return True
     return False

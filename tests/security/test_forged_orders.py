@@ -64,7 +64,8 @@ def test_a_forged_order_runs_nothing_and_the_worker_goes_on(
     lane = queue.lanes[Lane.ROUNDS]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
     frame = {"status": b"queued", "origin": lane.name.encode(), "created_at": now}
-    redis.hset(Job.key_for(number), mapping={**frame, "timeout": b"-1", **harmful(made)[kind]})
+    forged: Any = {**frame, "timeout": b"-1", **harmful(made)[kind]}
+    redis.hset(Job.key_for(number), mapping=forged)
     redis.rpush(lane.key, number)
     queue.place(Order(lane=Lane.ROUNDS, job=ROUND, project_id=2))
     done: list[str] = []
