@@ -6,6 +6,7 @@ the installation, so that installations, and Label Studio, may use the same Redi
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_registration import clean_worker_registry, get_keys
 
 from backend.orders.order import Lane, Order
+from backend.orders.order_job import OrderJob
 from backend.orders.queue import RESTS_S, LaneSeen, QueueSeen, QueueUnreachableError, WorkerSeen
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
@@ -71,10 +73,16 @@ class RedisQueue:
         self.connection = connection
         self._prefix = f"labelgate-{space}"
         self.lanes = {
-            lane: Queue(f"{self._prefix}-{lane}", connection, serializer=JSONSerializer)
+            lane: Queue(
+                f"{self._prefix}-{lane}", connection, job_class=OrderJob, serializer=JSONSerializer
+            )
             for lane in Lane
         }
         self._missed: dict[str, float] = {}
+
+    def _lane(self, lane: Lane) -> Queue:
+        name = f"{self._prefix}-{lane}"
+        return Queue(name, self.connection, job_class=OrderJob, serializer=JSONSerializer)
 
     def place(self, order: Order) -> bool:
         """As ``OrderQueue``."""
@@ -105,7 +113,7 @@ class RedisQueue:
         """Whether an order that stands in Redis is in nobody's hands, and not about to be."""
         number, lane = self._number(order.name), self.lanes[order.lane]
         try:
-            job = Job.fetch(number, connection=self.connection, serializer=JSONSerializer)
+            job = OrderJob.fetch(number, connection=self.connection, serializer=JSONSerializer)
         except (NoSuchJobError, ValueError):  # of an order that was cut off: no more than its key
             return self._missed_for_long(number)
         status = job.get_status(refresh=False)
@@ -158,7 +166,9 @@ class RedisQueue:
                 lanes.setdefault(key, []).append(lane)
         found: dict[tuple[str, int], WorkerSeen] = {}
         for key, theirs in sorted(lanes.items()):
-            seen = self._worker(key, tuple(theirs))
+            seen = None
+            with contextlib.suppress(ValueError):  # written by somebody else
+                seen = self._worker(key, tuple(theirs))
             if seen is not None:
                 before = found.get((seen.host, seen.pid))
                 found[seen.host, seen.pid] = seen if before is None else _together(before, seen)

@@ -45,7 +45,7 @@ class World:
 
 
 def in_memory() -> World:
-    threads = OrderThreads(lambda order: world.carry_out(order))  # noqa: PLW0108  # made after it
+    threads = OrderThreads(lambda order: made.carry_out(order))  # noqa: PLW0108  # not made yet
 
     @contextlib.contextmanager
     def begin() -> Iterator[None]:
