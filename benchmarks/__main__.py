@@ -55,6 +55,7 @@ BENCHMARKS = (
     Benchmark(name="rounds", title="A round of jobs on 100,000 tasks"),
     Benchmark(name="growth", title="How time and memory grow with the rows"),
     Benchmark(name="pages", title="Pages on a million decisions"),
+    Benchmark(name="scale", title="1,000 projects on PostgreSQL: rows, and a model"),
     Benchmark(name="text_models", title="The text model beside scikit-learn", needs_data=True),
     Benchmark(name="multilabel", title="Sets of labels beside one-vs-rest", needs_data=True),
     Benchmark(name="spans", title="Spans beside the most frequent tag", needs_data=True),
