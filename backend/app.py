@@ -58,8 +58,14 @@ _HEADERS = {
     # Pages of this server alone learn where one came from. With "no-referrer" browsers would send
     # its own forms with `Origin: null`, as they send those of strangers.
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
+
+# Where the public address says so; the proxy that speaks HTTPS may say it differently.
+_ONLY_HTTPS = "max-age=31536000"
 
 
 class _OrjsonProvider(JSONProvider):
@@ -142,6 +148,8 @@ def _start() -> None:
 def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if web().runtime.settings.own_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", _ONLY_HTTPS)
     route = request.url_rule.rule if request.url_rule is not None else None
     seconds = time.perf_counter() - g.started
     web().metrics.observe(request.method, route, response.status_code, seconds)
