@@ -171,3 +171,16 @@ def test_a_password_in_no_letters_is_no_password(tmp_path: Path, given: str) -> 
         assert response.status_code == 401, (path, response.text)
     sent = client.post("/webhook", json={"action": "X"}, headers={"Authorization": given})
     assert sent.status_code == 401
+
+
+@pytest.mark.parametrize("host", ["x" * 64, f"{'x' * 1000}:80"])
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_a_host_that_is_no_name_is_refused_to_browsers_too(
+    tmp_path: Path, host: str, accept: str
+) -> None:
+    client = web_project(tmp_path, username="gate", password="a password").client()
+    headers = {"Host": host, "Accept": accept}
+    for path in ("/", "/sign-in", "/versions", "/nowhere"):
+        assert client.get(path, headers=headers).status_code in {400, 401}
+        signed = client.get(path, headers=headers, auth=("gate", "a password"))
+        assert signed.status_code == 400
