@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from audit_jobs.jobs import JOBS
 from audit_jobs.rounds import run_round
 from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import forget
-from backend.leasing import LeaseLostError, holding
+from backend.leasing import LEASE_S, LeaseLostError, holding
 from backend.store.events import add_event, count_open
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.leases import take_lease
@@ -145,8 +146,8 @@ def test_a_lease_that_was_taken_over_does_not_let_its_work_be_recorded(
         assert lease is not None
         with worked.runtime.sessions.begin() as session:
             lease.require(session)
-            far = worked.clock.time.replace(year=2100)
-            assert take_lease(session, "work", "another", far, 60)  # this one had run out
+            later = datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
+            assert take_lease(session, "work", "another", later, LEASE_S)  # this one had run out
         with (
             pytest.raises(LeaseLostError, match="'work' went to another"),
             worked.runtime.sessions.begin() as session,
