@@ -45,6 +45,8 @@ from backend.web.pages import (
     share_links,
     sign_in,
 )
+from backend.web.proofs import Proofs
+from backend.web.rates import Rates
 from backend.web.state import NAME, Web, web
 
 _HEADERS = {
@@ -85,6 +87,8 @@ def create_app(runtime: Runtime) -> Flask:
         turns=Turns(waiting=max(1, runtime.settings.web_threads // 2) - 1),
         password_turns=Turns(waiting=runtime.settings.web_threads // 4),
         attempts=Attempts(runtime.now),
+        proofs=Proofs(runtime.now),
+        rates=Rates(runtime.settings.rate_limit),
         lookout=Lookout(lambda: look(runtime.reads)),
     )
 

@@ -54,6 +54,7 @@ BENCHMARKS = (
     Benchmark(name="corrections", title="The corrections job"),
     Benchmark(name="rounds", title="A round of jobs on 100,000 tasks"),
     Benchmark(name="growth", title="How time and memory grow with the rows"),
+    Benchmark(name="workers", title="Workers that share one large project"),
     Benchmark(name="pages", title="Pages on a million decisions"),
     Benchmark(name="text_models", title="The text model beside scikit-learn", needs_data=True),
     Benchmark(name="multilabel", title="Sets of labels beside one-vs-rest", needs_data=True),

@@ -36,6 +36,9 @@ os.environ.setdefault("LABELGATE_EMBEDDINGS", "off")
 # Servers that tests put up for policies to name are on loopback; processes inherit it.
 os.environ.setdefault("LABELGATE_ALLOWED_ADDRESSES", "127.0.0.1")
 
+# A test asks faster than people do; those of the limit set one.
+os.environ.setdefault("LABELGATE_RATE_LIMIT", "0")
+
 # Tables of tests are small: BLAS's threads wait for each other, in a loop, for longer than they
 # work. Simulations took four times the processor time with two of them. scipy.linalg is imported
 # because only libraries that are there already are limited.

@@ -29,6 +29,7 @@ _TITLES = {
     403: "You may not do that",
     404: "There is nothing here",
     410: "This link is over",
+    429: "Too many requests",
     500: "Something went wrong",
     503: "Not available right now",
 }
@@ -37,14 +38,17 @@ _TITLES = {
 class RequestError(Exception):
     """A request that is refused; ``code`` is for programs, the message names field and way out.
 
-    ``challenge`` is what a 401 asks for.
+    ``challenge`` is what a 401 asks for, ``wait_s`` how long a 429 is to wait.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, challenge: str = BASIC) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, challenge: str = BASIC, wait_s: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.challenge = challenge
+        self.wait_s = wait_s
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -86,6 +90,8 @@ def _refused(error: RequestError) -> Response:
     response = _told(error.status, error.code, str(error))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = error.challenge
+    if error.wait_s:
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 

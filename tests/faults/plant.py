@@ -34,7 +34,7 @@ holdout: {share: 0.1}
 audit: {share: 0.3}
 agreement: {share: 0.2, overlap: 2}
 monitoring: {share: 0.3, tier: general}
-retrain: {after_annotations: 25, minimum_labels: 20}
+retrain: {after_annotations: 25, minimum_labels: 12}
 """
 CAPACITY = 2_000
 POSTGRESQL, REDIS = "postgresql", "redis"

@@ -100,7 +100,9 @@ def _hash_of(session: Session) -> str:
     return f"{session.scalar(select(func.count()).select_from(DecisionRow))} {digest.hexdigest()}"
 
 
-def surroundings(folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str = "") -> Surroundings:
+def surroundings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str = ""
+) -> Surroundings:
     """A project with decisions, answers, audits and a certified model, and another one beside it."""
     monkeypatch.setenv("LABELGATE_USERNAME", USER)
     monkeypatch.setenv("LABELGATE_PASSWORD", PASSWORD)
@@ -143,4 +145,3 @@ def _logged() -> list[str]:
 
     logging.getLogger("backend.web.errors").addHandler(Kept(logging.ERROR))
     return found
-

@@ -39,7 +39,21 @@ _XML = (
     *('maxRating="1e9"', 'maxRating="-1"', 'step="0"', 'min="nan"', "<x" * 300, "<View>" * 2000),
 )
 _YAML = (
-    *("- ", ": ", "\n", "  ", "{", "}", "[", "]", "&a", "*a", "!!python/object:os.system", "|", ">"),
+    *(
+        "- ",
+        ": ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "&a",
+        "*a",
+        "!!python/object:os.system",
+        "|",
+        ">",
+    ),
     *("---\n", "...", "? ", "<<: ", "#", "\t", "'", '"', "@", "%", "1e400", ".nan", ".inf", "0x1F"),
     *("auto_accept: {max_error_rate: 0.1}", "routes: [{kind: x}]", "[" * 30, "stakes: low\n"),
 )

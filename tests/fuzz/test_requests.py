@@ -42,7 +42,21 @@ _FORM = (
 )
 # Values that mean something to one of these fields.
 _MEANT = (
-    *("1", "2", "7", "0.5", "99", "yes", "all", "A", "routed", "accept", "review", "score", "oldest"),
+    *(
+        "1",
+        "2",
+        "7",
+        "0.5",
+        "99",
+        "yes",
+        "all",
+        "A",
+        "routed",
+        "accept",
+        "review",
+        "score",
+        "oldest",
+    ),
     *("newest", "2026-03-01", "2026-03-01T14:30", "0.75~3", "0.1~0", "nan~1", "general", "senior"),
     *("auto_accept", "routes[0]", "v1", "alerts", "retrain", "failed", "admin", "abc", "/jobs"),
 )
@@ -77,7 +91,9 @@ def _explore(
     before = around.rows()
     campaign.explore(_requests(around, (Who.NOBODY,)), _asks(around), cases // 8)
     assert around.rows() == before, "somebody without a proof changed the store"
-    campaign.explore(_requests(around, (Who.VIEWER, Who.ADMIN, Who.ADMIN)), _asks(around), cases - cases // 8)
+    campaign.explore(
+        _requests(around, (Who.VIEWER, Who.ADMIN, Who.ADMIN)), _asks(around), cases - cases // 8
+    )
     assert around.truth() == truth
     around.worked.runtime.sessions.kw["bind"].dispose()
     campaign.close(request)
@@ -193,9 +209,7 @@ def _asks(around: Surroundings) -> Callable[[dict[str, Any]], str]:
     return ask
 
 
-def _check(
-    around: Surroundings, case: Case, response: TestResponse, sent: dict[str, Any]
-) -> None:
+def _check(around: Surroundings, case: Case, response: TestResponse, sent: dict[str, Any]) -> None:
     # This Label Studio is none: what a draft would set up there says so, and nothing is applied.
     unset = response.status_code == 503 and case.operation.path.endswith("/policy/draft")
     assert response.status_code < 500 or unset, (*around.failures, response.text[:500])
