@@ -142,16 +142,17 @@ def by_active_learning(texts: ObjectArray, truth: ObjectArray, batch: int, looks
     """Label the least certain tasks until so many looks are used; the rest is the model's."""
     looked: BoolArray = np.zeros(len(texts), bool)
     looked[:batch] = True
-    while True:
+    while not looked.all():
         model = pipeline().fit(texts[looked], truth[looked])
         rest = np.flatnonzero(~looked)
         sure = model.predict_proba(texts[rest])
         left = looks - int(looked.sum())
-        if left <= 0 or not len(rest):
-            wrong = model.classes_[sure.argmax(axis=1)] != truth[rest] if len(rest) else []
-            error = float(np.mean(wrong)) if len(rest) else None
+        if left <= 0:
+            said = model.classes_[sure.argmax(axis=1)]
+            error = float(np.mean(said != truth[rest]))
             return Labelled(looks=int(looked.sum()), accepted=len(rest), wrong=error)
         looked[rest[np.argsort(sure.max(axis=1), kind="stable")[: min(batch, left)]]] = True
+    return Labelled(looks=len(texts), accepted=0, wrong=None)
 
 
 def rows_of(name: str, made: World, seed: int) -> list[Row]:

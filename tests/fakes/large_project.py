@@ -19,6 +19,7 @@ from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import FakeServer
 from tests.fakes.web_project import PROJECT_ID, WebProject, web_project
 
+_PATIENCE_S = 60.0
 ROOT = Path(__file__).parents[2]
 SECONDS_A_TEXT = "LABELGATE_TEST_SECONDS_A_TEXT"
 POLICY = """
@@ -110,10 +111,11 @@ class LargeProject:
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                raise
 
 
 def large_project(folder: Path, tasks: int, **settings: object) -> LargeProject:

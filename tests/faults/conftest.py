@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,23 +20,32 @@ TASKS = 60
 
 
 @pytest.fixture(scope="session")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def plant() -> Iterator[Plant]:
     """On SQLite, with a model that serves."""
-    with make_plant(tmp_path_factory.mktemp("plant"), TASKS) as made:
+    with ground() as folder, make_plant(folder, TASKS) as made:
         set_going(made)
         yield made
 
 
 @pytest.fixture(scope="session")
-def large_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def large_plant() -> Iterator[Plant]:
     """The same on a PostgreSQL and a Redis of its own, with a worker."""
     if postgresql_program("postgres") is None:
         missing("PostgreSQL's server", "PATH")
     if shutil.which("redis-server") is None:
         missing("Redis's server", "PATH")
-    with make_plant(tmp_path_factory.mktemp("large-plant"), TASKS, [POSTGRESQL, REDIS]) as made:
+    with ground() as folder, make_plant(folder, TASKS, [POSTGRESQL, REDIS]) as made:
         set_going(made)
         yield made
+
+
+@contextmanager
+def ground() -> Iterator[Path]:
+    """A folder that no other test run closes: pytest does so to its own, whoever works there."""
+    with tempfile.TemporaryDirectory(
+        prefix="labelgate-faults-", ignore_cleanup_errors=True
+    ) as name:
+        yield Path(name)
 
 
 def set_going(plant: Plant) -> None:

@@ -64,7 +64,8 @@ def test_a_forged_order_runs_nothing_and_the_worker_goes_on(
     lane = queue.lanes[Lane.ROUNDS]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
     frame = {"status": b"queued", "origin": lane.name.encode(), "created_at": now}
-    redis.hset(Job.key_for(number), mapping={**frame, "timeout": b"-1", **harmful(made)[kind]})
+    forged: Any = {**frame, "timeout": b"-1", **harmful(made)[kind]}
+    redis.hset(Job.key_for(number), mapping=forged)
     redis.rpush(lane.key, number)
     queue.place(Order(lane=Lane.ROUNDS, job=ROUND, project_id=2))
     done: list[str] = []
@@ -85,6 +86,40 @@ def test_a_forged_order_runs_nothing_and_the_worker_goes_on(
     # A callback's order is honest itself: it is carried out, and nobody is called back.
     assert set(done) <= {"round-2-0", HONEST.name}
     redis.delete(Job.key_for(number))
+
+
+@pytest.mark.parametrize("kind", sorted(harmful(Path())))
+def test_tidying_after_a_forged_order_runs_nothing(
+    kind: str, tmp_path: Path, redis_url: str
+) -> None:
+    """As if it had been under way by a worker that died: its failure would be told."""
+    made = tmp_path / "made"
+    redis = Redis.from_url(redis_url)
+    queue = RedisQueue(redis, secrets.token_hex(4))
+    number = f"forged-{secrets.token_hex(4)}"
+    lane = queue.lanes[Lane.ROUNDS]
+    webhooks = json.dumps([{"url": "http://127.0.0.1:1/", "statuses": ["failed"]}]).encode()
+    frame = {b"status": b"started", b"origin": lane.name.encode(), b"webhooks": webhooks}
+    called = {b"failure_callback_name": b"os.mkdir", b"stopped_callback_name": b"os.mkdir"}
+    fields = {name.encode(): value for name, value in harmful(made)[kind].items()}
+    forged: Any = {**fields, **frame, **called}
+    redis.hset(Job.key_for(number), mapping=forged)
+    redis.zadd(lane.started_job_registry.key, {f"{number}:{secrets.token_hex(4)}": 1})
+    queue.tidy()
+    assert not made.exists()
+    assert redis.zcard(lane.started_job_registry.key) == 0
+    assert queue.look().waiting == 0
+    redis.delete(Job.key_for(number))
+
+
+def test_a_forged_worker_is_not_counted(redis_url: str) -> None:
+    redis = Redis.from_url(redis_url)
+    queue = RedisQueue(redis, secrets.token_hex(4))
+    key = f"rq:worker:forged-{secrets.token_hex(4)}"
+    redis.sadd(f"rq:workers:{queue.lanes[Lane.ROUNDS].name}", key)
+    redis.hset(key, mapping={"last_heartbeat": "soon", "hostname": "h", "pid": "many"})
+    assert queue.look().workers == []
+    redis.delete(key)
 
 
 def test_orders_are_kept_as_json(redis_url: str) -> None:
