@@ -53,7 +53,10 @@ def _put_together(root: Path) -> Iterator[str]:
         for file in (root / folder).rglob("*.py"):
             if "migrations" in file.parts:  # no input is near
                 continue
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            source = file.read_text("utf-8")
+            if not any(f"{each}(" in source for each in SENDERS):
+                continue
+            for node in ast.walk(ast.parse(source)):
                 if not isinstance(node, ast.Call) or not node.args:
                     continue
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
