@@ -15,7 +15,7 @@ BIN := .venv/bin
 # Two processes: one has the tests on Label Studio, which mostly wait, the other most of the rest.
 PROCESSES := --numprocesses 2
 
-.PHONY: help demo test test-long tour bench check lint fix serve label-studio label-studio-ml crowd-kit docs lock clean
+.PHONY: help demo test test-long tour bench check lint fix serve sbom audit image label-studio label-studio-ml crowd-kit docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -55,6 +55,19 @@ serve: .venv/ready ## Labelgate's web server and scheduler, set by LABELGATE_...
 docs: .venv/ready ## the reference from the code, and the documentation as a site in site/
 	@$(BIN)/python -m docs.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+sbom: .venv/ready ## what the image holds, as CycloneDX 1.6, from the locks: dist/*.cdx.json
+	@mkdir -p dist
+	@for lock in runtime embeddings hosting; do $(BIN)/python -W ignore -m cyclonedx_py requirements \
+		requirements/$$lock.txt --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/labelgate-$$lock.cdx.json && echo dist/labelgate-$$lock.cdx.json; done
+
+audit: .venv/ready ## known weaknesses of what is shipped, where an index of advisories answers
+	@$(BIN)/python requirements/audit.py $(ARGS)
+
+image: ## the image, by Docker: ARGS="--build-arg LABEL_STUDIO_ML=..." (docs/deployment.md)
+	@docker build --file docker/Dockerfile --tag labelgate:$$(sed -n 's/^version = "\(.*\)"/\1/p' \
+		pyproject.toml) $(ARGS) .
 
 label-studio: ## Label Studio in the user's cache, for demo and test
 	@$(PYTHON) requirements/install.py label-studio

@@ -17,13 +17,17 @@ from backend.store.job_requests import (
     job_request,
     link_run,
     open_job_requests,
+    reopen_cut_off,
     take_job_request,
+    unended_requests,
 )
 from backend.store.job_runs import close_run, lease_of, open_run
 from backend.store.leases import lease_is_held
 from backend.store.projects import active_project
 
 logger = logging.getLogger(__name__)
+
+MOST_TRIES = 3  # of what dies in the middle: it may be what kills the process
 
 
 def run_command(job: str, project_id: int, request_id: int | None = None) -> list[str]:
@@ -35,10 +39,15 @@ def run_command(job: str, project_id: int, request_id: int | None = None) -> lis
 def asked_orders(runtime: Runtime) -> list[Order]:
     """An order for each request that waits, oldest first.
 
-    A request is open until a run is linked with it, so one that was taken by a process that was
-    killed is ordered again. One whose job runs already waits: what it was asked for may have come
-    too late for that run.
+    A request is open until a run is linked with it that goes on, or has ended; one whose process
+    was killed is ordered again. One whose job runs already waits: what it was asked for may have
+    come too late for that run.
     """
+    with runtime.reads() as session:
+        cut_off = unended_requests(session)
+    if cut_off:
+        with runtime.sessions.begin() as session:
+            reopen_cut_off(session, datetime.now(UTC), MOST_TRIES)
     with runtime.reads() as session:
         waiting = [each for each in open_job_requests(session) if not _runs(runtime, each)]
     return [

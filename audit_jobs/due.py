@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from audit_jobs.asked import asked_orders
+from audit_jobs.asked import MOST_TRIES, asked_orders
 from audit_jobs.job_names import SLOW
 from backend.orders.order import HELP, ROUND, Lane, Order
 from backend.retraining import attended
@@ -30,7 +30,6 @@ NIGHTLY: Mapping[str, int] = MappingProxyType(
     }
 )
 MOST_HELPERS = 32  # of a project's round: one that finds nothing to do is done at once
-MOST_TRIES = 3  # of a nightly job whose process dies before it can say why
 
 
 class DueWork:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from backend.orders.order import Lane, Order
+from backend.orders.order_job import CarryOut
 from backend.orders.queue import RESTS_S, LaneSeen, QueueSeen, WorkerSeen
 
 logger = logging.getLogger(__name__)
 
-CarryOut = Callable[[Order], bool]
 _PATIENCE_S = 12.0  # for all threads to come to an end: less than who started us waits
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -24,28 +24,15 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import DequeueStrategy, WorkerStatus
 
-from backend.orders.order import Lane, Order, OrderError, order_from_plain
+from backend.orders.order import Lane, OrderError
+from backend.orders.order_job import CarryOut, OrderFailedError, OrderJob
 from backend.orders.redis_queue import ALIVE_S, RedisQueue
 
 logger = logging.getLogger(__name__)
 
-CarryOut = Callable[[Order], bool]
-
 _LOOK_S = 1  # how long a worker waits for an order before it sees whether it is to end
-_BEAT_S = 5.0
+_BEAT_S = 4.0
 _AGAIN_S = 2.0
-# What is read of an order in Redis. RQ would call back, and send to addresses, as it stands there.
-_READ = frozenset(
-    {
-        *(b"data", b"status", b"origin", b"description", b"worker_name"),
-        *(b"created_at", b"enqueued_at", b"started_at", b"ended_at", b"last_heartbeat"),
-        *(b"timeout", b"result_ttl", b"failure_ttl"),
-    }
-)
-
-
-class OrderFailedError(Exception):
-    """What the order asked for did not go well; the jobs' rows say why."""
 
 
 class _NoLimit(BaseDeathPenalty):
@@ -58,28 +45,7 @@ class _NoLimit(BaseDeathPenalty):
         """Nothing."""
 
 
-class OrderJob(Job):
-    """An order as RQ has it. It runs no function by the name that stands in Redis."""
-
-    carry_out: CarryOut
-
-    def restore(self, raw_data: dict[bytes, bytes]) -> Any:
-        """Read no more of it than an order needs."""
-        return super().restore({k: v for k, v in raw_data.items() if k in _READ})
-
-    def perform(self) -> None:
-        """Carry the order out.
-
-        Raises
-            OrderError: it is none.
-            OrderFailedError: it did not go well.
-        """
-        (found,) = self.args
-        if not self.carry_out(order_from_plain(found)):
-            raise OrderFailedError
-
-
-class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typed throughout
+class OrderWorker(SimpleWorker):
     """Looks at its lanes in turn; ends between two orders once ``ended`` is set."""
 
     job_class = OrderJob
@@ -106,7 +72,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
 
     def bootstrap(self, *_: Any, **__: Any) -> None:
         """Be known to be there; logging is the command's."""
-        self.register_birth()
+        self.register_birth()  # type: ignore[no-untyped-call]  # RQ's
         self.set_state(WorkerStatus.STARTED)
 
     def subscribe(self) -> None:
@@ -156,7 +122,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
         self.heartbeat()
         if not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]  # RQ's
         self.set_state(WorkerStatus.IDLE)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -168,7 +134,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """As RQ's, with the one thing that an order does."""
-        job.carry_out = self._carry_out
+        cast("OrderJob", job).carry_out = self._carry_out
         return bool(super().perform_job(job, queue, execution))
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -181,7 +147,7 @@ class OrderWorker(SimpleWorker):  # type: ignore[misc]  # RQ's worker is not typ
         if isinstance(exc_info[1], OrderError):
             logger.error("worker.order_refused order=%s error=%s", job.id, exc_info[1])
         elif not isinstance(exc_info[1], OrderFailedError):
-            logger.error("worker.order_failed order=%s", job.id, exc_info=exc_info)  # type: ignore[arg-type]
+            logger.error("worker.order_failed order=%s", job.id, exc_info=exc_info)
 
     @contextmanager
     def _beating(self, job: Job, execution: Execution) -> Iterator[None]:
@@ -214,4 +180,6 @@ def take_orders(
             )
         except RedisError as error:
             logger.warning("worker.redis_away error=%s", error)
+        except Exception:  # a worker that lives and takes nothing would be worse than one that died
+            logger.exception("worker.failed")
         ended.wait(_AGAIN_S)

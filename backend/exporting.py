@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import IO, Any
 import orjson
 
 from backend.runtime import Runtime
+from backend.spreadsheets import csv_line
 from backend.store.exports import ACCEPTED, HUMAN, FinalLabel, labels_standing
 from backend.store.projects import ConnectedProject
 from backend.store.suspensions import suspensions
@@ -130,9 +130,11 @@ def _jsonl(text: IO[str]) -> Callable[[dict[str, Any]], object]:
 
 
 def _csv(text: IO[str], columns: Sequence[str]) -> Callable[[dict[str, Any]], object]:
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    text.write(csv_line(columns))
     as_text = {"data", _ANSWER} & set(columns)
-    return lambda line: writer.writerow(
-        line | {name: orjson.dumps(line[name]).decode() for name in as_text}
-    )
+
+    def write(line: dict[str, Any]) -> object:
+        texts = line | {name: orjson.dumps(line[name]).decode() for name in as_text}
+        return text.write(csv_line(texts[name] for name in columns))
+
+    return write

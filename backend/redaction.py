@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -49,6 +50,8 @@ def _secrets(settings: Settings) -> Iterator[str]:
     password = database_url(settings.store_url).password
     if password is not None:
         yield str(password)
+    if settings.redis_url is not None:
+        yield unquote(urlsplit(settings.redis_url.get_secret_value()).password or "")
     for pattern in SECRET_FILES:
         yield from map(_read, sorted(settings.data_dir.glob(pattern)))
 

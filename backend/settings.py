@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.destinations import Destinations, allowed_of
+from connectors.destinations import Destinations, allowed_of, networks_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -30,8 +30,14 @@ def _list_of_addresses(text: str) -> str:
     return text
 
 
+def _list_of_networks(text: str) -> str:
+    networks_of(text)
+    return text
+
+
 Url = Annotated[str, AfterValidator(_without_trailing_slash)]
 Addresses = Annotated[str, AfterValidator(_list_of_addresses)]
+Networks = Annotated[str, AfterValidator(_list_of_networks)]
 
 
 class Settings(BaseSettings):
@@ -107,6 +113,18 @@ class Settings(BaseSettings):
         le=10,
         description="Reverse proxies in front of the server, each of which adds to "
         "X-Forwarded-For; then failed sign-ins are counted by the address that it names.",
+    )
+    label_studio_networks: Networks = Field(
+        default="",
+        description="Addresses and networks that Label Studio's requests (/webhook, /setup, "
+        "/predict, /versions) may come from, with commas between; default: any.",
+    )
+    rate_limit: int = Field(
+        default=200,
+        ge=0,
+        description="Requests a second that one address may send to the pages and their data, ten "
+        "seconds' worth at once; 0: no limit. What Label Studio and deployed models send with the "
+        "right password, secret or token is not counted.",
     )
     web_threads: int = Field(default=8, ge=1, le=64, description="Threads of the web process.")
     max_body_mb: int = Field(

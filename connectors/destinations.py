@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -129,6 +130,25 @@ def allowed_of(text: str) -> tuple[Allowed, ...]:
     ['yolo', '10.0.0.0/8', '::1/128']
     """
     return tuple(_allowed(each.strip()) for each in text.split(",") if each.strip())
+
+
+@lru_cache(maxsize=4)
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A list of addresses and networks. Raises ``ValueError``, which names the entry.
+
+    >>> [str(each) for each in networks_of("10.1.2.3, fd00::/8")]
+    ['10.1.2.3/32', 'fd00::/8']
+    """
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def is_in(networks: tuple[IPv4Network | IPv6Network, ...], address: str) -> bool:
+    """Whether an address is in one of them; what is no address is in none."""
+    try:
+        meant = _embedded(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return False
+    return any(meant in network for network in networks)
 
 
 def _allowed(entry: str) -> Allowed:

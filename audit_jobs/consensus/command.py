@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,6 +38,7 @@ from audit_jobs.votes import read_votes
 from backend.commands.output import new_table, note, show, tell, tell_json
 from backend.commands.progress import progress
 from backend.data_files import DataFileError, read_rows, refuse
+from backend.spreadsheets import csv_line
 from connectors.label_studio.exports import ExportError
 from policies.domain import Estimate
 
@@ -207,11 +206,9 @@ def write_labels(file: Path, ratings: Ratings, consensus: Consensus) -> None:
     Raises
         DataFileError: the file cannot be written.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("item", "label", "confidence"))
-    writer.writerows(
-        (item, ratings.categories[label], "" if math.isnan(sure) else f"{sure:.6f}")
+    lines = [csv_line(("item", "label", "confidence"))]
+    lines += (
+        csv_line((item, ratings.categories[label], "" if math.isnan(sure) else f"{sure:.6f}"))
         for item, label, sure in zip(
             ratings.unit_names,
             consensus.labels.tolist(),
@@ -219,7 +216,7 @@ def write_labels(file: Path, ratings: Ratings, consensus: Consensus) -> None:
             strict=True,
         )
     )
-    content = text.getvalue().encode()
+    content = "".join(lines).encode()
     # No time in the packed file: the same votes make the same bytes.
     packed = gzip.compress(content, mtime=0) if file.suffix == ".gz" else content
     try:

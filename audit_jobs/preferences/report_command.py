@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from backend.commands.progress import progress
 from backend.data_files import DataFileError
 from backend.output_files import write_file
 from backend.preference_records import PreferenceRecordsError, project_pairs
+from backend.spreadsheets import csv_line
 from connectors.json_lines import JsonLinesError
 from connectors.preference_files import read_pairs
 from policies.judgments import Choice, PreferencePair
@@ -95,14 +94,13 @@ def _of_project(name: str | None) -> tuple[list[PreferencePair], str]:
 
 def _consensus(pairs: Sequence[PreferencePair], *, packed: bool) -> bytes:
     """A line for each pair that somebody judged; no confidence where nothing tells it."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     spoken = (Choice.A, Choice.B, Choice.TIE)
-    writer.writerow(("id", "choice", "confidence", "judges", *(each.value for each in spoken)))
+    named = ("id", "choice", "confidence", "judges", *(each.value for each in spoken))
+    lines = [csv_line(named)]
     for each in verdicts(pairs):
         sure = "" if each.confidence is None else f"{each.confidence:.6f}"
         votes = (each.votes.get(choice, 0) for choice in spoken)
-        writer.writerow((each.id, each.choice.value, sure, each.judges, *votes))
-    content = text.getvalue().encode()
+        lines.append(csv_line((each.id, each.choice.value, sure, each.judges, *votes)))
+    content = "".join(lines).encode()
     # No time in the packed file: the same judgements make the same bytes.
     return gzip.compress(content, mtime=0) if packed else content

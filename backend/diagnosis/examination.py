@@ -21,12 +21,14 @@ from backend.diagnosis import (
     model_files,
     rehearsals,
     rounds,
+    work,
 )
 from backend.diagnosis.findings import Finding
 from backend.diagnosis.label_studio import LabelStudioSeen, look_at_label_studio
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
 from backend.store.projects import ConnectedProject, all_projects
+from backend.work_standing import work_standing
 
 _OF_THE_STORE = (ledgers.TOPIC, rounds.TOPIC, model_files.TOPIC)
 
@@ -88,6 +90,7 @@ def _of_projects(runtime: Runtime, projects: list[ConnectedProject]) -> Iterator
         fix = "labelgate connect --project PROJECT --policy FILE"
         because = "no project is connected"
         yield from (topic.not_checked("projects", because, fix) for topic in _OF_THE_STORE)
+    yield from work.judge(work_standing(runtime), projects=len(projects))
     yield from map(ledgers.judge, ledgers.look(runtime, projects))
     for project in projects:
         yield rounds.judge(rounds.look(runtime, project))

@@ -6,21 +6,27 @@ the installation, so that installations, and Label Studio, may use the same Redi
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from redis import Redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker_registration import clean_worker_registry, get_keys
 
 from backend.orders.order import Lane, Order
+from backend.orders.order_job import OrderJob
 from backend.orders.queue import RESTS_S, LaneSeen, QueueSeen, QueueUnreachableError, WorkerSeen
 from backend.runtime import Runtime
 from backend.settings import Settings, SettingsError
@@ -29,20 +35,29 @@ from backend.store.installations import installation_name
 # What RQ's own tools show as an order's function. The worker never looks it up: it does one thing.
 SHOWN_AS = "labelgate.order"
 NO_LIMIT = -1
-ALIVE_S = 20  # a worker that has given no sign of life for so long is dead
+ALIVE_S = 15  # a worker that has given no sign of life for so long is dead, as with leases
 _ANSWER_S = 5.0
 _LOST_S = 5.0  # an order that is neither in its lane nor under way for so long was lost
 
 
-def redis_connection(settings: Settings) -> Redis | None:
-    """The Redis that the settings name, not asked yet; None where they name none."""
+def redis_connection(
+    settings: Settings, answer_s: float = _ANSWER_S, retries: int = 3
+) -> Redis | None:
+    """The Redis that the settings name, not asked yet; None where they name none.
+
+    ``answer_s`` is how long it may take to answer, ``retries`` how often it is then asked again.
+
+    Raises
+        SettingsError: the address is none.
+    """
     if settings.redis_url is None:
         return None
     try:
         return Redis.from_url(
             settings.redis_url.get_secret_value(),
-            socket_connect_timeout=_ANSWER_S,
-            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=answer_s,
+            socket_timeout=answer_s,
+            retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), retries),
         )
     except ValueError as error:
         raise SettingsError(
@@ -58,10 +73,16 @@ class RedisQueue:
         self.connection = connection
         self._prefix = f"labelgate-{space}"
         self.lanes = {
-            lane: Queue(f"{self._prefix}-{lane}", connection, serializer=JSONSerializer)
+            lane: Queue(
+                f"{self._prefix}-{lane}", connection, job_class=OrderJob, serializer=JSONSerializer
+            )
             for lane in Lane
         }
         self._missed: dict[str, float] = {}
+
+    def _lane(self, lane: Lane) -> Queue:
+        name = f"{self._prefix}-{lane}"
+        return Queue(name, self.connection, job_class=OrderJob, serializer=JSONSerializer)
 
     def place(self, order: Order) -> bool:
         """As ``OrderQueue``."""
@@ -92,7 +113,7 @@ class RedisQueue:
         """Whether an order that stands in Redis is in nobody's hands, and not about to be."""
         number, lane = self._number(order.name), self.lanes[order.lane]
         try:
-            job = Job.fetch(number, connection=self.connection, serializer=JSONSerializer)
+            job = OrderJob.fetch(number, connection=self.connection, serializer=JSONSerializer)
         except (NoSuchJobError, ValueError):  # of an order that was cut off: no more than its key
             return self._missed_for_long(number)
         status = job.get_status(refresh=False)
@@ -145,14 +166,17 @@ class RedisQueue:
                 lanes.setdefault(key, []).append(lane)
         found: dict[tuple[str, int], WorkerSeen] = {}
         for key, theirs in sorted(lanes.items()):
-            seen = self._worker(key, tuple(theirs))
+            seen = None
+            with contextlib.suppress(ValueError):  # written by somebody else
+                seen = self._worker(key, tuple(theirs))
             if seen is not None:
                 before = found.get((seen.host, seen.pid))
                 found[seen.host, seen.pid] = seen if before is None else _together(before, seen)
         return list(found.values())
 
     def _worker(self, key: str, lanes: tuple[Lane, ...]) -> WorkerSeen | None:
-        said = {k.decode(): v.decode() for k, v in self.connection.hgetall(key).items()}
+        found: Any = self.connection.hgetall(key)  # bytes, as RQ needs them
+        said = {name.decode(): value.decode() for name, value in found.items()}
         if "death" in said or "last_heartbeat" not in said or "hostname" not in said:
             return None
         seen_at = _moment(said["last_heartbeat"])
@@ -167,9 +191,9 @@ class RedisQueue:
         )
 
     def _doing(self, worker_key: str) -> tuple[str, ...]:
-        numbers = sorted(
-            each.decode() for each in self.connection.smembers(f"{worker_key}:executions")
-        )
+        name = worker_key.rpartition(":")[2]
+        found: Any = self.connection.smembers(WORKER_EXECUTIONS_KEY_TEMPLATE.format(name))
+        numbers = sorted(each.decode() for each in found)
         return tuple(each.partition(":")[0].removeprefix(f"{self._prefix}-") for each in numbers)
 
 
@@ -193,8 +217,8 @@ def open_queue(runtime: Runtime) -> RedisQueue | None:
 
 def _is_done_now(job: Job) -> bool:
     registry = job.started_job_registry
-    for execution in job.connection.zrange(f"rq:executions:{job.id}", 0, -1):
-        until = job.connection.zscore(registry.key, f"{job.id}:{execution.decode()}")
+    for execution in ExecutionRegistry(job.id, job.connection).get_execution_ids():
+        until = job.connection.zscore(registry.key, f"{job.id}:{execution}")
         if until is not None and until >= time.time():
             return True
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -144,14 +144,15 @@ def answered_state(session: Session, project_id: int) -> SharedState:
     )
 
 
-def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
+def answered_tasks(session: Session, project_id: int) -> Iterator[AnsweredTask]:
     """Every standing human answer that counts, oldest first; not those to gold, which many answer.
 
-    Of a person's answers to one task all are there: the first was given to what was shown.
+    Of a person's answers to one task all are there: the first was given to what was shown. Some are
+    read at a time, so that no more than what is made of them stays in memory.
     """
     gold = select(GoldRow.task_id).where(GoldRow.project_id == project_id)
     verifies = TaskRow.task_id.in_(verifying_tasks(project_id)).label("verifies")
-    rows = session.execute(
+    found = session.execute(
         select(*_ANSWER, verifies)
         .select_from(AnnotationRow)
         .join(TaskRow, _same_task())
@@ -169,26 +170,28 @@ def answered_tasks(session: Session, project_id: int) -> list[AnsweredTask]:
             TaskRow.task_id.not_in(gold),
             *human(),
         )
-        .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
-    ).all()
-    seqs = _seqs_in_force(session, project_id, rows)
-    decided = _decisions(session, project_id, sorted({*seqs.values()}))
-    return [
-        AnsweredTask(
-            annotation_id=row.annotation_id,
-            task_id=row.task_id,
-            user_id=row.user_id,
-            label=row.label,
-            created_at=row.created_at,
-            lead_time_s=row.lead_time_s,
-            mirrored=row.mirrored,
-            delivered=row.delivered,
-            delivered_at=row.delivered_at,
-            in_force=decided[seqs[row.annotation_id]] if row.annotation_id in seqs else None,
-            verifies=bool(row.verifies),
-        )
-        for row in rows
-    ]
+        .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id),
+        execution_options={"yield_per": _IDS_PER_STATEMENT},
+    )
+    same: dict[Any, Any] = {}  # one text a label, however many rows name it
+    for part in found.partitions():
+        rows = list(part)
+        seqs = _seqs_in_force(session, project_id, rows)
+        decided = _decisions(session, project_id, sorted({*seqs.values()}), same)
+        for row in rows:
+            yield AnsweredTask(
+                annotation_id=row.annotation_id,
+                task_id=row.task_id,
+                user_id=row.user_id,
+                label=same.setdefault(row.label, row.label),
+                created_at=row.created_at,
+                lead_time_s=row.lead_time_s,
+                mirrored=row.mirrored,
+                delivered=row.delivered,
+                delivered_at=row.delivered_at,
+                in_force=decided[seqs[row.annotation_id]] if row.annotation_id in seqs else None,
+                verifies=bool(row.verifies),
+            )
 
 
 _ANSWER = (
@@ -239,22 +242,24 @@ def _seqs_in_force(session: Session, project_id: int, answers: Sequence[Any]) ->
     return found
 
 
-def _decisions(session: Session, project_id: int, seqs: list[int]) -> dict[int, InForce]:
+def _decisions(
+    session: Session, project_id: int, seqs: list[int], same: dict[Any, Any]
+) -> dict[int, InForce]:
     found: dict[int, InForce] = {}
     for start in range(0, len(seqs), _IDS_PER_STATEMENT):
         chosen = DecisionRow.seq.in_(seqs[start : start + _IDS_PER_STATEMENT])
         rows = session.execute(
             select(*_DECISION).where(DecisionRow.project_id == project_id, chosen)
         )
-        found.update((row.seq, _in_force(row)) for row in rows)
+        found.update((row.seq, _in_force(row, same)) for row in rows)
     return found
 
 
-def _in_force(row: Any) -> InForce:
+def _in_force(row: Any, same: dict[Any, Any]) -> InForce:
     return InForce(
-        label=row.predicted,
+        label=same.setdefault(row.predicted, row.predicted),
         score=row.score,
-        model_version=row.model_version,
+        model_version=same.setdefault(row.model_version, row.model_version),
         outcome=Outcome(row.outcome),
         purpose=Purpose(row.purpose),
         rule=row.rule,

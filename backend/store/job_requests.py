@@ -1,7 +1,8 @@
 """Jobs that somebody asked for on the pages, until the scheduler has run them.
 
 A request is carried out once its run is linked, in the transaction that opens the run. One that was
-taken by a scheduler which then died has no run, so it is taken again.
+taken by a process which then died has no run, so it is taken again; one whose run was cut off is
+open again, a few times: what it asks for may be what kills.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from backend.store.job_runs import lease_of
+from backend.store.job_tables import JobRunRow, LeaseRow
 from backend.store.page_tables import JobRequestRow
 from backend.store.recalls import lock_project
 
@@ -75,6 +78,50 @@ def take_job_request(session: Session, request_id: int, now: datetime) -> None:
     session.execute(
         update(JobRequestRow).where(JobRequestRow.id == request_id).values(taken_at=now)
     )
+
+
+def unended_requests(session: Session) -> int:
+    """How many requests have a run that has not ended."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(JobRequestRow)
+            .join(JobRunRow, JobRunRow.id == JobRequestRow.run_id)
+            .where(JobRunRow.outcome.is_(None))
+        )
+        or 0
+    )
+
+
+def reopen_cut_off(session: Session, now: datetime, most: int) -> int:
+    """Open the requests whose run has not ended and lives no more; how many.
+
+    ``now`` is the time of day; a request of which ``most`` runs were cut off stays as it is.
+    """
+    asked, cut_off = JobRequestRow, JobRunRow
+    tried = (
+        select(func.count())
+        .where(
+            cut_off.job == asked.job,
+            cut_off.project_id == asked.project_id,
+            cut_off.started_at >= asked.asked_at,
+            cut_off.outcome.is_(None),
+        )
+        .correlate(asked)
+        .scalar_subquery()
+    )
+    lost = session.scalars(
+        select(asked)
+        .join(cut_off, cut_off.id == asked.run_id)
+        .where(cut_off.outcome.is_(None), tried < most)
+    ).all()
+    reopened = 0
+    for request in lost:
+        lease = session.get(LeaseRow, lease_of(request.job, request.project_id))
+        if lease is None or lease.until <= now:
+            request.run_id = None
+            reopened += 1
+    return reopened
 
 
 def is_waiting(session: Session, request_id: int) -> bool:

@@ -21,7 +21,9 @@ from backend.web import visitors
 from backend.web.access import Need, Role, Visitor, need_of
 from backend.web.errors import BASIC, RequestError, wants_page
 from backend.web.forgery import require_own_form
+from backend.web.proving import looked_at
 from backend.web.state import web
+from connectors.destinations import is_in, networks_of
 from connectors.label_studio.events import SECRET_HEADER
 
 _BEARER = 'Bearer realm="labelgate"'
@@ -33,20 +35,22 @@ OPEN = PROBES | {"static"}
 # Pages for whoever is not signed in yet.
 DOORS = frozenset({"sign_in.page", "sign_in.enter", "share.open_link"})
 # A secret, or a token, instead of a password: see ``require_sender`` and ``require_token``.
-OWN_CHECK = frozenset({"webhook.receive", "inference_api.take"})
+_WEBHOOK = "webhook.receive"
+OWN_CHECK = frozenset({_WEBHOOK, "inference_api.take"})
 # What Label Studio asks. It knows the password of the settings or nothing, never an account.
 LABEL_STUDIO = frozenset({"ml_api.setup", "ml_api.predict", "ml_api.versions"})
+# Senders that prove themselves with every request; no rate is asked of those that did.
+SENDERS = LABEL_STUDIO | OWN_CHECK
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def authenticate() -> Response | None:
-    """Runs before every request. Raises ``RequestError`` (401, 403, 404, 410, 421)."""
+    """Runs before every request. Raises ``RequestError`` (401, 403, 404, 410, 421, 429)."""
     endpoint = request.endpoint
     if endpoint in PROBES:
         return None
     settings = web().runtime.settings
-    if settings.credentials is None:
-        _require_own_host(settings)
+    _require_welcome(endpoint, settings)
     if endpoint in OPEN:
         return None
     if endpoint in DOORS:
@@ -74,7 +78,8 @@ def require_sender(settings: Settings) -> bool:
     """
     secret = request.headers.get(SECRET_HEADER)
     if secret is not None:
-        if same(secret, settings.require_webhook_secret()):
+        right = settings.require_webhook_secret()
+        if looked_at("webhook's secret", lambda: True if same(secret, right) else None):
             return True
         raise RequestError(
             403,
@@ -103,7 +108,7 @@ def require_token(runtime: Runtime) -> ConnectedProject:
     if not token:
         raise RequestError(401, "token_needed", way_out, challenge=_BEARER)
     with runtime.reads() as session:
-        owner = token_owner(session, token)
+        owner = looked_at("model's token", lambda: token_owner(session, token))
         if owner is None:
             message = f"the token is nobody's: {way_out}"
             raise RequestError(401, "wrong_token", message, challenge=_BEARER)
@@ -159,6 +164,35 @@ def _require_password(credentials: tuple[str, str]) -> None:
             401,
             "credentials_needed",
             "send LABELGATE_USERNAME and LABELGATE_PASSWORD by basic authentication",
+        )
+
+
+def _require_welcome(endpoint: str | None, settings: Settings) -> None:
+    """What is asked of a request before anybody looks at whom it is from."""
+    if settings.credentials is None:
+        _require_own_host(settings)
+    if endpoint in LABEL_STUDIO | {_WEBHOOK}:
+        _require_own_network(settings)
+    elif endpoint not in SENDERS:
+        _require_room()
+
+
+def _require_own_network(settings: Settings) -> None:
+    """Where the admin says where Label Studio is, its requests come from there."""
+    networks = networks_of(settings.label_studio_networks)
+    if networks and not is_in(networks, request.remote_addr or ""):
+        raise RequestError(
+            403,
+            "foreign_network",
+            f"{request.remote_addr} is none of LABELGATE_LABEL_STUDIO_NETWORKS",
+        )
+
+
+def _require_room() -> None:
+    wait_s = web().rates.wait(request.remote_addr or "")
+    if wait_s:
+        raise RequestError(
+            429, "too_many_requests", f"too many requests: again in {wait_s} s", wait_s=wait_s
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy.orm import Session
 
+from backend.spreadsheets import csv_line
 from backend.store.decision_conditions import Asked, Order, Place
 from backend.store.decision_search import TimeBox, search
 from backend.store.ledger import LedgerEntry
@@ -22,8 +21,7 @@ TOO_MANY = (
     "the others."
 )
 _ROWS_PER_READ = 500
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_END = "\r\n"
 COLUMNS = (
     "seq",
     "decided_at",
@@ -49,9 +47,10 @@ COLUMNS = (
 
 def as_csv(session: Session, project_id: int, asked: Asked) -> Iterator[bytes]:
     """A header and a line a decision; the last line says so where there are more."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS, _END).encode()
     for row in _rows(session, project_id, asked):
-        yield _line([TOO_MANY] if row is None else [cell(row[name]) for name in COLUMNS])
+        values = [TOO_MANY] if row is None else [row[name] for name in COLUMNS]
+        yield csv_line(values, _END).encode()
 
 
 def as_json(session: Session, project_id: int, asked: Asked) -> Iterator[bytes]:
@@ -65,21 +64,6 @@ def as_json(session: Session, project_id: int, asked: Asked) -> Iterator[bytes]:
             yield comma + orjson.dumps(row)
             comma = b",\n"
     yield b'],"note":' + orjson.dumps(note) + b"}\n"
-
-
-def cell(value: Any) -> Any:
-    """A value for a cell: text that a spreadsheet would calculate gets an apostrophe before it.
-
-    >>> cell("=1+2"), cell(-0.5), cell("-0.5"), cell(None)
-    ("'=1+2", -0.5, "'-0.5", '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        value = " | ".join(map(str, value))
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
 
 
 def _rows(session: Session, project_id: int, asked: Asked) -> Iterator[dict[str, Any] | None]:
@@ -127,9 +111,3 @@ def row_of(entry: LedgerEntry, people: list[str]) -> dict[str, Any]:
         "people_said": people,
         "hash": entry.hash,
     }
-
-
-def _line(cells: Any) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()

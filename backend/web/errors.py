@@ -11,7 +11,7 @@ import orjson
 from flask import Flask, Response, render_template, request
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadHost, HTTPException, RequestEntityTooLarge
 
 from backend.predictors.errors import ArtifactError
 from backend.serving import ProjectNotConnectedError
@@ -29,6 +29,7 @@ _TITLES = {
     403: "You may not do that",
     404: "There is nothing here",
     410: "This link is over",
+    429: "Too many requests",
     500: "Something went wrong",
     503: "Not available right now",
 }
@@ -37,14 +38,17 @@ _TITLES = {
 class RequestError(Exception):
     """A request that is refused; ``code`` is for programs, the message names field and way out.
 
-    ``challenge`` is what a 401 asks for.
+    ``challenge`` is what a 401 asks for, ``wait_s`` how long a 429 is to wait.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, challenge: str = BASIC) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, challenge: str = BASIC, wait_s: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.challenge = challenge
+        self.wait_s = wait_s
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -59,7 +63,12 @@ def error_response(status: int, code: str, message: str) -> Response:
 
 
 def wants_page() -> bool:
-    """Whether a browser asks for a page; programs, and scripts of pages, take JSON or anything."""
+    """Whether a browser asks for a page; programs, and scripts of pages, take JSON or anything.
+
+    A page has links, and where the header ``Host`` is no name there are no addresses to link to.
+    """
+    if isinstance(request.routing_exception, BadHost):
+        return False
     accepted = request.accept_mimetypes
     return accepted.best_match(["application/json", "text/html"]) == "text/html"
 
@@ -86,6 +95,8 @@ def _refused(error: RequestError) -> Response:
     response = _told(error.status, error.code, str(error))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = error.challenge
+    if error.wait_s:
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 

@@ -22,6 +22,8 @@ from backend.store.model_usage import all_usage
 from backend.store.projects import all_projects
 from backend.web.loop_metrics import breaker_gauges, figure_gauges, usage_gauges
 from backend.web.production_metrics import production_gauges
+from backend.web.work_metrics import work_gauges
+from backend.work_standing import work_standing
 from policies.loading import policy_if_it_loads
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -144,6 +146,7 @@ class _StoreCollector(Collector):
         yield from usage_gauges(usage)
         yield from production_gauges(figures)
         yield from _run_gauges(runs, now.timestamp())
+        yield from work_gauges(work_standing(self._runtime))
         yield _message_gauge([each.project.id for each in figures], messages)
 
 

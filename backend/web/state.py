@@ -12,6 +12,8 @@ from backend.runtime import Runtime
 from backend.serving import Snapshots
 from backend.web.attempts import Attempts
 from backend.web.metrics import Metrics
+from backend.web.proofs import Proofs
+from backend.web.rates import Rates
 
 NAME = "labelgate"
 
@@ -21,8 +23,9 @@ class Web:
     """The runtime, the snapshots that predictions are answered from, and the counters.
 
     ``turns`` are those of inferences that come in, ``password_turns`` those of passwords that are
-    looked at, which takes memory and time; ``attempts`` are those to sign in; ``lookout`` says
-    whether requests can be answered.
+    looked at, which takes memory and time; ``attempts`` are those to sign in; ``proofs`` is what
+    programs prove themselves with; ``rates`` is how many requests an address may send; ``lookout``
+    says whether requests can be answered.
     """
 
     runtime: Runtime
@@ -31,6 +34,8 @@ class Web:
     turns: Turns
     password_turns: Turns
     attempts: Attempts
+    proofs: Proofs
+    rates: Rates
     lookout: Lookout
 
 

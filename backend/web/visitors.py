@@ -16,6 +16,7 @@ from backend.store.web_sessions import WebSession
 from backend.web.access import Role, Visitor
 from backend.web.errors import RequestError
 from backend.web.figure_words import time
+from backend.web.proving import looked_at
 from backend.web.session_cookie import given_cookie
 
 logger = logging.getLogger(__name__)
@@ -33,14 +34,17 @@ def present_session() -> WebSession | None:
 
 
 def is_settings_user(credentials: tuple[str, str]) -> bool:
-    """Whether the request carries this name and password by basic authentication."""
+    """Whether the request carries this name and password by basic authentication.
+
+    Raises ``RequestError`` (429) after too many that were wrong.
+    """
     given = request.authorization
-    username, password = "", ""
-    if given is not None and given.type == "basic":
-        username, password = given.username or "", given.password or ""
+    if given is None or given.type != "basic":
+        return False
+    username, password = given.username or "", given.password or ""
     # Both are compared, so that the time taken does not say which of them was wrong.
     right = [same(username, credentials[0]), same(password, credentials[1])]
-    return all(right)
+    return looked_at(f"user {username}", lambda: True if all(right) else None) is not None
 
 
 def link_is_over(link: ShareLink, state: str) -> RequestError:
@@ -62,7 +66,8 @@ def _by_header(runtime: Runtime) -> Visitor | None:
     if given.type == "basic" and credentials is not None and is_settings_user(credentials):
         return _settings_user(credentials)
     if given.type == "bearer" and given.token:
-        proved = by_token(runtime, given.token)
+        token = given.token
+        proved = looked_at("account's token", lambda: by_token(runtime, token))
         if proved is not None and proved.account is not None:
             return _of_account(proved.account)
     return None

@@ -228,7 +228,7 @@ def _problem(control: Control, text: str) -> str | None:
             finite = math.isfinite(float(text))
             return None if finite else f"{text!r} is no number for {control.name!r}"
         case _:
-            return None if text else f"an empty text is no answer to {control.name!r}"
+            return None if text.strip() else f"an empty text is no answer to {control.name!r}"
 
 
 def _regions_problem(control: Control, regions: Sequence[Mapping[str, Any]]) -> str | None:

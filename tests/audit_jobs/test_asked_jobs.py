@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from audit_jobs.asked import MOST_TRIES
 from audit_jobs.job_names import SLOW
 from audit_jobs.jobs import JOBS
-from audit_jobs.running import JobFailedError, run_job
+from audit_jobs.running import GIVEN_BACK, JobFailedError, run_job
 from backend.job_names import JOB_NAMES
+from backend.job_progress import given_back_when
 from backend.leasing import holding
 from backend.store.job_requests import (
     JobRequest,
@@ -144,6 +146,39 @@ def test_a_request_that_a_killed_scheduler_had_taken_is_taken_again(
     let_leases_run_out(worked)  # fifteen seconds later
     assert carry_out_asked(worked.runtime, slow=False) == 1
     assert [(run.job, run.outcome) for run in runs(worked)] == [("sync", "done")]
+    assert waiting(worked) == []
+
+
+def test_a_request_whose_run_was_cut_off_is_carried_out_again_but_not_for_ever(
+    worked: WorkedProject,
+) -> None:
+    ask(worked, "sync")
+    for _ in range(MOST_TRIES):
+        worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            carry_out_asked(worked.runtime, slow=False)
+    assert carry_out_asked(worked.runtime, slow=False) == 0
+    assert {run.outcome for run in runs(worked)} == {None}
+    ask(worked, "sync")
+    worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_asked(worked.runtime, slow=False)
+    with holding(worked.runtime, lease_of("sync", worked.project_id)):
+        assert carry_out_asked(worked.runtime, slow=False) == 0  # it may live
+    assert carry_out_asked(worked.runtime, slow=False) == 1
+    assert runs(worked)[0].outcome == "done"
+    assert waiting(worked) == []
+
+
+def test_a_run_that_is_given_back_leaves_its_request_waiting(worked: WorkedProject) -> None:
+    asked = ask(worked, "sync")
+    with given_back_when(lambda: True):
+        report = run_job(worked.runtime, "sync", worked.project, asked.id)
+    assert report == {"state": GIVEN_BACK}
+    (run,) = runs(worked)
+    assert (run.outcome, run.stage) == (None, GIVEN_BACK)
+    assert [each.id for each in waiting(worked)] == [asked.id]
+    assert carry_out_asked(worked.runtime, slow=False) == 1
     assert waiting(worked) == []
 
 

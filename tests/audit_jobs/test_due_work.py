@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from audit_jobs.asked import MOST_TRIES
 from audit_jobs.carrying_out import carry_out
-from audit_jobs.due import MOST_TRIES, NIGHTLY, DueWork
+from audit_jobs.due import NIGHTLY, DueWork
 from audit_jobs.job_names import ROUND as JOBS_OF_A_ROUND
 from audit_jobs.running import run_job
 from backend.leasing import holding

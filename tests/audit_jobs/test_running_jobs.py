@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from audit_jobs import retrain
 from audit_jobs.job_names import ROUND
@@ -16,7 +18,7 @@ from audit_jobs.jobs import JOBS
 from audit_jobs.rounds import run_round
 from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import forget
-from backend.leasing import LeaseLostError, holding
+from backend.leasing import LEASE_S, LeaseLostError, holding
 from backend.store.events import add_event, count_open
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.leases import take_lease
@@ -145,8 +147,8 @@ def test_a_lease_that_was_taken_over_does_not_let_its_work_be_recorded(
         assert lease is not None
         with worked.runtime.sessions.begin() as session:
             lease.require(session)
-            far = worked.clock.time.replace(year=2100)
-            assert take_lease(session, "work", "another", far, 60)  # this one had run out
+            later = datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
+            assert take_lease(session, "work", "another", later, LEASE_S)  # this one had run out
         with (
             pytest.raises(LeaseLostError, match="'work' went to another"),
             worked.runtime.sessions.begin() as session,
@@ -307,3 +309,45 @@ def test_every_job_of_a_round_is_a_job_that_can_be_run_by_hand() -> None:
         cwd=Path(__file__).parents[2],
     ).stdout.split()
     assert set(listed) == set(JOBS) == {*ROUND, "retrain", *NIGHTLY}
+
+
+class _DeadlockError(Exception):
+    """What psycopg raises where PostgreSQL ended one of two that waited for each other."""
+
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize(("losses", "outcome"), [(1, "done"), (3, "done"), (4, "failed")])
+def test_a_job_that_lost_against_another_transaction_is_run_again(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, losses: int, outcome: str
+) -> None:
+    left = [OperationalError("UPDATE", {}, _DeadlockError("deadlock detected"))] * losses
+    work = JOBS["sync"]
+
+    def losing(*given: Any) -> Any:
+        if left:
+            raise left.pop()
+        return work(*given)
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": losing})
+    if outcome == "done":
+        assert run_job(worked.runtime, "sync", worked.project)["tasks"] == 30
+    else:
+        with pytest.raises(JobFailedError, match="deadlock detected"):
+            run_job(worked.runtime, "sync", worked.project)
+    assert [run.outcome for run in runs(worked)] == [outcome]
+
+
+def test_another_error_of_the_database_is_not_tried_again(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def failing(*_: Any) -> Any:
+        asked.append(1)
+        raise OperationalError("UPDATE", {}, Exception("the disk is full"))
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": failing})
+    with pytest.raises(JobFailedError, match="the disk is full"):
+        run_job(worked.runtime, "sync", worked.project)
+    assert asked == [1]

@@ -193,7 +193,7 @@ def test_hostile_text_is_only_text(project: WebProject, client: FlaskClient) -> 
 def test_csv_neutralises_formulas_and_leaves_numbers(
     project: WebProject, client: FlaskClient
 ) -> None:
-    starts = ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "plain")
+    starts = ("=1+1", "+1+1", "-1+1", "@x", "\tx", "\rx", "plain")
     made = [
         replace(ACCEPTED, task_id=number, label=label, score=-0.5 if number == 1 else 0.5)
         for number, label in enumerate(starts, 1)

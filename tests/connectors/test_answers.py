@@ -358,3 +358,12 @@ def test_a_plain_answer_is_what_other_programs_read() -> None:
     answer = controls_text({"choice": "A", "many": '["joy"]'})
     assert plain_answer(labeling_of("choice", "many"), answer) == {"choice": "A", "many": ["joy"]}
     assert plain_answer(labeling_of("many"), "an earlier form") == "an earlier form"
+
+
+def test_a_text_of_spaces_is_no_answer() -> None:
+    labeling = parse_labeling(
+        '<View><Text name="t" value="$text"/><TextArea name="w" toName="t" required="true"/></View>'
+    )
+    assert offers(labeling, " ") == "an empty text is no answer to 'w'"
+    with pytest.raises(ValueError, match="an empty text"):
+        result_of(labeling, " ")

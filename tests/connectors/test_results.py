@@ -459,7 +459,9 @@ def test_an_image_longer_than_any_has_no_size() -> None:
 
 
 def test_a_direction_that_is_no_text_is_none() -> None:
-    ends = [on_image("keypointlabels", {"x": 5, "y": 5, "width": 1}) | {"id": each} for each in "ab"]
+    ends = [
+        on_image("keypointlabels", {"x": 5, "y": 5, "width": 1}) | {"id": each} for each in "ab"
+    ]
     relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": []}
     result = parse_result([*ends, relation])
     assert result.problems == []

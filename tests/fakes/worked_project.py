@@ -129,7 +129,7 @@ class WorkedProject:
             store_policy(session, digest, text, self.clock())
             project = ConnectedProject(
                 id=self.project_id,
-                title="worked",
+                title=self.server.projects[self.project_id].title,
                 label_config=self.server.projects[self.project_id].label_config,
                 policy_text=text,
                 policy_hash=digest,
@@ -155,8 +155,9 @@ class WorkedProject:
         *,
         certified: bool = True,
         policy: Policy | None = None,
+        labels: tuple[str, str] = ("A", "B"),
     ) -> str:
-        """Train on texts of two kinds, labelled A and B, and let the version serve.
+        """Train on texts of two kinds, each with its label, and let the version serve.
 
         It keeps what the policy asks of its examples, where one is given.
         """
@@ -165,8 +166,8 @@ class WorkedProject:
         with self.runtime.sessions.begin() as session:
             number = next_number(session, self.project_id)
             version = f"v{number}"
-            labels = ["A"] * 30 + ["B"] * 30
-            made = predictor_of(texts, labels, version=version, policy=policy)
+            said = [labels[0]] * 30 + [labels[1]] * 30
+            made = predictor_of(texts, said, version=version, policy=policy)
             artifact = artifacts.save(self.runtime.settings.models_dir, self.project_id, made)
             model = ModelVersion(
                 version=version,
@@ -253,12 +254,14 @@ class WorkedProject:
         return [int(v.removeprefix(RANK_PREFIX)) for v in versions if v.startswith(RANK_PREFIX)]
 
 
-def worked_project(folder: Path, policy: Policy | None = None) -> WorkedProject:
+def worked_project(
+    folder: Path, policy: Policy | None = None, *, title: str = "worked", config: str = CONFIG
+) -> WorkedProject:
     """A new store in ``folder`` and a new Label Studio with one connected project, no tasks yet."""
     clock = Clock()
     server = FakeServer(clock=clock)
     tool = FakeAnnotationTool(server=server, page_size=7)
-    project_id = server.add_project("worked", CONFIG)
+    project_id = server.add_project(title, config)
     people = {name: server.add_user(f"{name}@example.com") for name in ("ann", "bob", "sue")}
     settings = Settings.model_validate(
         {"data_dir": folder, "webhook_secret": "the secret", "embeddings": "off"}

@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -30,16 +30,17 @@ VIEWS = {
     "general": ("ann", "bob"),
 }
 # How often each is done; most of a working day is labelling.
-_ACTS = {"label": 12, "send_inferences": 3, "import_tasks": 2, "ask_training": 1, "ask_job": 1}
+A_DAY = {"label": 12, "send_inferences": 3, "import_tasks": 2, "ask_training": 1, "ask_job": 1}
 _ASKED = ("agreement", "figures", "counts")
 _DOWN = (httpx.TransportError, SQLAlchemyError, AnnotationToolUnavailableError)
 
 
 class People:
-    """Acts one after the other, in an order that the seed gives."""
+    """Acts one after the other, in an order that the seed gives; ``acts`` says how often which."""
 
-    def __init__(self, plant: Plant, seed: int) -> None:
+    def __init__(self, plant: Plant, seed: int, acts: Mapping[str, int]) -> None:
         self._plant = plant
+        self._acts = acts
         self._rng = random.Random(seed)  # noqa: S311  # who does what next: nothing secret
         self._inferences = InferenceClient(
             plant.stage.settings.model_copy(update={"public_url": None}).own_url,
@@ -53,7 +54,7 @@ class People:
 
     def act(self) -> None:
         """Do the next thing; what is down now is left for later."""
-        [name] = self._rng.choices(list(_ACTS), weights=list(_ACTS.values()))
+        [name] = self._rng.choices(list(self._acts), weights=list(self._acts.values()))
         try:
             getattr(self, f"_{name}")()
             self.acts += 1
@@ -138,26 +139,31 @@ class People:
         self._plant.oracle.trainings.add(asked.id)
 
     def _ask_job(self) -> None:
-        runtime = self._plant.stage.runtime
-        wanted = JobRequest(
-            id=0,
-            job=self._rng.choice(_ASKED),
-            project_id=self._plant.stage.project_id,
-            asked_by="sen",
-            why="a test",
-            asked_at=runtime.now(),
-            taken_at=None,
-            run_id=None,
-        )
-        with runtime.sessions.begin() as session:
-            asked = ask_for_job(session, wanted)
-        self._plant.oracle.jobs.add(asked.id)
+        ask_for(self._plant, self._rng.choice(_ASKED))
+
+
+def ask_for(plant: Plant, job: str) -> None:
+    """Ask for a job as the pages do."""
+    runtime = plant.stage.runtime
+    wanted = JobRequest(
+        id=0,
+        job=job,
+        project_id=plant.stage.project_id,
+        asked_by="sen",
+        why="a test",
+        asked_at=runtime.now(),
+        taken_at=None,
+        run_id=None,
+    )
+    with runtime.sessions.begin() as session:
+        asked = ask_for_job(session, wanted)
+    plant.oracle.jobs.add(asked.id)
 
 
 @contextmanager
-def at_work(plant: Plant, seed: int) -> Iterator[People]:
+def at_work(plant: Plant, seed: int, acts: Mapping[str, int] = A_DAY) -> Iterator[People]:
     """People act, in a thread of their own, until the block ends; their errors are the test's."""
-    people = People(plant, seed)
+    people = People(plant, seed, acts)
     stop = threading.Event()
     errors: list[BaseException] = []
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.label_studio
 _LARGE = 40_000  # ids in a webhook: too much for what is left of a write-ahead log
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_outlived(plant: Plant) -> None:
     if not plant.disk_is_small:
         pytest.skip(

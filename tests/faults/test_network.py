@@ -21,15 +21,16 @@ UNANSWERED = Trouble(answer_bytes=0)
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "spells"),
     [
-        pytest.param(CUT, id="cut"),
-        pytest.param(SLOW, id="slow"),
-        pytest.param(HALVED, id="halved"),
-        pytest.param(UNANSWERED, id="unanswered"),
+        pytest.param(CUT, 1, id="cut"),
+        pytest.param(UNANSWERED, 1, id="unanswered"),
+        pytest.param(CUT, 5, id="cut-5", marks=pytest.mark.long),
+        pytest.param(SLOW, 5, id="slow-5", marks=pytest.mark.long),
+        pytest.param(HALVED, 5, id="halved-5", marks=pytest.mark.long),
+        pytest.param(UNANSWERED, 5, id="unanswered-5", marks=pytest.mark.long),
     ],
 )
-@pytest.mark.parametrize("spells", [1, pytest.param(10, marks=pytest.mark.long)])
 def test_nothing_is_lost_or_doubled_on_a_bad_line(
     plant: Plant, trouble: Trouble, spells: int
 ) -> None:
@@ -42,6 +43,7 @@ def test_nothing_is_lost_or_doubled_on_a_bad_line(
         nothing_is_lost_or_doubled(plant)
 
 
+@pytest.mark.long
 def test_people_are_answered_while_label_studio_is_out_of_reach(plant: Plant) -> None:
     with plant.wire.in_trouble(CUT):
         before = plant.wire.tried

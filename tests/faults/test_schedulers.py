@@ -11,6 +11,7 @@ from tests.faults.plant import Plant
 pytestmark = pytest.mark.label_studio
 
 
+@pytest.mark.long
 def test_two_schedulers_double_nothing(plant: Plant) -> None:
     log = plant.folder / "second-scheduler.log"
     with plant.stage.running("scheduler", log) as second:

@@ -9,6 +9,7 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 from backend.store.schema import _config, migrate, schema_state
+from tests.end_to_end.stage import PATIENCE_S
 from tests.faults.loops import nothing_is_lost_or_doubled
 from tests.faults.people import at_work
 from tests.faults.plant import Plant
@@ -16,6 +17,7 @@ from tests.faults.plant import Plant
 pytestmark = pytest.mark.label_studio
 
 
+@pytest.mark.long
 def test_a_schema_that_goes_back_and_forth_loses_nothing(plant: Plant) -> None:
     engine = plant.stage.runtime.sessions.kw["bind"]
     with at_work(plant, seed=700):
@@ -29,13 +31,14 @@ def test_a_schema_that_goes_back_and_forth_loses_nothing(plant: Plant) -> None:
     nothing_is_lost_or_doubled(plant)
 
 
+@pytest.mark.long
 def test_a_schema_of_the_future_is_left_alone(plant: Plant) -> None:
     engine = plant.stage.runtime.sessions.kw["bind"]
     known = revision(engine, "9999")
     try:
         log = plant.folder / "old-scheduler.log"
         with plant.stage.running("scheduler", log) as old:
-            assert old.wait(120) == 1
+            assert old.wait(PATIENCE_S) == 1
         assert "install the version that wrote it" in log.read_text("utf-8")
     finally:
         assert revision(engine, known) == "9999"

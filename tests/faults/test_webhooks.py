@@ -12,7 +12,9 @@ from tests.faults.plant import Plant
 pytestmark = pytest.mark.label_studio
 
 
-@pytest.mark.parametrize("copies", [pytest.param(0, id="lost"), pytest.param(2, id="doubled")])
+@pytest.mark.parametrize(
+    "copies", [pytest.param(0, id="lost"), pytest.param(2, id="doubled", marks=pytest.mark.long)]
+)
 def test_nothing_is_lost_or_doubled_whatever_becomes_of_webhooks(plant: Plant, copies: int) -> None:
     messenger = plant.messenger
     with messenger.bringing(copies):

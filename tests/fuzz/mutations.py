@@ -31,7 +31,9 @@ _FREE = st.recursive(
     | st.floats()
     | st.text(st.characters(), max_size=20)
     | st.sampled_from(HOSTILE),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 VALUES: st.SearchStrategy[Any] = st.sampled_from(HOSTILE) | _FREE
@@ -58,7 +60,9 @@ def mutated(draw: st.DrawFn, documents: Sequence[Any], most: int = 4) -> Any:
 
 
 @st.composite
-def mutated_text(draw: st.DrawFn, texts: Sequence[str], tokens: Sequence[str], most: int = 4) -> str:
+def mutated_text(
+    draw: st.DrawFn, texts: Sequence[str], tokens: Sequence[str], most: int = 4
+) -> str:
     """One of the texts with up to ``most`` stretches cut, doubled, moved or replaced.
 
     Stretches mostly end where a line, a tag or a word does: ``tokens`` are what may be put in.
@@ -94,10 +98,10 @@ def _places(document: Any, path: _Path = ()) -> Iterator[_Path]:
 
 
 def _changed(draw: st.DrawFn, document: Any, path: _Path) -> Any:
-    around = document
-    for key in path[:-1]:
-        around = around[key]
-    key = path[-1]
+    around: Any = document
+    for step in path[:-1]:
+        around = around[step]
+    key: Any = path[-1]
     match draw(st.sampled_from(["replace", "replace", "delete", "double", "add", "deep"])):
         case "delete":
             del around[key]

@@ -35,6 +35,7 @@ from backend.web.errors import RequestError
 from backend.web.numbers import row_number
 from backend.web.pages.projects import shown_project
 from backend.web.state import web
+from backend.work_standing import work_standing
 
 blueprint = Blueprint("jobs", __name__)
 
@@ -47,7 +48,7 @@ _UNEXPECTED = re.compile(r"[A-Za-z_.]+(?:Error|Exception|Exit)\b")
 @blueprint.get("/jobs")
 @needs(Role.VIEWER, for_all=True)
 def page() -> str:
-    """The newest runs: all, or those of a job, a project, an outcome; older ones by ``before``."""
+    """Who works, and the newest runs: all, or those of a job, a project, an outcome."""
     runtime = web().runtime
     asked = _asked()
     with runtime.reads() as session:
@@ -62,6 +63,7 @@ def page() -> str:
         alive=alive,
         asked=asked,
         waiting=waiting,
+        work=work_standing(runtime),
         titles={key: title for key, title in titles.items() if visitor().sees(key)},
         jobs=JOB_NAMES,
         outcomes=_OUTCOMES,

@@ -118,7 +118,7 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
                 for row in connection.execute(select(table).order_by(*table.primary_key.columns))
             ]
             for table in Base.metadata.sorted_tables
-            if table.name not in {"leases", "web_sessions"}
+            if table.name not in {"installations", "leases", "web_sessions", "work_chunks"}
         }
 
 

@@ -280,7 +280,11 @@ _NOT_A_NUMBER = {"content": [{"token": "x", "logprob": float("nan")}]}
 _BODIES = st.binary(max_size=100) | st.sampled_from(
     [
         {"choices": [_LABEL_A | {"logprobs": _NOT_A_NUMBER}], "usage": {"prompt_tokens": -1}},
-        {"choices": [_LABEL_A | {"logprobs": {"content": [{"token": "x", "logprob": -(10**400)}]}}]},
+        {
+            "choices": [
+                _LABEL_A | {"logprobs": {"content": [{"token": "x", "logprob": -(10**400)}]}}
+            ]
+        },
         {"choices": [{"message": {"content": "{"}}], "usage": []},
         {
             "choices": [{"message": {"content": '{"label": [[]]}'}}],

@@ -45,7 +45,7 @@ class World:
 
 
 def in_memory() -> World:
-    threads = OrderThreads(lambda order: world.carry_out(order))  # noqa: PLW0108  # made after it
+    threads = OrderThreads(lambda order: made.carry_out(order))  # noqa: PLW0108  # not made yet
 
     @contextlib.contextmanager
     def begin() -> Iterator[None]:
@@ -55,8 +55,8 @@ def in_memory() -> World:
         finally:
             threads.stop()
 
-    world = World(queue=threads, begin=begin)
-    return world
+    made = World(queue=threads, begin=begin)
+    return made
 
 
 def in_redis(url: str) -> World:
@@ -65,7 +65,7 @@ def in_redis(url: str) -> World:
     @contextlib.contextmanager
     def begin() -> Iterator[None]:
         ended = threading.Event()
-        arguments = (queue, list(Lane), world.carry_out, ended)
+        arguments = (queue, list(Lane), made.carry_out, ended)
         worker = threading.Thread(target=take_orders, args=arguments)
         worker.start()
         try:
@@ -74,8 +74,8 @@ def in_redis(url: str) -> World:
             ended.set()
             worker.join()
 
-    world = World(queue=queue, begin=begin)
-    return world
+    made = World(queue=queue, begin=begin)
+    return made
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -83,7 +83,7 @@ def test_only_the_newest_answers_count(worked: WorkedProject) -> None:
 
 def answered(worked: WorkedProject) -> list[AnsweredTask]:
     with worked.runtime.reads() as session:
-        return answered_tasks(session, worked.project_id)
+        return list(answered_tasks(session, worked.project_id))
 
 
 def test_an_answer_stands_beside_the_decision_that_was_in_force_when_it_was_given(

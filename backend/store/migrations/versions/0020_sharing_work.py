@@ -1,14 +1,14 @@
 """Work that several workers share, and a name by which an installation's orders are told apart.
 
 Revision: 0020
-Revises: 0023
+Revises: 0019
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0023"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

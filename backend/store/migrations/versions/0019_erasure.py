@@ -1,13 +1,13 @@
 """What was erased of a task, and the seal of what its entries in the ledger keep.
 
-Revision: 0023
+Revision: 0019
 Revises: 0018
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
+revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None
