@@ -19,8 +19,12 @@ LONG = {
     "backend/test_queueing.py",
     "backend/test_synchronisation.py",
     "backend/test_web_decisions.py",
+    "backend/test_recall.py",
     "backend/test_web_inferences.py",
+    "backend/test_web_jobs.py",
+    "backend/test_web_models.py",
     "backend/test_web_overview.py",
+    "backend/test_web_policy.py",
 }
 
 
