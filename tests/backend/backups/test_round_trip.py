@@ -200,8 +200,8 @@ def test_a_database_that_holds_something_is_refused_unless_told(
         session.execute(text("DELETE FROM decisions"))
     made, _ = restored(there, tmp_path / "b.zip", replace=True)
     assert contents(made) == contents(database.engine)
-    for each in (made, database.engine, other.engine):
-        each.dispose()
+    for used in (made, database.engine, other.engine):
+        used.dispose()
 
 
 def test_a_database_that_somebody_works_with_is_refused(places: Places, tmp_path: Path) -> None:
