@@ -109,17 +109,18 @@ def answer(
     )
     known = standing(readable.task_ids)
 
-    data = dict(zip(readable.task_ids, readable.data, strict=True))
     parts = _part_scores(candidates)
     made: dict[str, Any] = {}
     listed = labeling.is_list
     blind = predicted = 0
-    for index, task_id, problem, purpose, label, score, scores in zip(
+    gold, version = snapshot.gold, snapshot.model_version
+    for index, task_id, data, problem, purpose, label, score, scores in zip(
         readable.indices,
         readable.task_ids,
-        candidates.problems,
-        decisions.purposes,
-        candidates.labels,
+        readable.data,
+        candidates.problems.tolist(),
+        decisions.purposes.tolist(),
+        candidates.labels.tolist(),
         candidates.scores.tolist(),
         parts,
         strict=True,
@@ -127,8 +128,8 @@ def answer(
         if problem is not None:
             problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
         elif (
-            task_id in snapshot.gold
-            or INFERENCE_KEY in data[task_id]  # decided or not yet: people verify another model
+            task_id in gold
+            or INFERENCE_KEY in data  # decided or not yet: people verify another model
             or _blind(purpose, label, known.get(task_id))
         ):
             blind += 1
@@ -136,9 +137,9 @@ def answer(
             if listed and label not in made:
                 made[label] = result_of(labeling, label)
             results[index] = {
-                "result": made.get(label) or result_of(labeling, label, scores, data[task_id]),
+                "result": made.get(label) or result_of(labeling, label, scores, data),
                 "score": score,
-                "model_version": snapshot.model_version,
+                "model_version": version,
             }
             predicted += 1
     return Answers(results=results, problems=problems, predicted=predicted, blind=blind)

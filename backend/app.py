@@ -7,9 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from flask.json.provider import JSONProvider
+from werkzeug.datastructures import Authorization
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.utils import cached_property
 
 from backend.inferences.turns import Turns
 from backend.readiness import Lookout, look
@@ -58,8 +60,14 @@ _HEADERS = {
     # Pages of this server alone learn where one came from. With "no-referrer" browsers would send
     # its own forms with `Origin: null`, as they send those of strangers.
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
+
+# Where the public address says so; the proxy that speaks HTTPS may say it differently.
+_ONLY_HTTPS = "max-age=31536000"
 
 
 class _OrjsonProvider(JSONProvider):
@@ -74,10 +82,26 @@ class _OrjsonProvider(JSONProvider):
         return orjson.loads(s)
 
 
+class _Request(Request):
+    """Flask's, where a header that says nothing is no proof, and no error."""
+
+    @cached_property
+    def authorization(self) -> Authorization | None:
+        """What the header ``Authorization`` says.
+
+        None too where Werkzeug (3.1) raises: for basic authentication in other letters than ASCII.
+        """
+        try:
+            return super().authorization
+        except ValueError:
+            return None
+
+
 def create_app(runtime: Runtime) -> Flask:
     """The app on this runtime. Touches neither the database nor Label Studio."""
     app = Flask("backend.web")
     app.json = _OrjsonProvider(app)
+    app.request_class = _Request
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_mb * 1_000_000
     app.extensions[NAME] = Web(
         runtime=runtime,
@@ -142,6 +166,8 @@ def _start() -> None:
 def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if web().runtime.settings.own_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", _ONLY_HTTPS)
     route = request.url_rule.rule if request.url_rule is not None else None
     seconds = time.perf_counter() - g.started
     web().metrics.observe(request.method, route, response.status_code, seconds)

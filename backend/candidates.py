@@ -9,7 +9,13 @@ import numpy as np
 
 from backend.predictors.controls_read import as_tables, prompt_of, with_prompt
 from backend.predictors.inputs import read_inputs
-from backend.predictors.memory.kept import DISTANCES, TWINS, Memory, Remembering
+from backend.predictors.memory.kept import (
+    DISTANCES,
+    TWINS,
+    Memory,
+    Remembering,
+    remembering_of,
+)
 from backend.predictors.memory.twins import Nearest
 from backend.predictors.protocol import Asked, ModelInput, Predictor
 from backend.predictors.rules.automation import TwinsFound, rule_answers
@@ -80,7 +86,7 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
     answer: the task goes to people.
     """
     columns = _unanswered(policy, len(asked.data))
-    remembering = predictor if isinstance(predictor, Remembering) else None
+    remembering = remembering_of(predictor)
     memory = Memory() if remembering is None else remembering.memory
     twins: TwinsFound = (None, None)
     if predictor is not None:
@@ -157,6 +163,8 @@ def _leave_out(columns: _Columns, labeling: Labeling) -> None:
     if labeling.is_list:
         offered = {None, *labeling.labels}
         answers = columns.labels.tolist()
+        if offered.issuperset(answers):
+            return
         gone = np.fromiter((label not in offered for label in answers), np.bool_, len(answers))
         left = [f"the label {label!r} left the labelling config" for label in columns.labels[gone]]
         columns.take_back(gone, left)

@@ -95,7 +95,9 @@ def answered_together(
         share_out(session, project.id, (name, shared.grounds), parts, runtime.now())
     try:
         own = _Own()
-        _work_until(runtime, shared, own, lambda: time.monotonic() >= deadline)
+        while not _is_over(runtime, project.id, name, deadline):
+            _work_until(runtime, shared, own, lambda: time.monotonic() >= deadline)
+            time.sleep(_LOOK_S)  # others have the last chunks; that of one who dies is free again
         _wait_for_others(runtime, project.id, name)
         with runtime.reads() as session:
             found = chunk_results(session, project.id, name)
@@ -204,6 +206,13 @@ def _tell(runtime: Runtime, chunk: WorkChunk) -> None:
     with runtime.reads() as session:
         done, every = chunks_done(session, chunk.project_id, chunk.sharing)
     progress("asking the model, with others", done / max(every, 1))
+
+
+def _is_over(runtime: Runtime, project_id: int, sharing: str, deadline: float) -> bool:
+    with runtime.reads() as session:
+        done, every = chunks_done(session, project_id, sharing)
+    progress("asking the model, with others", done / max(every, 1))
+    return done == every or time.monotonic() >= deadline
 
 
 def _wait_for_others(runtime: Runtime, project_id: int, sharing: str) -> None:

@@ -62,29 +62,26 @@ def synchronise(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
 
 
 def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
-    """Read the whole project, and notice what was deleted without an event that reached us.
+    """Read the whole project, and notice what came or went without an event that reached us.
 
-    Webhooks are sent once, and a list of what changed does not name what is gone. What was known
+    Webhooks are sent once, and a list of what changed names neither what is gone nor an answer that
+    Label Studio died of: it was stored, and its task's time stayed the same. What was known
     before the reading began and does not turn up in it is gone; what came meanwhile is not judged.
     """
     with runtime.reads() as session:
         tasks = set(task_ids(session, project.id))
         annotations = standing_annotations(session, project.id)
     seen: set[int] = set()
-    for page in runtime.tool().tasks_after(project.id, 0):
+    answered: set[int] = set()
+    for page in runtime.tool().all_with_annotations(project.id):
         with runtime.sessions.begin() as session:
             store_tasks(session, project.id, _stored(page), runtime.now())
+        with_answers = [task for task in page if task.annotations]
+        if with_answers:
+            _store_answers(runtime, project, with_answers)
         seen.update(task.id for task in page)
+        answered.update(task.id for task in with_answers)
         progress("reading all tasks", len(seen) / max(len(tasks), len(seen)))
-    answered: set[int] = set()
-    for page in runtime.tool().annotated_since(project.id, None):
-        _store_answers(runtime, project, page)
-        answered.update(task.id for task in page)
-        progress(f"reading all answers: {len(answered):,} tasks so far")
-    missing = sorted(set(annotations.values()) - answered)
-    there = runtime.tool().answers_to(project.id, missing)  # a list may have left them out
-    _store_answers(runtime, project, there)
-    answered.update(task.id for task in there)
     emptied = [each for each, task_id in annotations.items() if task_id not in answered]
     with runtime.sessions.begin() as session:
         mark_tasks_deleted(session, project.id, sorted(tasks - seen), runtime.now())

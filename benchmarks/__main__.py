@@ -56,6 +56,7 @@ BENCHMARKS = (
     Benchmark(name="growth", title="How time and memory grow with the rows"),
     Benchmark(name="workers", title="Workers that share one large project"),
     Benchmark(name="pages", title="Pages on a million decisions"),
+    Benchmark(name="scale", title="1,000 projects on PostgreSQL: rows, and a model"),
     Benchmark(name="text_models", title="The text model beside scikit-learn", needs_data=True),
     Benchmark(name="multilabel", title="Sets of labels beside one-vs-rest", needs_data=True),
     Benchmark(name="spans", title="Spans beside the most frequent tag", needs_data=True),

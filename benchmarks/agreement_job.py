@@ -8,7 +8,6 @@ Run: ``python -m benchmarks.agreement_job``.
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 import time
 from datetime import timedelta
@@ -18,6 +17,7 @@ from audit_jobs.agreement import job as agreement
 from backend.store.ledger import Grounds, append_decisions
 from backend.store.shared_tasks import shared_tasks
 from backend.store.tasks import StoredTask, store_annotations, store_tasks
+from benchmarks.results import at_most, finish, told
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 from policies.domain import Decision, Outcome, Purpose
@@ -105,8 +105,18 @@ def main() -> None:
     print(f"{TASKS:,} tasks, {read:,} answers")
     print(f"reading the rows: {reading:.2f} s; the job: {job:.2f} s, {job / reading:.1f} times")
     print(f"with nothing new: {nothing:.3f} s, {nothing / reading:.3f} times")
-    if job / reading > MOST_RATIO:
-        sys.exit(f"the job takes {job / reading:.1f} times as long as reading, most {MOST_RATIO:g}")
+    finish(
+        [
+            at_most(
+                "the job",
+                figure=f"{job:.2f} s",
+                peer=f"reading the rows {reading:.2f} s",
+                ratio=job / reading,
+                limit=MOST_RATIO,
+            ),
+            told("with nothing new", figure=f"{nothing:.3f} s", ratio=nothing / reading),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 from click.testing import CliRunner
 
 from backend.commands.calibrate import calibrate
+from benchmarks.results import at_most, finish
 from policies.thresholds import certify, grid_from_scores
 
 SCORES = 100_000
@@ -58,9 +59,19 @@ def main() -> None:
             result = CliRunner().invoke(calibrate, [str(file), *options])
             assert result.exit_code == 0, result.output
 
+        rows = []
         for name, each in (("certify", call), ("labelgate calibrate, file read", command)):
             taken = seconds(each)
-            print(f"{name}: {taken:.3f} s, {taken / LIMIT_S:.2f} of the limit of {LIMIT_S:g} s")
+            rows.append(
+                at_most(
+                    name,
+                    figure=f"{taken:.3f} s",
+                    peer=f"{LIMIT_S:g} s",
+                    ratio=taken / LIMIT_S,
+                    limit=1.0,
+                )
+            )
+    finish(rows)
 
 
 if __name__ == "__main__":

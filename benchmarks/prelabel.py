@@ -11,7 +11,6 @@ Run: ``python -m benchmarks.prelabel``.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from backend.store.prelabels import PrelabelCounts
 from backend.store.projects import ConnectedProject
 from backend.synchronisation import synchronise
 from benchmarks.large_project import peak_megabytes
+from benchmarks.results import at_least, at_most, finish
 from benchmarks.stage import (
     Stage,
     champion,
@@ -170,13 +170,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         share = statistics.median(bare_rates) / bookkeeping(Path(name))
     median = statistics.median(ratios)
-    kept = median >= LEAST_RATIO and share <= MOST_BOOKKEEPING
-    print(f"rate of prelabel / rate of the bare route: {median:.2f} (at least {LEAST_RATIO:.2f})")
-    print(
-        f"bookkeeping / Label Studio's own time for as many rows: {share:.2f} "
-        f"(at most {MOST_BOOKKEEPING:.2f})"
+    bare = statistics.median(bare_rates)
+    finish(
+        [
+            at_least(
+                "rows a second of labelgate prelabel",
+                figure=f"{median * bare:.0f}",
+                peer=f"the bare route {bare:.0f}",
+                ratio=median,
+                limit=LEAST_RATIO,
+            ),
+            at_most(
+                "100,000 tasks without Label Studio",
+                figure=f"{share:.2f} of its time",
+                peer="Label Studio's own time for as many rows",
+                ratio=share,
+                limit=MOST_BOOKKEEPING,
+            ),
+        ]
     )
-    sys.exit(0 if kept else 1)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def main() -> None:
     given = json.loads(asked.prices.read_text(encoding="utf-8")) if asked.prices else {}
     with tempfile.TemporaryDirectory() as name, postgresql(Path(name)) as url:
         if url is None:
-            raise SystemExit("no PostgreSQL: install its server, or start one on its port")
+            why = "no PostgreSQL: install its server, or start one on its port"
+            finish([told("1,000 projects", figure=f"not measured: {why}")])
         folder = Path(name) / "data"
         folder.mkdir()
         with new_database(url) as database:
@@ -84,7 +85,7 @@ def _costs(web: WebFigures, measured: StoreFigures) -> Costs:
 
 
 def _kept(measured: StoreFigures, name: str, stored: float, days: float) -> Keeping:
-    """A way of keeping; each row is written anew once, so a table has room to spare."""
+    """A way of keeping; each row is written anew once, when a job looks at it."""
     new = largest_of(measured, "inferences")
     worn = wear_of(measured, "inferences")
     heap = measured.without_data if "ids" in name else new.heap

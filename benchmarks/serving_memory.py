@@ -25,6 +25,7 @@ from backend.predictors.protocol import Examples
 from backend.predictors.trainable import Lesson, fit_control
 from backend.settings import Settings
 from benchmarks.predict import free_port, post, running, store_project_with_model
+from benchmarks.results import at_most, finish, told
 from benchmarks.stage import choices_config
 from connectors.label_studio.labeling import parse_labeling
 
@@ -129,7 +130,18 @@ def main() -> None:
         f"each further project: {more:.0f} MB; {PROJECTS} projects / libraries alone: {ratio:.2f} "
         f"(at most {MOST_OF_LIBRARIES:.1f}{'' if kept else ': EXCEEDED'})"
     )
-    sys.exit(0 if kept else 1)
+    finish(
+        [
+            told("serving one project", figure=f"{taken[1]:.0f} MB", ratio=taken[1] / alone),
+            at_most(
+                f"serving {PROJECTS} projects",
+                figure=f"{taken[PROJECTS]:.0f} MB, {more:.0f} MB for each further project",
+                peer=f"the libraries alone {alone:.0f} MB",
+                ratio=ratio,
+                limit=MOST_OF_LIBRARIES,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

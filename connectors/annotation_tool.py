@@ -122,6 +122,13 @@ class AnnotationTool(Protocol):
     def annotated_since(self, project_id: int, since: datetime | None) -> Iterator[list[Task]]:
         """Tasks that have annotations and changed after ``since`` (None: all), with annotations."""
 
+    def all_with_annotations(self, project_id: int) -> Iterator[list[Task]]:
+        """Every task, in pages, with its annotations, whatever the tool has counted or dated.
+
+        A server that dies in the middle of an answer has stored it, and neither counted it nor
+        changed the time of its task.
+        """
+
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         """Those of ``task_ids`` that have at least one annotation, with their annotations."""
 

@@ -136,6 +136,8 @@ class Draft:
         reason: str | Sequence[str],
     ) -> None:
         """Close the tasks of ``mask``; ``rule`` and ``reason`` are for all, or one for each."""
+        if not np.count_nonzero(mask):  # several times as fast as any() on few tasks
+            return
         self.tiers[mask] = tier
         self.rules[mask] = rule
         self.reasons[mask] = reason

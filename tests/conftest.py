@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import scipy.linalg  # noqa: F401
 from hypothesis import HealthCheck, settings
+from sqlalchemy import make_url, text
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 from xdist.remote import Producer
 
@@ -16,6 +17,8 @@ from backend.store.engine import make_engine
 from backend.store.schema import migrate
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
+from tests.fakes.databases import database_at, empty
+from tests.fakes.migrated import close_engines
 from tests.fuzz.campaign import summary
 from tests.real_servers import (
     DATABASE_VARIABLE,
@@ -28,6 +31,7 @@ from tests.real_servers import (
 )
 from tests.running_label_studio import RunningLabelStudio
 from tests.sharing import Sharing, group_of
+from tests.stores import runs_on_both
 
 # Vectors are a matter of tests of their own: with them a text shows its label only once a worker
 # has encoded it, and each process loads a model. Processes that tests start inherit it.
@@ -117,6 +121,48 @@ def postgresql_url(postgresql_template: str) -> Iterator[str]:
     """A database of the test's own on a real PostgreSQL, at the newest schema, empty."""
     with copied_database(postgresql_template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def store_url(postgresql_template: str) -> Iterator[str]:
+    """A database that all tests of the store share: making one takes longer than most of them."""
+    with copied_database(postgresql_template) as url:
+        engine = database_at(url).engine
+        with engine.begin() as connection:
+            name = make_url(url).database
+            # Tests of the store end no server: nothing of theirs has to be on disk.
+            connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture
+def emptied_url(store_url: str) -> Iterator[str]:
+    """The shared database, empty at the start; tests that change its schema make their own."""
+    yield store_url
+    engine = database_at(store_url).engine
+    empty(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def on_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The database of the settings, where a module's tests run on both; see ``tests.stores``."""
+    if request.param == "postgresql":
+        monkeypatch.setenv("LABELGATE_DATABASE_URL", request.getfixturevalue("emptied_url"))
+    yield
+    if request.param == "postgresql":
+        close_engines()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what ``tests.stores`` names on PostgreSQL too."""
+    both, long = runs_on_both(metafunc.definition.path)
+    if both:
+        metafunc.fixturenames.insert(0, "on_store")
+        marks = [pytest.mark.long] if long else []
+        stores = ["sqlite", pytest.param("postgresql", marks=marks)]
+        metafunc.parametrize("on_store", stores, indirect=True)
 
 
 @pytest.fixture(scope="session")

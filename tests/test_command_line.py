@@ -26,6 +26,7 @@ WITHOUT_JSON = {
     "labelgate policy schema": "prints JSON and nothing else",
     "labelgate scheduler": "runs until it is stopped, and logs",
     "labelgate serve": "runs until it is stopped, and logs",
+    "labelgate worker": "runs until it is stopped, and logs",
     "labelgate web": "runs until it is stopped, and logs",
 }
 # What only commands that learn or measure need.

@@ -28,6 +28,18 @@ BUILTINS = {"__import__", "compile", "eval", "exec"}
 METHODS = {"full_load", "load_module", "read_pickle", "to_pickle", "unsafe_load"}
 OWNED = {("os", "system"), ("torch", "load"), ("yaml", "load"), ("yaml", "load_all")}
 SWITCHES = {"allow_pickle", "shell"}
+# A file without any of these words has none of the above, and need not be parsed.
+WORDS = re.compile(
+    "|".join(
+        [
+            *(rf"\b{name}\b" for name in MODULES),
+            *(rf"(?<![.\w]){name}\(" for name in BUILTINS),
+            *(rf"\.{name}\(" for name in METHODS),
+            *(rf"\b{owner}\.{name}\(" for owner, name in OWNED),
+            *(rf"\b{name}\s*=" for name in SWITCHES),
+        ]
+    )
+)
 AUDIT_JSON = {
     "dependencies": [
         {"name": "flask", "version": "3.1", "vulns": []},
@@ -99,6 +111,7 @@ def _called(function: ast.expr) -> list[str]:
 )
 def test_the_search_finds_what_turns_data_into_code(source: str) -> None:
     assert len(unsafe(source)) == 1
+    assert WORDS.search(source)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +123,12 @@ def test_the_search_leaves_alone_what_does_not(source: str) -> None:
 
 def test_nothing_that_is_shipped_turns_data_into_code() -> None:
     assert len(SHIPPED) > 300
+    texts = {file: file.read_text(encoding="utf-8") for file in SHIPPED}
     found = {
         f"{file.relative_to(ROOT)}:{place}"
-        for file in SHIPPED
-        for place in unsafe(file.read_text(encoding="utf-8"))
+        for file, text in texts.items()
+        if WORDS.search(text)
+        for place in unsafe(text)
     }
     assert found == set()
 

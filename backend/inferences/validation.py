@@ -217,7 +217,9 @@ class _Reader:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if 0 <= value <= 1:
                 return float(value)
-            said = "is no number" if math.isnan(value) else "must be between 0 and 1"
+            # A whole number may be larger than any float, which is all that isnan takes.
+            nothing = isinstance(value, float) and math.isnan(value)
+            said = "is no number" if nothing else "must be between 0 and 1"
             self._wrong("score", f"{said}, or null where the model gives none")
         else:
             self._wrong("score", f"must be a number or null, not {type(value).__name__}")

@@ -84,11 +84,14 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     if mirror is None or not known:
         return {"copies_gone": 0, "mirrored_answers_gone": 0}
     tool = runtime.tool()
-    there = {task.id for page in tool.tasks_after(mirror.id, 0) for task in page}
+    there: set[int] = set()
     answered: set[int] = set()
-    for page in tool.annotated_since(mirror.id, None):
-        _store_answers(runtime, project, mirror.id, page)
-        answered.update(known[task.id] for task in page if task.id in known)
+    for page in tool.all_with_annotations(mirror.id):
+        there.update(task.id for task in page)
+        with_answers = [task for task in page if task.annotations]
+        if with_answers:
+            _store_answers(runtime, project, mirror.id, with_answers)
+        answered.update(known[task.id] for task in with_answers if task.id in known)
     gone = sorted(set(known) - there)
     emptied = sorted(each for each, task_id in answers.items() if task_id not in answered)
     with runtime.sessions.begin() as session:

@@ -35,8 +35,9 @@ from sqlalchemy.exc import SAWarning
 from backend.store.columns import storable
 from backend.store.engine import make_engine
 
-# Who holds a lease, and who is signed in, is over once a backup is restored.
-_PASSING = {"alembic_version", "leases", "web_sessions"}
+# Who holds a lease, who is signed in and what is being shared is over once a backup is restored;
+# the orders of the installation that it was made of are not those of this one.
+_PASSING = {"alembic_version", "installations", "leases", "web_sessions", "work_chunks"}
 _ROWS_AT_ONCE = 500
 
 Code = Callable[[Any], Any]

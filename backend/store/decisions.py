@@ -192,7 +192,7 @@ class StandingDecision:
 _TASKS, _DECISIONS = TaskRow.__table__.c, DecisionRow.__table__.c
 # Made once, and of plain columns: every question of Label Studio reads it, and making a statement
 # of mapped ones takes longer than reading what it finds.
-_STANDING = (
+_STANDING_OF = (
     select(
         _TASKS.task_id,
         _DECISIONS.outcome,
@@ -205,11 +205,11 @@ _STANDING = (
         DecisionRow.__table__,
         and_(_TASKS.project_id == _DECISIONS.project_id, _TASKS.decision_seq == _DECISIONS.seq),
     )
-    .where(
-        _TASKS.project_id == bindparam("project_id"),
-        _TASKS.task_id.in_(bindparam("task_ids", expanding=True)),
-    )
+    .where(_TASKS.project_id == bindparam("project_id"))
 )
+_STANDING = _STANDING_OF.where(_TASKS.task_id.in_(bindparam("task_ids", expanding=True)))
+# A task that a person opens comes alone: a list of one is written anew each time it is asked.
+_STANDING_OF_ONE = _STANDING_OF.where(_TASKS.task_id == bindparam("task_ids"))
 
 
 def decisions_of(
@@ -222,7 +222,8 @@ def decisions_of(
     found: dict[int, StandingDecision] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         chunk = list(task_ids[start : start + _IDS_PER_STATEMENT])
-        rows = session.execute(_STANDING, {"project_id": project_id, "task_ids": chunk})
+        asked = (_STANDING_OF_ONE, chunk[0]) if len(chunk) == 1 else (_STANDING, chunk)
+        rows = session.execute(asked[0], {"project_id": project_id, "task_ids": asked[1]})
         for task_id, outcome, purpose, label, in_doubt in rows:
             found[task_id] = StandingDecision(
                 outcome=Outcome(outcome),

@@ -11,7 +11,7 @@ import orjson
 from flask import Flask, Response, render_template, request
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadHost, HTTPException, RequestEntityTooLarge
 
 from backend.predictors.errors import ArtifactError
 from backend.serving import ProjectNotConnectedError
@@ -63,7 +63,12 @@ def error_response(status: int, code: str, message: str) -> Response:
 
 
 def wants_page() -> bool:
-    """Whether a browser asks for a page; programs, and scripts of pages, take JSON or anything."""
+    """Whether a browser asks for a page; programs, and scripts of pages, take JSON or anything.
+
+    A page has links, and where the header ``Host`` is no name there are no addresses to link to.
+    """
+    if isinstance(request.routing_exception, BadHost):
+        return False
     accepted = request.accept_mimetypes
     return accepted.best_match(["application/json", "text/html"]) == "text/html"
 

@@ -11,21 +11,12 @@ from backend.work_standing import WorkStanding
 
 
 def work_gauges(seen: WorkStanding) -> Iterator[Metric]:
-    """The leader; the queue's figures where there is one and it answers."""
+    """The leader, and the queue's figures: without a sample where there is none to look at."""
     leading = GaugeMetricFamily(
         "labelgate_scheduler_leading", "1 while a scheduler holds the lease to lead."
     )
-    leading.add_metric([], int(seen.leader is not None and seen.leader.alive))
-    yield leading
-    if not seen.uses_redis:
-        return
     reached = GaugeMetricFamily("labelgate_redis_up", "1 where Redis answers.")
-    reached.add_metric([], int(seen.queue is not None))
-    yield reached
-    if seen.queue is None:
-        return
     workers = GaugeMetricFamily("labelgate_workers", "Worker processes that are alive.")
-    workers.add_metric([], len(seen.queue.workers))
     orders = GaugeMetricFamily(
         "labelgate_orders", "Orders in the queue by how far they are.", labels=["lane", "state"]
     )
@@ -34,10 +25,15 @@ def work_gauges(seen: WorkStanding) -> Iterator[Metric]:
         "For how long the oldest order of a lane waits; 0 where none does.",
         labels=["lane"],
     )
-    now = datetime.now(UTC)
-    for lane in seen.queue.lanes:
-        orders.add_metric([lane.lane, "waiting"], lane.waiting)
-        orders.add_metric([lane.lane, "under_way"], lane.under_way)
-        waits = 0.0 if lane.oldest is None else (now - lane.oldest).total_seconds()
-        oldest.add_metric([lane.lane], max(0.0, waits))
-    yield from (workers, orders, oldest)
+    leading.add_metric([], int(seen.leader is not None and seen.leader.alive))
+    if seen.uses_redis:
+        reached.add_metric([], int(seen.queue is not None))
+    if seen.queue is not None:
+        workers.add_metric([], len(seen.queue.workers))
+        now = datetime.now(UTC)
+        for lane in seen.queue.lanes:
+            orders.add_metric([lane.lane, "waiting"], lane.waiting)
+            orders.add_metric([lane.lane, "under_way"], lane.under_way)
+            waits = 0.0 if lane.oldest is None else (now - lane.oldest).total_seconds()
+            oldest.add_metric([lane.lane], max(0.0, waits))
+    yield from (leading, reached, workers, orders, oldest)

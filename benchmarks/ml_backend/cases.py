@@ -19,7 +19,7 @@ import orjson
 
 from backend.bootstrap import build_runtime
 from backend.settings import Settings
-from benchmarks import predict
+from benchmarks import predict, processes
 from benchmarks.ml_backend import server
 from benchmarks.ml_backend.inputs import INPUTS, PROJECT, Input, texts
 from benchmarks.results import Row, asserted, finish
@@ -158,9 +158,9 @@ def restart(folder: Path, peer_folder: Path, examples: Sequence[tuple[str, str]]
 
 def serving(folder: Path, servers: ExitStack) -> int:
     """A ``labelgate web`` on this folder; its port."""
-    port = predict.free_port()
+    port = processes.free_port()
     command = ["-m", "labelgate", "web"]
-    return servers.enter_context(predict.running(f"web-{port}", port, command, folder)).port
+    return servers.enter_context(processes.running(f"web-{port}", port, command, folder)).port
 
 
 def peer_serving(
@@ -169,7 +169,7 @@ def peer_serving(
     """A server of label-studio-ml that learns from these."""
     folder.mkdir(exist_ok=True)
     said, topics = zip(*examples, strict=True)
-    port = predict.free_port()
+    port = processes.free_port()
     return servers.enter_context(server.running(folder, port, said, topics, workers=workers))
 
 

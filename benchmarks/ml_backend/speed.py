@@ -21,10 +21,11 @@ import orjson
 
 from backend.bootstrap import build_runtime
 from backend.settings import Settings
-from benchmarks import predict, training
+from benchmarks import predict, processes, training
 from benchmarks.load import Block, Client, block, percentile, request_bytes
 from benchmarks.ml_backend import server
 from benchmarks.results import Row, at_least, finish, is_quick, line_of, shown, told
+from benchmarks.stage import text
 from tests.fakes.foreign_questions import LABEL_CONFIG
 
 BATCHES, CLIENTS = (1, 10, 100, 1_000), (1, 4, 16)
@@ -75,12 +76,14 @@ def started(folder: Path, servers: ExitStack) -> list[Side]:
     runtime = build_runtime(settings)
     artifact = predict.store_project_with_model(runtime, predict.trained_model())
     runtime.sessions.kw["bind"].dispose()
-    ports = [predict.free_port() for _ in range(3)]
+    ports = [processes.free_port() for _ in range(3)]
     model = [str(settings.models_dir), artifact.path, artifact.sha256, predict.VERSION]
     bare = ["-m", "benchmarks.bare_predict", str(ports[2]), str(settings.web_threads), *model]
-    own = servers.enter_context(predict.running(OWN, ports[0], ["-m", "labelgate", "web"], folder))
+    own = servers.enter_context(
+        processes.running(OWN, ports[0], ["-m", "labelgate", "web"], folder)
+    )
     least = servers.enter_context(
-        predict.running("bare", ports[2], [*bare, predict.CONFIG], folder)
+        processes.running("bare", ports[2], [*bare, predict.CONFIG], folder)
     )
     texts, labels = zip(*[predict.text(10_000_000 + row) for row in range(2_000)], strict=True)
     (folder / "peer").mkdir()
@@ -114,6 +117,8 @@ def measured(
     """Blocks of all sides in turn, the order turned round each time."""
     kept = {side.name: [Client(side.port) for _ in range(clients)] for side in sides}
     found: dict[str, list[Block]] = {side.name: [] for side in sides}
+    for side in sides:
+        kept[side.name][0].send(requests[side.name][0])  # the first answer loads the model
     for number in range(1 if is_quick() else ROUNDS):
         for side in sides if number % 2 else reversed(sides):
             found[side.name].append(block(kept[side.name], requests[side.name], BLOCK_S, side.pid))
@@ -174,9 +179,9 @@ def while_training(folder: Path, servers: ExitStack) -> Row:
     worked = training.labelled(folder / "worked")
     training.train(worked)
     own_port = servers.enter_context(training.serving(folder / "worked"))
-    rows = [training.text(each, training.LABELS, training.WORDS) for each in range(training.TEXTS)]
+    rows = [text(each, training.LABELS, training.WORDS) for each in range(training.TEXTS)]
     texts, labels = zip(*rows, strict=True)
-    port = predict.free_port()
+    port = processes.free_port()
     peer = servers.enter_context(server.running(folder / "other", port, texts, labels))
     server.trained(peer, PROJECT, LABEL_CONFIG)
     own = meanwhile(own_port, lambda: training.train(worked))

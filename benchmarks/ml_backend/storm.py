@@ -24,7 +24,7 @@ import orjson
 from sqlalchemy import func, select
 
 from backend.store.job_tables import EventRow
-from benchmarks import predict, training
+from benchmarks import processes, training
 from benchmarks.load import family, memory_bytes, percentile, processor_seconds
 from benchmarks.ml_backend import server
 from benchmarks.ml_backend.inputs import PROJECT
@@ -96,9 +96,9 @@ def event(number: int) -> bytes:
 
 def storm(port: int, trained: Callable[[], int], used: Callable[[], float]) -> Storm:
     """Post the events, each when it is due, and wait until ``trained`` returns."""
-    body = {"tasks": [{"id": 1, "data": {"text": text(1, training.LABELS, 60)[0]}}]}
-    body |= {"project": PROJECT, "label_config": CONFIG}
-    asked = orjson.dumps(body | {"tasks": [body["tasks"][0] | {"annotations": []}]})
+    data = {"text": text(1, training.LABELS, training.WORDS)[0]}
+    task = {"id": 1, "data": data, "annotations": []}
+    asked = orjson.dumps({"tasks": [task], "project": PROJECT, "label_config": CONFIG})
     watch = Watch(ask=lambda: timed(port, "/predict", asked, {}))
     watch.ask()  # the first one loads the model
     before, began = used(), time.perf_counter()
@@ -132,9 +132,9 @@ def own_storm(folder: Path) -> tuple[Storm, int]:
     """Labelgate's side, and how many of the events are in its store at the end."""
     worked = training.labelled(folder)
     training.train(worked)
-    port = predict.free_port()
+    port = processes.free_port()
     settings = {"LABELGATE_WEBHOOK_SECRET": SECRET, "LABELGATE_EMBEDDINGS": "off"}
-    with predict.running("web", port, ["-m", "labelgate", "web"], folder, settings) as web:
+    with processes.running("web", port, ["-m", "labelgate", "web"], folder, settings) as web:
 
         def used() -> float:
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -158,7 +158,7 @@ def peer_storm(folder: Path) -> Storm:
     """The peer's side: it has ended when nothing that it forked is at work any more."""
     rows = [text(number, training.LABELS, training.WORDS) for number in range(training.TEXTS)]
     texts, labels = zip(*rows, strict=True)
-    port = predict.free_port()
+    port = processes.free_port()
     with server.running(folder, port, texts, labels) as peer:
         server.set_up(port, PROJECT, CONFIG)
         server.trained(peer, PROJECT, CONFIG)

@@ -102,6 +102,10 @@ class LabelStudioTool:
                 if found:
                     yield found
 
+    def all_with_annotations(self, project_id: int) -> Iterator[list[Task]]:
+        """Every task, in pages, with its annotations, by no filter that could miss one."""
+        return pages_by_id(self._admin, project_id, with_annotations=True)
+
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         """Those of ``task_ids`` that have at least one annotation, with their annotations."""
         return [

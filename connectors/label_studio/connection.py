@@ -65,6 +65,7 @@ class Connection:
     ) -> None:
         self.url = url.rstrip("/")
         self._setting = setting
+        self._secrets = [token]  # and the short-lived ones behind it
         self._timeout_s = timeout_s
         self._backoff_s = backoff_s
         # A session cookie beside the token could outlive it; none is ever kept.
@@ -82,7 +83,7 @@ class Connection:
                 base_url=f"{self.url}/", api_key=token, httpx_client=self._http
             )
         except ApiError as error:  # a personal access token that says itself that it has expired
-            raise self._refused_token(str(_detail(error.body))) from error
+            raise self._refused_token(self._without_secrets(_detail(error.body))) from error
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         """Read JSON; tried again while Label Studio does not answer properly."""
@@ -169,18 +170,29 @@ class Connection:
     def _headers(self) -> dict[str, str]:
         """Who is asking; renews the short-lived access behind a personal access token."""
         try:
-            return dict(self._sdk._client_wrapper.get_headers())  # noqa: SLF001 - its only door
+            headers = dict(self._sdk._client_wrapper.get_headers())  # noqa: SLF001 - its only door
         except ApiError as error:
             if error.status_code in {401, 403}:
-                raise self._refused_token(str(_detail(error.body))) from error
+                raise self._refused_token(self._without_secrets(_detail(error.body))) from error
             raise AnnotationToolUnavailableError(
                 f"Label Studio at {self.url} did not renew the access token: "
-                f"{error.status_code} {_detail(error.body)}"
+                f"{error.status_code} {self._without_secrets(_detail(error.body))}"
             ) from error
         except ValueError as error:  # the renewal was answered by something that is not JSON
             raise AnnotationToolUnavailableError(
-                f"Label Studio at {self.url} did not renew the access token: {error}"
+                f"Label Studio at {self.url} did not renew the access token: "
+                f"{self._without_secrets(str(error))}"
             ) from error
+        secret = str(headers.get("Authorization", "")).rpartition(" ")[2]
+        if secret and secret not in self._secrets:
+            self._secrets = [self._secrets[0], secret]
+        return headers
+
+    def _without_secrets(self, said: str) -> str:
+        """What Label Studio, or a proxy before it, says; some repeat what they were sent."""
+        for secret in self._secrets:
+            said = said.replace(secret, "[secret]")
+        return said
 
     def _answer(self, response: httpx.Response, asked: str) -> Any:
         status = response.status_code
@@ -203,7 +215,7 @@ class Connection:
                 "is Label Studio starting, or LABELGATE_LABEL_STUDIO_URL another server?"
             ) from error
         if status >= 400:
-            raise self._failure(status, f"{status} {_detail(body)}", asked)
+            raise self._failure(status, self._without_secrets(f"{status} {_detail(body)}"), asked)
         return body
 
     def _failure(self, status: int, detail: str, asked: str) -> Exception:

@@ -105,9 +105,10 @@ def _number(value: dict[str, Any], key: str) -> float:
 def image_size(item: dict[str, Any]) -> tuple[int, int] | None:
     """Width and height of the image in pixels, None where the item does not say them."""
     width, height = item.get("original_width"), item.get("original_height")
-    if isinstance(width, int) and isinstance(height, int):
-        if 0 < width <= _LONGEST_SIDE and 0 < height <= _LONGEST_SIDE:
-            return width, height
+    if not isinstance(width, int) or not isinstance(height, int):
+        return None
+    if 0 < width <= _LONGEST_SIDE and 0 < height <= _LONGEST_SIDE:
+        return width, height
     return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from audit_jobs import retrain
 from audit_jobs.job_names import ROUND
@@ -308,3 +309,45 @@ def test_every_job_of_a_round_is_a_job_that_can_be_run_by_hand() -> None:
         cwd=Path(__file__).parents[2],
     ).stdout.split()
     assert set(listed) == set(JOBS) == {*ROUND, "retrain", *NIGHTLY}
+
+
+class _DeadlockError(Exception):
+    """What psycopg raises where PostgreSQL ended one of two that waited for each other."""
+
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize(("losses", "outcome"), [(1, "done"), (3, "done"), (4, "failed")])
+def test_a_job_that_lost_against_another_transaction_is_run_again(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch, losses: int, outcome: str
+) -> None:
+    left = [OperationalError("UPDATE", {}, _DeadlockError("deadlock detected"))] * losses
+    work = JOBS["sync"]
+
+    def losing(*given: Any) -> Any:
+        if left:
+            raise left.pop()
+        return work(*given)
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": losing})
+    if outcome == "done":
+        assert run_job(worked.runtime, "sync", worked.project)["tasks"] == 30
+    else:
+        with pytest.raises(JobFailedError, match="deadlock detected"):
+            run_job(worked.runtime, "sync", worked.project)
+    assert [run.outcome for run in runs(worked)] == [outcome]
+
+
+def test_another_error_of_the_database_is_not_tried_again(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def failing(*_: Any) -> Any:
+        asked.append(1)
+        raise OperationalError("UPDATE", {}, Exception("the disk is full"))
+
+    monkeypatch.setattr("audit_jobs.running.JOBS", {"sync": failing})
+    with pytest.raises(JobFailedError, match="the disk is full"):
+        run_job(worked.runtime, "sync", worked.project)
+    assert asked == [1]

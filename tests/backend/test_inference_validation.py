@@ -141,6 +141,7 @@ def test_what_the_config_does_not_offer_is_refused_by_name(
         ({"score": "0.5"}, "score = '0.5' must be a number or null, not str"),
         ({"score": True}, "score = true must be a number or null, not bool"),
         ({"score": -0.1}, "score = -0.1 must be between 0 and 1, or null"),
+        ({"score": 10**400}, "must be between 0 and 1, or null"),
         ({"score": float("nan")}, "score = nan is no number, or null where"),
         ({"at": "yesterday"}, "at = 'yesterday' is no ISO time: send a time such as"),
         ({"at": 1772366400}, "at = 1772366400 is no ISO time: send a time such as"),

@@ -178,3 +178,13 @@ def test_people_and_label_studio_may_use_other_addresses() -> None:
     )
     assert (apart.own_url, apart.called_url) == ("https://gate.example", "http://web:9090")
     assert apart.label_studio_pages == "https://labels.example"
+
+
+def test_a_postgresql_at_the_newest_schema_is_ready(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
+    _, reads = make_sessions(engine)
+    assert look(reads).is_ready
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "newer than this program" in str(look(reads).problem)
+    engine.dispose()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,6 +166,27 @@ def test_a_chunk_is_free_again_once_the_lease_of_who_died_has_run_out(large: Lar
         assert free_chunks(session, PROJECT_ID, wall_clock(), 9) == [second]
         assert count_free_chunks(session, wall_clock()) == {PROJECT_ID: 1}
     wait_for(lambda: free(large) == [first, second], "the lease has run out")
+
+
+def test_the_round_itself_takes_up_the_chunk_of_a_helper_that_died(
+    large: LargeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[int] = []
+
+    def share_and_die(*arguments: Any) -> None:
+        """Somebody claims a chunk at once, and is never heard of again."""
+        share_out(*arguments)
+        (session, *_) = arguments
+        chunk = free_chunks(session, PROJECT_ID, wall_clock(), 9)[1]
+        assert take_lease(session, chunk.lease, "the dead", wall_clock(), 2.0)
+        died.append(chunk.id)
+
+    monkeypatch.setattr(shared_predicting, "share_out", share_and_die)
+    report = route(large)
+    assert died
+    assert (report["decided"], report["left"]) == (TASKS, 0)
+    assert set(large.asked().values()) == {1}
+    large.check_ledger()
 
 
 def test_a_chunk_that_was_done_meanwhile_is_not_done_again(large: LargeProject) -> None:

@@ -164,6 +164,16 @@ def test_an_answer_that_label_studio_lost_count_of_is_read_by_its_webhook_and_st
     assert votes(worked) == {lost: "A", other: "B"}
 
 
+def test_an_answer_that_label_studio_died_of_is_found_by_reconciling(worked: WorkedProject) -> None:
+    lost = worked.tasks[0].id
+    worked.server.submit(worked.people["ann"], lost, "A")
+    worked.server.miscounted.add(lost)  # no count, no time, no webhook
+    assert sync(worked)["answers"] == 0
+    assert votes(worked) == {}
+    assert reconcile(worked.runtime, worked.project) == {"tasks_gone": 0, "annotations_gone": 0}
+    assert votes(worked) == {lost: "A"}
+
+
 def test_a_training_asked_for_in_label_studio_is_queued_once(worked: WorkedProject) -> None:
     worked.connect(worked_policy(retrain={"minimum_labels": 5}))
     for task in worked.tasks:

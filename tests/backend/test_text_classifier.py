@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,7 +25,7 @@ from backend.predictors.texts.classifier import (
 )
 from backend.predictors.texts.linear import LinearTerms, LinearVectors, linear_as_plain
 from backend.predictors.texts.members import Member
-from backend.predictors.texts.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms
+from backend.predictors.texts.terms import CHARACTER_RUNS, WORD, WORD_RUNS, WordTerms, words_of
 from backend.predictors.texts.training import QUICK, TextPlan
 from policies.conditions import ENTROPY, MARGIN
 from policies.domain import FloatArray
@@ -369,3 +370,8 @@ def test_the_encoder_is_no_part_of_what_a_model_is() -> None:
     model = TextModel(labels=("a", "b"), members=())
     assert model.with_encoder(encode) == replace(model)
     assert "encode" not in repr(model.with_encoder(encode))
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x30FF), max_size=60))
+def test_words_are_those_of_the_pattern_whichever_way_they_are_cut(text: str) -> None:
+    assert words_of(text) == re.findall(WORD, text.lower())

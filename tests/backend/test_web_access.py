@@ -158,3 +158,29 @@ def test_headers_are_safe(bare: FlaskClient, route: str) -> None:
     assert headers["X-Frame-Options"] == "DENY"
     # Not "no-referrer": browsers would send the forms of our own pages with `Origin: null`.
     assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    "given", ["Basic \xff", "Basic \xc3\xa9", "Basic \u00a0x", "Basic =", "Basic"]
+)
+def test_a_password_in_no_letters_is_no_password(tmp_path: Path, given: str) -> None:
+    client = web_project(tmp_path, username="gate", password="a password").client()
+    for path in ("/projects", "/versions", "/v1/inferences"):
+        method = "POST" if path.startswith("/v1") else "GET"
+        response = client.open(path, method=method, headers={"Authorization": given})
+        assert response.status_code == 401, (path, response.text)
+    sent = client.post("/webhook", json={"action": "X"}, headers={"Authorization": given})
+    assert sent.status_code == 401
+
+
+@pytest.mark.parametrize("host", ["x" * 64, f"{'x' * 1000}:80"])
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_a_host_that_is_no_name_is_refused_to_browsers_too(
+    tmp_path: Path, host: str, accept: str
+) -> None:
+    client = web_project(tmp_path, username="gate", password="a password").client()
+    headers = {"Host": host, "Accept": accept}
+    for path in ("/", "/sign-in", "/versions", "/nowhere"):
+        assert client.get(path, headers=headers).status_code in {400, 401}
+        signed = client.get(path, headers=headers, auth=("gate", "a password"))
+        assert signed.status_code == 400

@@ -30,3 +30,7 @@ def test_an_answer_that_is_counted_as_none_is_read(
         assert list(tool.annotated_since(stage.project_id, None)) == []
         (found,) = tool.answers_to(stage.project_id, sorted(stage.truth))
         assert (found.id, len(found.annotations)) == (answered, 1)
+        (page,) = tool.all_with_annotations(stage.project_id)
+        assert {each.id: len(each.annotations) for each in page} == {
+            each: int(each == answered) for each in stage.truth
+        }

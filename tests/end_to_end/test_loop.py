@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from backend.store.decisions import current_decisions
 from backend.store.figures import project_figures
@@ -25,8 +26,12 @@ TASKS = 150
 MARKER = "labelgate: Audit"
 
 
-def test_a_project_goes_round_the_loop(label_studio: RunningLabelStudio, tmp_path: Path) -> None:
-    with make_stage(label_studio, tmp_path, TASKS) as stage:
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def test_a_project_goes_round_the_loop(
+    label_studio: RunningLabelStudio, tmp_path: Path, request: pytest.FixtureRequest, store: str
+) -> None:
+    database = request.getfixturevalue("postgresql_url") if store == "postgresql" else None
+    with make_stage(label_studio, tmp_path, TASKS, database_url=database) as stage:
         policy = write_policy(stage, tmp_path / "policy.yaml", after=40)
         with stage.running("serve", tmp_path / "serve.log"):
             until(stage.healthy, "labelgate serve answers")

@@ -99,6 +99,12 @@ class FakeAnnotationTool:
             ]
             return self._pages(_annotated(self._counted(changed)))
 
+    def all_with_annotations(self, project_id: int) -> Iterator[list[Task]]:
+        with self._call("all_with_annotations"):
+            return self._pages(
+                [_task(each, annotated=True) for each in self.server.of_project(project_id)]
+            )
+
     def annotated_among(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         with self._call("annotated_among"):
             return _annotated(self._counted(self._selected(project_id, task_ids)))

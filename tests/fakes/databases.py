@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from backend.store.columns import Base
 from backend.store.engine import make_sessions
 from backend.store.projects import ConnectedProject, store_policy, store_project
 from backend.store.tasks import StoredTask, store_tasks
@@ -58,6 +59,18 @@ def database_at(url: str) -> Database:
     """The database of this URL, brought to the newest schema."""
     engine = migrated_engine(url)
     return Database(engine, *make_sessions(engine))
+
+
+def empty(engine: Engine) -> None:
+    """Delete every row of a database on PostgreSQL; new ones are numbered from 1 again."""
+    with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            if connection.execute(table.delete()).rowcount and "id" in table.c:
+                sequence = connection.scalar(
+                    text("SELECT pg_get_serial_sequence(:table, 'id')"), {"table": table.name}
+                )
+                if sequence is not None:
+                    connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
 
 
 def after(seconds: float) -> datetime:

@@ -13,6 +13,8 @@ from sqlalchemy.engine import make_url
 from backend.store.engine import make_engine
 from backend.store.schema import migrate
 
+_OPENED: list[Engine] = []
+
 
 def migrated_engine(url: str) -> Engine:
     """An engine whose database has the newest schema; a SQLite file that is new is a copy."""
@@ -22,7 +24,14 @@ def migrated_engine(url: str) -> Engine:
         shutil.copyfile(_template(), database)
     engine = make_engine(url)
     migrate(engine)  # nothing to do for a copy
+    _OPENED.append(engine)
     return engine
+
+
+def close_engines() -> None:
+    """End the connections of all engines that were made; on PostgreSQL each is one of a hundred."""
+    while _OPENED:
+        _OPENED.pop().dispose()
 
 
 @cache

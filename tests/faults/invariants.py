@@ -34,7 +34,7 @@ from tests.end_to_end.stage import Stage
 from tests.faults.oracle import Oracle
 from tests.faults.plant import Plant
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 _SHOWN = 12
 MARKERS = "labelgate: "
 

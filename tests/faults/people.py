@@ -139,20 +139,25 @@ class People:
         self._plant.oracle.trainings.add(asked.id)
 
     def _ask_job(self) -> None:
-        runtime = self._plant.stage.runtime
-        wanted = JobRequest(
-            id=0,
-            job=self._rng.choice(_ASKED),
-            project_id=self._plant.stage.project_id,
-            asked_by="sen",
-            why="a test",
-            asked_at=runtime.now(),
-            taken_at=None,
-            run_id=None,
-        )
-        with runtime.sessions.begin() as session:
-            asked = ask_for_job(session, wanted)
-        self._plant.oracle.jobs.add(asked.id)
+        ask_for(self._plant, self._rng.choice(_ASKED))
+
+
+def ask_for(plant: Plant, job: str) -> None:
+    """Ask for a job as the pages do."""
+    runtime = plant.stage.runtime
+    wanted = JobRequest(
+        id=0,
+        job=job,
+        project_id=plant.stage.project_id,
+        asked_by="sen",
+        why="a test",
+        asked_at=runtime.now(),
+        taken_at=None,
+        run_id=None,
+    )
+    with runtime.sessions.begin() as session:
+        asked = ask_for_job(session, wanted)
+    plant.oracle.jobs.add(asked.id)
 
 
 @contextmanager

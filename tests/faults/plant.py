@@ -64,6 +64,7 @@ class Plant:
     disk_is_small: bool = False
     stores: dict[str, ServerProcess] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    label_studio_died: bool = False
 
     @property
     def log(self) -> Path:
@@ -131,6 +132,7 @@ class Plant:
             return True
         if name == LABEL_STUDIO:
             self.server.kill()
+            self.label_studio_died = True
             self.server = start_label_studio(self.server.folder, port=self.server.port)
             return True
         pid = self.victims().get(name)

@@ -40,9 +40,10 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(plant: Plant, kill
 
 @pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.long)])
 def test_nothing_is_lost_or_doubled_on_postgresql(large_plant: Plant, kills: int) -> None:
-    killed = killed_while_people_work(large_plant, kills - 1)
-    with at_work(large_plant, seed=SEED):  # by name, so that no seed can leave it out
+    killed = killed_while_people_work(large_plant, kills - 2)
+    with at_work(large_plant, seed=SEED):  # by name, so that no seed can leave them out
         assert large_plant.kill(POSTGRESQL)
+        assert large_plant.kill(REDIS)
     nothing_is_lost_or_doubled(large_plant)
     assert killed["scheduler"] + killed["worker"]
 

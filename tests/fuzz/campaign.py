@@ -24,20 +24,22 @@ from hypothesis.strategies import SearchStrategy
 
 DEADLINE_S = 5.0  # of processor time, so that a busy machine does not end a case
 # hypothesis remembers every example of a run, so that none comes twice: short runs forget.
-_CASES_AT_ONCE = 250
+_CASES_AT_ONCE = 500
 # What a campaign's second half may add: caches of the product have filled in the first.
 _MOST_GROWN_MB = 48.0
 _PROPERTY = "fuzz"
+SEED_VARIABLE = "LABELGATE_TEST_FUZZ_SEED"  # another whole number: other cases
+_FAR_APART = 1_000_000
 Input = TypeVar("Input")
 
 
 class HangError(BaseException):
-    """A case took more than ``DEADLINE_S``. No ``Exception``, for handlers of those must not eat it."""
+    """A case took more than ``DEADLINE_S``. No ``Exception``: handlers of those must not eat it."""
 
 
 @dataclass(slots=True)
 class Campaign:
-    """The cases so far; ``outcomes`` counts what became of them, ``resident_mb`` is after each run."""
+    """The cases so far, what became of them, and the process's memory after each run."""
 
     name: str
     cases: int = 0
@@ -64,7 +66,8 @@ class Campaign:
         self, inputs: SearchStrategy[Input], check: Callable[[Input], str], cases: int
     ) -> None:
         """So many inputs, the same in every run; ``check`` says what became of one, or raises."""
-        for number, size in enumerate(_runs(cases)):
+        first = int(os.environ.get(SEED_VARIABLE, "0"))
+        for number, size in enumerate(_runs(cases), first * _FAR_APART):
 
             @seed(number)
             @settings(
@@ -104,9 +107,17 @@ class Campaign:
         assert grown < _MOST_GROWN_MB, f"{self.name}: {grown:.0f} MB in the second half: {figures}"
 
 
+def refused(error: Exception, problems: int = 1) -> str:
+    """What became of a case that was refused, which is done in words that can be printed."""
+    assert str(error).strip()
+    assert str(error).encode(errors="replace")
+    assert problems
+    return "refused"
+
+
 def summary(reports: list[pytest.TestReport]) -> list[str]:
     """Lines for the end of a run of tests; none where no campaign was among them."""
-    found = [
+    found: list[Any] = [
         value for report in reports for name, value in report.user_properties if name == _PROPERTY
     ]
     lines = [

@@ -80,19 +80,54 @@ RESULT: list[dict[str, Any]] = [
     _item("r", "t", "rating", {"rating": 4}),
     _item("l", "t", "labels", {"start": 0, "end": 4, "text": "Jane", "labels": ["PER"]}, score=0.9),
     _item("b", "i", "rectanglelabels", {**_BOX, "rectanglelabels": ["Cat"]}, **_ON_IMAGE),
-    _item("p", "i", "polygonlabels", {"points": [[1, 1], [9, 1], [5, 9]], "closed": True}, **_ON_IMAGE),
-    _item("e", "i", "ellipselabels", {"x": 5, "y": 5, "radiusX": 2, "radiusY": 1, "rotation": 9}, **_ON_IMAGE),
+    _item(
+        "p", "i", "polygonlabels", {"points": [[1, 1], [9, 1], [5, 9]], "closed": True}, **_ON_IMAGE
+    ),
+    _item(
+        "e",
+        "i",
+        "ellipselabels",
+        {"x": 5, "y": 5, "radiusX": 2, "radiusY": 1, "rotation": 9},
+        **_ON_IMAGE,
+    ),
     _item("k2", "i", "keypointlabels", {"x": 5, "y": 5, "width": 0.3}, **_ON_IMAGE),
-    _item("m", "i", "brushlabels", {"format": "rle", "rle": [0, 0, 78, 32, 59, 51, 0], "brushlabels": ["Cat"]}, **_ON_IMAGE),
-    _item("v", "i", "videorectangle", {"sequence": [{**_BOX, "frame": 1, "enabled": True, "time": 0.1}], "framesCount": 9, "labels": ["Cat"]}),
+    _item(
+        "m",
+        "i",
+        "brushlabels",
+        {"format": "rle", "rle": [0, 0, 78, 32, 59, 51, 0], "brushlabels": ["Cat"]},
+        **_ON_IMAGE,
+    ),
+    _item(
+        "v",
+        "i",
+        "videorectangle",
+        {
+            "sequence": [{**_BOX, "frame": 1, "enabled": True, "time": 0.1}],
+            "framesCount": 9,
+            "labels": ["Cat"],
+        },
+    ),
     _item("ts", "i", "timeserieslabels", {"start": 1.0, "end": 2.0, "timeserieslabels": ["Cat"]}),
-    _item("h", "t", "hypertextlabels", {"start": "/p[1]", "end": "/p[1]", "startOffset": 1, "endOffset": 4, "globalOffsets": {"start": 1, "end": 4}, "hypertextlabels": ["PER"]}),
+    _item(
+        "h",
+        "t",
+        "hypertextlabels",
+        {
+            "start": "/p[1]",
+            "end": "/p[1]",
+            "startOffset": 1,
+            "endOffset": 4,
+            "globalOffsets": {"start": 1, "end": 4},
+            "hypertextlabels": ["PER"],
+        },
+    ),
     _item("d", "t", "datetime", {"datetime": "2026-03-01T12:00"}),
     _item("w", "a", "pairwise", {"selected": "left"}),
     _item("w", "t", "textarea", {"text": ["a note"]}),
     _item("k", "x", "ranker", {"ranker": {"good": ["1"], "bad": ["2"]}}),
     {"type": "relation", "from_id": "r-l", "to_id": "r-b", "direction": "left", "labels": ["of"]},
-]  # fmt: skip
+]
 ANNOTATION: dict[str, Any] = {
     "id": 7,
     "completed_by": {"id": 3, "email": "ann@example.com"},
@@ -137,13 +172,20 @@ PAIR = {
     "gold": "a",
 }
 RESPONSES = {"id": "q1", "prompt": "Where?", "responses": ["Here.", "There."], "topic": {"a": 1}}
+
+
+def _sampling(percentage: int) -> dict[str, Any]:
+    parameters = {"RandomSamplingPercentage": percentage}
+    return {"ConditionType": "Sampling", "ConditionParameters": parameters}
+
+
 CONDITIONS = {
     "Conditions": [
         {
             "ConditionType": "ModerationLabelConfidenceCheck",
             "ConditionParameters": {"ModerationLabelName": "Weapon", "ConfidenceLessThan": 90},
         },
-        {"ConditionType": "Sampling", "ConditionParameters": {"RandomSamplingPercentage": 5}},
+        _sampling(5),
         {
             "And": [
                 {
@@ -155,8 +197,8 @@ CONDITIONS = {
                         "WordBlockConfidenceGreaterThan": 0,
                     },
                 },
-                {"Or": [{"ConditionType": "Sampling", "ConditionParameters": {"RandomSamplingPercentage": 1}}]},
+                {"Or": [_sampling(1)]},
             ]
         },
     ]
-}  # fmt: skip
+}

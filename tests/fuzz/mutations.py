@@ -98,10 +98,10 @@ def _places(document: Any, path: _Path = ()) -> Iterator[_Path]:
 
 
 def _changed(draw: st.DrawFn, document: Any, path: _Path) -> Any:
-    around = document
-    for key in path[:-1]:
-        around = around[key]
-    key = path[-1]
+    around: Any = document
+    for step in path[:-1]:
+        around = around[step]
+    key: Any = path[-1]
     match draw(st.sampled_from(["replace", "replace", "delete", "double", "add", "deep"])):
         case "delete":
             del around[key]

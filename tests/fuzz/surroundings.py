@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, select, table
 from sqlalchemy.orm import Session
 
 from backend import accounts
@@ -77,7 +77,7 @@ class Surroundings:
         names = inspect(bind).get_table_names()
         with bind.connect() as connection:
             return {
-                name: connection.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar_one()  # noqa: S608  # our own names
+                name: connection.scalar(select(func.count()).select_from(table(name))) or 0
                 for name in names
             }
 
@@ -92,7 +92,7 @@ class Surroundings:
 
 
 def _hash_of(session: Session) -> str:
-    columns = [each for each in DecisionRow.__table__.columns]
+    columns = list(DecisionRow.__table__.columns)
     rows = session.execute(select(*columns).order_by(DecisionRow.project_id, DecisionRow.seq))
     digest = hashlib.sha256()
     for row in rows:
@@ -103,7 +103,7 @@ def _hash_of(session: Session) -> str:
 def surroundings(
     folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str = ""
 ) -> Surroundings:
-    """A project with decisions, answers, audits and a certified model, and another one beside it."""
+    """A project with decisions, answers and a certified model, and another one beside it."""
     monkeypatch.setenv("LABELGATE_USERNAME", USER)
     monkeypatch.setenv("LABELGATE_PASSWORD", PASSWORD)
     if database_url:

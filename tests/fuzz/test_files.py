@@ -21,7 +21,7 @@ from connectors.label_studio.exports import ExportError, read_export
 from connectors.preference_files import read_pairs
 from connectors.response_files import read_responses
 from policies.loading import PolicyError, load_policy, parse_policy
-from tests.fuzz.campaign import Campaign
+from tests.fuzz.campaign import Campaign, refused
 from tests.fuzz.corpus import CONDITIONS, INFERENCES, PAIR, POLICIES, RESPONSES, TASK, TASK_DATA
 from tests.fuzz.mutations import mutated, mutated_text
 from tests.fuzz.shares import forms
@@ -132,6 +132,5 @@ def _read(
     try:
         reader(path)
     except refusal as error:
-        assert str(error)
-        return "refused"
+        return refused(error)
     return "read"

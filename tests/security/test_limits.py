@@ -65,7 +65,7 @@ def test_label_studio_is_not_locked_out_by_who_guesses(client: FlaskClient) -> N
     for _ in range(3 * BY_ADDRESS):
         guess(client, STRANGER)
     assert asked(client, LABEL_STUDIO, auth=RIGHT).status_code == 200
-    setup = {"path": "/setup", "method": "POST", "json": {"project": PROJECT}}
+    setup: dict[str, Any] = {"path": "/setup", "method": "POST", "json": {"project": PROJECT}}
     for _ in range(3 * BY_ADDRESS):
         guess(client, LABEL_STUDIO)  # behind the same proxy
         guess(client, LABEL_STUDIO, name="other")
@@ -94,7 +94,7 @@ def test_tokens_are_guessed_so_often(client: FlaskClient, project: WebProject, p
 def test_the_webhooks_secret_is_guessed_so_often_and_events_still_arrive(
     client: FlaskClient,
 ) -> None:
-    event = {"path": "/webhook", "method": "POST", "json": EVENT}
+    event: dict[str, Any] = {"path": "/webhook", "method": "POST", "json": EVENT}
     right, wrong = {SECRET: "the secret"}, {SECRET: "wrong"}
     assert asked(client, LABEL_STUDIO, headers=right, **event).status_code == 201
     for address in (STRANGER, LABEL_STUDIO):
@@ -158,7 +158,11 @@ def test_all_routes_are_limited_but_those_that_prove_their_sender(tmp_path: Path
     assert exempt == SENDERS | PROBES
     client = app.test_client()
     for _ in range(30):
-        predict = {"path": "/predict", "method": "POST", "json": {"project": PROJECT, "tasks": []}}
+        predict: dict[str, Any] = {
+            "path": "/predict",
+            "method": "POST",
+            "json": {"project": PROJECT, "tasks": []},
+        }
         assert asked(client, LABEL_STUDIO, auth=RIGHT, **predict).status_code == 200
 
 
@@ -185,7 +189,7 @@ def test_label_studios_requests_come_from_where_the_admin_says(tmp_path: Path, l
     made.connect()
     client = made.client()
     right = {SECRET: "the secret"}
-    event = {"path": "/webhook", "method": "POST", "json": EVENT, "headers": right}
+    event: dict[str, Any] = {"path": "/webhook", "method": "POST", "json": EVENT, "headers": right}
     for address, status in (("10.0.0.1", 201), ("::ffff:10.0.0.1", 201), ("10.0.1.1", 403)):
         assert asked(client, address, **event).status_code == status
         assert asked(client, address).status_code == (200 if status == 201 else 403)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -67,6 +67,18 @@ class Remembering(Protocol):
     @property
     def forerunner(self) -> Predictor | None:
         """The version that served before, where the policy asks for it and there was one."""
+
+
+_REMEMBERS: dict[type, bool] = {}  # a protocol looks at every attribute, at each task opened
+
+
+def remembering_of(predictor: Predictor | None) -> Remembering | None:
+    """The predictor where its class keeps something; None where it does not, or there is none."""
+    kind = type(predictor)
+    known = _REMEMBERS.get(kind)
+    if known is None:
+        known = _REMEMBERS[kind] = isinstance(predictor, Remembering)
+    return cast("Remembering", predictor) if known else None
 
 
 def needed_of(policy: Policy) -> tuple[str, ...]:

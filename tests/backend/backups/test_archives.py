@@ -105,8 +105,8 @@ def test_a_damaged_backup_is_refused_or_restores_the_same(
             harmless.append((number, bytes(changed)))
     assert len(harmless) < damages / 3  # half of so small a file are headers with dates
     assert all(number % 4 for number, _ in harmless), "an end was missing and nothing told"
-    for number, changed in harmless[:2]:
-        file.write_bytes(changed)
+    for number, unnoticed in harmless[:2]:
+        file.write_bytes(unnoticed)
         restore(file, tmp_path / f"restored{number}")
 
 
