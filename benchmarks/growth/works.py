@@ -61,8 +61,9 @@ def _certify(size: int) -> Timed:
         grid = grid_from_scores(
             scores, max_error_rate=0.05, confidence=0.95, n_labelled=size, floor=0.0
         )
-        promise = {"max_error_rate": 0.05, "confidence": 0.95}
-        return certify(scores, wrong, grid=grid, model_version="v1", **promise)
+        return certify(
+            scores, wrong, grid=grid, model_version="v1", max_error_rate=0.05, confidence=0.95
+        )
 
     return work
 
