@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+START_S = 180.0  # a busy machine takes a minute to import the libraries
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -45,7 +47,7 @@ def running(
             [sys.executable, *command], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_S
         while not listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{name}: {(folder / f'{name}.log').read_text()}")

@@ -24,7 +24,8 @@ from backend.predictors.embedded import EmbeddedPredictor
 from backend.predictors.protocol import Examples
 from backend.predictors.trainable import Lesson, fit_control
 from backend.settings import Settings
-from benchmarks.predict import free_port, post, running, store_project_with_model
+from benchmarks.predict import post, store_project_with_model
+from benchmarks.processes import free_port, running
 from benchmarks.results import at_most, finish, told
 from benchmarks.stage import choices_config
 from connectors.label_studio.labeling import parse_labeling

@@ -36,7 +36,7 @@ DEAR = frozenset(
         "job agreement",
         "job agreement, one answer more",
         "job corrections, one answer more",
-        "job route, queue placed",
+        "job route, all anew",
         "job route, one task more",
     }
 )

@@ -26,7 +26,7 @@ from benchmarks.consensus import crowd
 from benchmarks.decide import CERTIFICATION, POLICY, candidates
 from benchmarks.growth.generated import generated
 from benchmarks.growth.rows import PROJECT, settle
-from benchmarks.large_store.stages import Stage
+from benchmarks.large_store.stages import Stage, policy_text
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 from policies.engine import decide
@@ -61,8 +61,9 @@ def _certify(size: int) -> Timed:
         grid = grid_from_scores(
             scores, max_error_rate=0.05, confidence=0.95, n_labelled=size, floor=0.0
         )
-        promise = {"max_error_rate": 0.05, "confidence": 0.95}
-        return certify(scores, wrong, grid=grid, model_version="v1", **promise)
+        return certify(
+            scores, wrong, grid=grid, model_version="v1", max_error_rate=0.05, confidence=0.95
+        )
 
     return work
 
@@ -118,6 +119,13 @@ def _again(name: str, stage: Stage, size: int) -> Timed:
     work()
     _answer_one(stage)
     return work
+
+
+def _anew(stage: Stage, size: int) -> Timed:
+    """Every open task decided once more, because a price of the policy was edited."""
+    title = stage.project(PROJECT).title
+    stage.connect(PROJECT, title, policy_text(title, size, strict=False, edition=1))
+    return _job("route", stage, size)
 
 
 def _one_task(stage: Stage, size: int) -> Timed:
@@ -210,7 +218,7 @@ STORED: Mapping[str, Callable[[Stage, int], Timed]] = MappingProxyType(
         "job sync, nothing new": partial(_idle, "sync"),
         **{f"job {name}": partial(_job, name) for name in _JOBS},
         **{f"job {name}, one answer more": partial(_again, name) for name in _JOBS_AGAIN},
-        "job route, queue placed": partial(_job, "route"),
+        "job route, all anew": _anew,
         "job route, one task more": _one_task,
         **{f"page {path}": partial(_page, path) for path in _PAGES},
     }

@@ -120,7 +120,7 @@ def test_every_nightly_job_is_due_once_a_night(worked: WorkedProject) -> None:
     assert {order.job for order in at_one if order.lane is Lane.SLOW} == {"strategies"}
     worked.clock.time = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # nobody was there at two or three
     assert {order.job for order in due.nightly()} == set(NIGHTLY)
-    worked.tool.fail_next("tasks_after", DOWN)
+    worked.tool.fail_next("all_with_annotations", DOWN)
     for order in due.nightly():
         if order.lane is not Lane.SLOW:
             carry_out(worked.runtime, order)
@@ -138,7 +138,7 @@ def test_a_nightly_job_that_was_killed_is_due_again_but_not_for_ever(
     for _ in range(MOST_TRIES):
         (order,) = (order for order in due.nightly() if order.job == "reconcile")
         due.took(order)
-        worked.tool.fail_next("tasks_after", KeyboardInterrupt())  # type: ignore[arg-type]
+        worked.tool.fail_next("all_with_annotations", KeyboardInterrupt())  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):
             carry_out(worked.runtime, order)
     assert "reconcile" not in {order.job for order in due.nightly()}

@@ -159,7 +159,7 @@ def test_workers_share_a_project_whoever_dies(
         assert time.monotonic() - died_at < TAKEN_OVER_S
         wait_for(lambda: len(large.decided()) == tasks, "all is decided", PATIENCE_S)
         large.check_ledger(tasks)
-        # By the dead; by who took up its chunk while the lease of the round stood; in the new round.
+        # By the dead, by who took up its chunk while its lease stood, and in the new round.
         assert max(large.asked().values()) <= 3
 
         begin_anew(redis, tmp_path / "redis")

@@ -132,7 +132,7 @@ def test_answers_and_skips_are_read_with_who_said_what(world: World) -> None:
     assert world.tool.answers_to(world.project_id, []) == []
     everything = flat(world.tool.all_with_annotations(world.project_id))
     assert [task.id for task in everything] == ids
-    assert labels(task for task in everything if task.annotations) == labels(found)
+    assert labels([task for task in everything if task.annotations]) == labels(found)
 
 
 def test_only_what_changed_since_is_read_again(world: World) -> None:

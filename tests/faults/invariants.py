@@ -237,9 +237,9 @@ def _deliveries(seen: Seen) -> Iterator[str]:
     for task, annotation in _annotations(seen):
         if annotation["completed_by"] == seen.robot:
             by_robot[task["id"]] += 1
-            said, wished = _topic(annotation), seen.accepted.get(task["id"])
-            if said != wished:
-                yield f"task {task['id']} is accepted as {said}, not {wished}"
+            said, accepted = _topic(annotation), seen.accepted.get(task["id"])
+            if said != accepted:
+                yield f"task {task['id']} is accepted as {said}, not {accepted}"
     yield from _twice("accepted labels", by_robot)
     yield from _differ("accepted labels", by_robot, seen.accepted)
     for task in seen.tasks:

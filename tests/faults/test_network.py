@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -38,15 +39,20 @@ def test_nothing_is_lost_or_doubled_on_a_bad_line(
         with at_work(plant, seed=100 + spell):
             before = plant.wire.tried
             with plant.wire.in_trouble(trouble):
-                until(lambda before=before: plant.wire.tried > before + 3, "the line is used")
+                until(partial(tried_since, plant, before + 3), "the line is used")
             time.sleep(0.5)  # in the middle of work that goes on
         nothing_is_lost_or_doubled(plant)
+
+
+def tried_since(plant: Plant, before: int) -> bool:
+    """Whether Labelgate has tried the line more often than that."""
+    return plant.wire.tried > before
 
 
 @pytest.mark.long
 def test_people_are_answered_while_label_studio_is_out_of_reach(plant: Plant) -> None:
     with plant.wire.in_trouble(CUT):
         before = plant.wire.tried
-        until(lambda: plant.wire.tried > before, "it is asked in vain")
+        until(partial(tried_since, plant, before), "it is asked in vain")
         assert plant.stage.healthy()
     nothing_is_lost_or_doubled(plant)

@@ -63,7 +63,8 @@ def _shown(around: Surroundings, task_id: int) -> None:
     found = client.get(f"{decisions}.json?task={task_id}", headers=headers)
     assert found.status_code == 200, around.failures
     (row, *_) = found.get_json()["decisions"]
-    for path in (f"{decisions}?task={task_id}", f"{decisions}/{row['seq']}", f"{decisions}.csv?task={task_id}"):
+    asked = (f"{decisions}?task={task_id}", f"{decisions}/{row['seq']}")
+    for path in (*asked, f"{decisions}.csv?task={task_id}"):
         page = client.get(path, headers=headers)
         assert page.status_code == 200, (path, around.failures)
         assert page.get_data()

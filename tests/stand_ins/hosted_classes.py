@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from label_studio_ml.model import (  # type: ignore[import-not-found]  # not on our path
-    LabelStudioMLBase,
-)
-from label_studio_ml.response import ModelResponse  # type: ignore[import-not-found]  # see above
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.response import ModelResponse
 from label_studio_sdk.label_interface.objects import PredictionValue
 
 _weights: str | None = None  # as examples keep a model that was loaded once

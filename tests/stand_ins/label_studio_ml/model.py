@@ -8,7 +8,7 @@ from typing import Any
 
 from label_studio_sdk.label_interface.interface import LabelInterface
 
-from label_studio_ml.cache import create_cache  # type: ignore[import-not-found]  # not on our path
+from label_studio_ml.cache import create_cache
 
 CACHE = create_cache(os.environ.get("CACHE_TYPE", "sqlite"), path=os.environ.get("MODEL_DIR", "."))
 
