@@ -13,6 +13,7 @@ from backend.store.ledger import (
     append_decisions,
     check_entry,
     entry_named,
+    erasure_hash,
     verify_end,
     verify_ledger,
 )
@@ -97,6 +98,34 @@ def test_what_is_left_of_an_erased_entry_cannot_be_changed(
     with ledger.reads() as session:
         assert verify_ledger(session, PROJECT_ID).broken_seq == 5
         assert not check_entry(session, PROJECT_ID, 5).holds
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": "somebody else"},
+        {"outcome": "review", "label": None, "part_scores": None, "signals": None},
+    ],
+    ids="-".join,
+)
+def test_a_seal_hides_no_change_of_an_entry_of_which_nothing_was_erased(
+    ledger: Database, changed: dict[str, object]
+) -> None:
+    erased(ledger)
+    with ledger.sessions.begin() as session:
+        session.execute(update(DecisionRow).where(DecisionRow.seq == 7).values(changed))
+        rows = session.execute(
+            select(*DecisionRow.__table__.columns).where(DecisionRow.seq.in_([6, 7]))
+        ).mappings()
+        before, row = (dict(each) for each in rows)
+        seal = erasure_hash(row, before["hash"])  # no secret is needed for it
+        session.execute(update(DecisionRow).where(DecisionRow.seq == 7).values(erasure_hash=seal))
+    with ledger.reads() as session:
+        check = verify_ledger(session, PROJECT_ID)
+        assert (check.broken_seq, check.erased) == (7, 0)
+        assert verify_end(session, PROJECT_ID, 6).broken_seq == 7
+        assert not check_entry(session, PROJECT_ID, 7).holds
+        assert check_entry(session, PROJECT_ID, 6).next_holds is False
 
 
 def test_labels_of_a_list_stay(ledger: Database) -> None:
