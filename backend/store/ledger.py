@@ -173,10 +173,14 @@ def erase_answers(session: Session, project_id: int, task_ids: Sequence[int]) ->
 
 def _hashes(session: Session, project_id: int, seqs: Sequence[int]) -> dict[int, str]:
     """The hashes of these entries by number."""
-    chosen = select(DecisionRow.seq, DecisionRow.hash).where(
-        DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs)
-    )
-    return dict(session.execute(chosen).all())
+    found: dict[int, str] = {}
+    for start in range(0, len(seqs), _ROWS_PER_READ):
+        chosen = select(DecisionRow.seq, DecisionRow.hash).where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.seq.in_(seqs[start : start + _ROWS_PER_READ]),
+        )
+        found.update(dict(session.execute(chosen).all()))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
