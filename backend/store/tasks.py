@@ -51,6 +51,22 @@ def mark_tasks_deleted(
         )
 
 
+def mark_tasks_there(
+    session: Session, project_id: int, task_ids: Sequence[int], before: datetime
+) -> None:
+    """Take back that these tasks are gone, where that was noted before then."""
+    for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        session.execute(
+            update(TaskRow)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
+                TaskRow.deleted_at < before,
+            )
+            .values(deleted_at=None)
+        )
+
+
 def stored_tasks(session: Session, project_id: int, task_ids: Sequence[int]) -> list[StoredTask]:
     """These tasks with their data, by id; unknown ids are left out."""
     found: list[StoredTask] = []
