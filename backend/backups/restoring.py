@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.backups.archive import Archive, BackupError, open_archive
 from backend.settings import Settings
-from backend.store.copies import is_empty, tables_of, write_rows
+from backend.store.copies import gather_statistics, is_empty, tables_of, write_rows
 from backend.store.leases import held_leases
 from backend.store.ledger import verify_ledger
 from backend.store.schema import SchemaError, make_anew, raise_to_head, schema_state
@@ -121,6 +121,7 @@ def _filled(connection: Connection, archive: Archive, file: Path, told: Told) ->
                 f"{file}: rows of {name} cannot be restored ({why}): nothing was"
             ) from error
     raise_to_head(connection)
+    gather_statistics(connection)
     return written
 
 
