@@ -6,6 +6,7 @@ Figures and the ledger stay, without what leads to the person.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.embeddings.vectors import text_hash
 from backend.errors import ErasureError
+from backend.leasing import holding
 from backend.retraining import ask_visibly
 from backend.runtime import Runtime
 from backend.store import erasures
@@ -28,6 +30,8 @@ from backend.store.tasks import stored_tasks
 from connectors.label_studio.controls import ControlKind
 from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
+
+logger = logging.getLogger(__name__)
 
 RETENTION = "retention"  # in the trail: who erases what its days are over for
 _CHUNK = 500  # tasks of one transaction
@@ -111,8 +115,11 @@ def erase_deleted(runtime: Runtime) -> int:
         projects = all_projects(session)
     erased = 0
     for project in projects:
-        for gone in _chunks_gone(runtime, project, before):
-            erased += _erase(runtime, project, gone, RETENTION).tasks
+        try:
+            for gone in _chunks_gone(runtime, project, before):
+                erased += _erase(runtime, project, gone, RETENTION).tasks
+        except Exception:  # others were promised the same; it is tried again in the next night
+            logger.exception("tasks.not_erased project=%d", project.id)
     return erased
 
 
@@ -130,7 +137,9 @@ def erase_annotator(runtime: Runtime, user_id: int, by: str, *, dry_run: bool = 
             "again with the next answer that is read: delete the account there (Organization), and "
             "then run this again"
         )
-    with runtime.sessions.begin() as session:
+    with holding(runtime, "erasure") as lease, runtime.sessions.begin() as session:
+        if lease is None:  # both would take the same number, and two people would be one
+            raise ErasureError("another annotator is being erased: run this again in a minute")
         answers = count_answers_of(session, user_id)
         if user_id <= 0 or not answers:
             raise ErasureError(

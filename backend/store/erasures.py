@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Text, delete, or_, select, type_coerce, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from backend.store.inference_tables import InferenceRow
@@ -27,6 +27,8 @@ from backend.store.page_tables import (
     WebSessionRow,
 )
 from backend.store.tables import AnnotationRow, ConsensusRow, DeliveryRow, GoldRow, TaskRow
+
+_IDS_PER_STATEMENT = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,14 @@ def gone_tasks(
 ) -> list[int]:
     """Tasks that were gone from Label Studio before then and are not erased yet, by id.
 
-    ``task_ids`` are those that are asked for, by default all.
+    ``task_ids`` are those that are asked for, by default all. One that was erased is not any more
+    where it says something again: it had been read before it was deleted, and was stored after.
     """
+    says_something = type_coerce(TaskRow.data, Text) != "{}"
     chosen = select(TaskRow.task_id).where(
-        TaskRow.project_id == project_id, TaskRow.deleted_at <= before, TaskRow.erased_at.is_(None)
+        TaskRow.project_id == project_id,
+        TaskRow.deleted_at <= before,
+        or_(TaskRow.erased_at.is_(None), says_something),
     )
     if task_ids is not None:
         chosen = chosen.where(TaskRow.task_id.in_(task_ids))
@@ -104,7 +110,9 @@ def erase_tasks(
 
 def erase_vectors(session: Session, text_hashes: Sequence[bytes]) -> None:
     """Delete the vectors of texts with these hashes, whatever the encoder."""
-    session.execute(delete(EmbeddingRow).where(EmbeddingRow.text_hash.in_(text_hashes)))
+    for start in range(0, len(text_hashes), _IDS_PER_STATEMENT):
+        some = text_hashes[start : start + _IDS_PER_STATEMENT]
+        session.execute(delete(EmbeddingRow).where(EmbeddingRow.text_hash.in_(some)))
 
 
 def erase_account(session: Session, name: str, now: datetime) -> str | None:

@@ -41,7 +41,7 @@ class Proofs:
             if not self._wrong:
                 return 0
             right = self._right.get(key)
-            if right is not None and now - right < TRUSTED:
+            if right is not None and abs(now - right) < TRUSTED:
                 return 0
             waits = (self._left(key, BY_PROOF, now), self._left((address, ""), BY_ADDRESS, now))
         return max(waits)
@@ -69,7 +69,7 @@ class Proofs:
         times = self._wrong.get(key)
         if times is None:
             return 0
-        while times and now - times[0] >= WINDOW:
+        while times and abs(now - times[0]) >= WINDOW:  # the clock may be set back
             times.popleft()
         if not times:
             del self._wrong[key]
