@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select
 
+from backend.secret_files import require_webhook_secret
 from backend.store.deliveries import PENDING, count_by_state
 from backend.store.events import count_open
 from backend.store.job_tables import EventRow
@@ -137,7 +138,7 @@ def event_request(stage: Stage, project: ConnectedProject, task_id: int) -> Requ
         port=settings.port,
         path="/webhook",
         body=orjson.dumps(body),
-        headers={SECRET_HEADER: settings.require_webhook_secret()},
+        headers={SECRET_HEADER: require_webhook_secret(settings)},
         status=201,
     )
 
