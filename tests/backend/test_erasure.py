@@ -15,7 +15,7 @@ from backend import accounts
 from backend.erasure import erase_account, erase_annotator, erase_deleted, erase_tasks
 from backend.errors import ErasureError
 from backend.store.acts import newest_acts
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import Example, Lineage, store_lineage
 from backend.store.training import recent_requests
 from backend.store.votes import human_votes

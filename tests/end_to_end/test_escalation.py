@@ -9,7 +9,7 @@ from audit_jobs.running import run_job
 from backend.slices import labelled_slices
 from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import lineage_of
 from backend.store.models import champion
 from backend.store.training import request_training

@@ -11,7 +11,7 @@ import orjson
 
 from audit_jobs.measures.strategy_gains import LEAST_TESTS
 from audit_jobs.strategies import LEAST_LABELS
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, champion
 from backend.store.recalls import DONE, accepted_since
 from backend.store.reports import AUDIT, RECALL, newest_report

@@ -16,7 +16,7 @@ from backend.connecting import connect_project
 from backend.foreign import FOREIGN
 from backend.lineage import ENCODER
 from backend.store.job_tables import JobRunRow
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, all_versions
 from backend.store.training import FORWARDED, PROMOTED, open_requests, recent_requests
 from backend.store.votes import answers, human_votes

@@ -12,7 +12,7 @@ import pytest
 
 from backend.store.decisions import current_decisions
 from backend.store.figures import project_figures
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, all_versions, champion
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
 from backend.store.tallies import accepted_labels

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from backend.store.alerts import open_alerts
 from backend.store.inference_tables import InferenceRow
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.reports import MONITORING, newest_report
 from backend.store.votes import count_human_labels
 from connectors.inference_client import InferenceClient

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import CHAMPION, all_versions
 from backend.store.training import KEPT, PROMOTED, open_requests, recent_requests
 from connectors.label_studio.answers import result_of

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from policies.domain import Purpose
 from tests.end_to_end.models_on_stage import serve_model
 from tests.end_to_end.policies_on_stage import write_rules

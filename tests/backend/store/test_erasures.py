@@ -8,14 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from backend.store.erasures import erase_tasks, gone_tasks
-from backend.store.ledger import (
-    Grounds,
-    append_decisions,
-    check_entry,
-    entry_named,
-    verify_end,
-    verify_ledger,
-)
+from backend.store.ledger import Grounds, append_decisions, entry_named
+from backend.store.ledger_check import check_entry, verify_end, verify_ledger
 from backend.store.pseudonyms import renamed
 from backend.store.tables import DecisionRow, TaskRow
 from backend.store.tasks import mark_tasks_deleted

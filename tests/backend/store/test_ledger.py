@@ -19,9 +19,8 @@ from backend.store.ledger import (
     append_decisions,
     entry_hash,
     newest_seq,
-    verify_end,
-    verify_ledger,
 )
+from backend.store.ledger_check import verify_end, verify_ledger
 from backend.store.tables import DecisionRow
 from policies.domain import Decision, Outcome, Purpose
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
