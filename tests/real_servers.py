@@ -12,7 +12,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,8 @@ import psycopg
 import pytest
 import redis
 from sqlalchemy.engine import make_url
+
+from connectors.loopback import free_port
 
 DATABASE_VARIABLE, REDIS_VARIABLE = "LABELGATE_TEST_DATABASE_URL", "LABELGATE_TEST_REDIS_URL"
 _STANDARD_DATABASES = (
@@ -168,13 +169,6 @@ def end(server: ServerProcess) -> None:
     except subprocess.TimeoutExpired:
         server.process.kill()
         server.process.wait()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(holds: Callable[[], bool], what: str, patience_s: float = _PATIENCE_S) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from backend.store.inference_tables import InferenceRow
 from connectors.inference_client import InferenceClient, InferencesNotSentError
-from tests.backend.test_web_server import WEB, environment, free_port
+from connectors.loopback import free_port
+from tests.backend.test_web_server import WEB, environment
 from tests.fakes.inferences import monitored_project, token_of
 from tests.fakes.web_project import WebProject
 

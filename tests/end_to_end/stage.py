@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from backend.store.model_tables import TrainingRequestRow
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import parse_labeling
+from connectors.loopback import free_port
 from policies.domain import Decision, Outcome, Purpose
 from tests.running_label_studio import RunningLabelStudio
 
@@ -291,11 +291,3 @@ def make_stage(
             stage.truth[task["id"]] = text_of(task["data"]["place"])[1]
         yield stage
         runtime.sessions.kw["bind"].dispose()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

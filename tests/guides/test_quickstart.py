@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from connectors.label_studio.server_process import SETTINGS
-from tests.end_to_end.stage import free_port, until
+from connectors.loopback import free_port
+from tests.end_to_end.stage import until
 from tests.guides.shell import Shell
 from tests.guides.written import ROOT
 from tests.running_label_studio import RunningLabelStudio
