@@ -38,9 +38,10 @@ from tests.end_to_end.sides_of_stage import (
     predict_takes_the_vectors_of_the_workers,
     serving,
 )
-from tests.end_to_end.stage import CONFIG, Stage, make_stage, until
+from tests.end_to_end.stage import CONFIG, Stage, make_stage
 from tests.fakes.label_studio_ml_program import label_studio_ml
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 PLACES = range(66)
 RENAMED = CONFIG.replace("billing", "payment")

@@ -19,8 +19,9 @@ from backend.store.tallies import accepted_labels
 from backend.store.training import open_requests
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_policy
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 150
 MARKER = "labelgate: Audit"

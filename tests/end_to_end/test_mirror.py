@@ -19,10 +19,11 @@ from backend.store.tables import TaskRow
 from backend.store.votes import human_votes
 from policies.domain import Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of, until
+from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of
 from tests.fakes.policy_documents import make_certification
 from tests.fakes.predictors import predictor_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 60
 

@@ -19,8 +19,9 @@ from backend.store.votes import count_human_labels
 from connectors.inference_client import InferenceClient
 from policies.domain import Purpose
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import WORDS, Stage, make_stage, text_of, until
+from tests.end_to_end.stage import WORDS, Stage, make_stage, text_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 SHARE = 0.3
 MONTH = timedelta(days=30)

@@ -9,11 +9,11 @@ import pytest
 
 from backend.secret_files import require_webhook_secret
 from connectors.label_studio.events import SECRET_HEADER
-from tests.end_to_end.stage import until
 from tests.faults.disks import full, limited
 from tests.faults.loops import nothing_is_lost_or_doubled
 from tests.faults.people import at_work
 from tests.faults.plant import Plant, descendants
+from tests.waiting import until
 
 pytestmark = pytest.mark.label_studio
 
