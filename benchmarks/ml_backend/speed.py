@@ -35,7 +35,6 @@ ROUNDS, BLOCK_S = 5, 0.4
 LEAST_OPENED, LEAST_BATCH = 4.0, 2.0
 OWN, PEER, BARE = "labelgate", "label-studio-ml", "bare Flask route"
 PROJECT = "1.1795358297"
-Asked = Mapping[str, Sequence[Sequence[bytes]]]  # by side: requests, each of one or several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
