@@ -1,7 +1,8 @@
 """When something failed within the last while, by whom or where from; in memory, and bounded.
 
-A restart forgets it, and it is one process that answers (``backend.web.server``). With more keys
-than ``MOST_KEYS`` the one that failed longest ago is forgotten.
+A restart forgets it. An installation has one process that answers (``backend.web.server``); where
+it has several, each counts for itself. With more keys than ``MOST_KEYS`` the one that failed
+longest ago is forgotten.
 """
 
 from __future__ import annotations
