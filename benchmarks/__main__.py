@@ -1,8 +1,9 @@
-"""Run all benchmarks, each in a process of its own, and write RESULTS.md.
+"""Run all benchmarks, or those named, each in a process of its own, and write RESULTS.md.
 
-A limit that is not held does not stop the others; the exit code at the end is 1. The quick form
-takes fewer rounds and smaller sizes and writes nothing, for a look while one works.
-Run: ``python -m benchmarks [--quick] [--output FILE] [NAME ...]``.
+What each left is kept in ``measured/``, and the page is made of all that is there: one may be run
+anew alone. A limit that is not held does not stop the others; the exit code at the end is 1. The
+quick form takes fewer rounds and smaller sizes and keeps nothing, for a look while one works.
+Run: ``python -m benchmarks [--quick] [NAME ...]``.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 
 from benchmarks.machine import load
 from benchmarks.results import QUICK_VARIABLE, ROWS_VARIABLE, Row, line_of, read
-from benchmarks.results_page import Benchmark, Outcome, page
+from benchmarks.results_page import Benchmark, Outcome, keep, kept, page
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+MEASURED = Path(__file__).parent / "measured"
 DATA_VARIABLE = "LABELGATE_DATA"
 PATIENCE_S = 3_600.0
 
@@ -67,9 +69,7 @@ def run(benchmark: Benchmark, folder: Path, *, quick: bool) -> Outcome:
     """One benchmark, its print shown as it comes; a crash is a row that is not held."""
     place = folder / f"{benchmark.name}.jsonl"
     environment = os.environ | {ROWS_VARIABLE: str(place), QUICK_VARIABLE: "1" if quick else ""}
-    if benchmark.needs_data and not os.environ.get(DATA_VARIABLE):
-        skipped = Row(name="not run", figure=f"set {DATA_VARIABLE} to the folder of data sets")
-        return Outcome(benchmark=benchmark, rows=[skipped], seconds=0.0, processor_s=0.0)
+    began, load_before = datetime.now(UTC), load()
     started, before = time.monotonic(), _children_s()
     process = subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{benchmark.name}"],
@@ -90,6 +90,8 @@ def run(benchmark: Benchmark, folder: Path, *, quick: bool) -> Outcome:
         rows=rows or [Row(name="all limits of the module", figure="held")],
         seconds=time.monotonic() - started,
         processor_s=_children_s() - before,
+        began=began,
+        load=load_before,
     )
 
 
@@ -120,21 +122,22 @@ def chosen(names: Sequence[str]) -> Sequence[Benchmark]:
 
 
 def main() -> None:
-    """Run, write RESULTS.md where all ran in their full form, and end with 1 for a broken limit."""
+    """Run, write RESULTS.md after each in its full form, and end with 1 for a broken limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="these alone")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes")
-    parser.add_argument("--output", type=Path, help="write the page here, whatever was run")
     asked = parser.parse_args()
-    began, load_before, outcomes = datetime.now(UTC), load(), list[Outcome]()
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
         for benchmark in chosen(asked.names):
             print(f"\n== {benchmark.name}: {benchmark.title}", flush=True)
+            if benchmark.needs_data and not os.environ.get(DATA_VARIABLE):
+                print(f"not run: set {DATA_VARIABLE} to the folder of data sets")
+                continue
             outcomes.append(run(benchmark, Path(folder), quick=asked.quick))
-    everything = not asked.names and not asked.quick
-    if place := asked.output or (RESULTS if everything else None):
-        place.write_text(page(outcomes, began, load_before), encoding="utf-8")
-        print(f"\nwritten: {place}")
+            if not asked.quick:
+                keep(outcomes[-1], MEASURED)
+                RESULTS.write_text(page(BENCHMARKS, kept(BENCHMARKS, MEASURED)), encoding="utf-8")
     broken = [
         replace(row, name=f"{each.benchmark.name}: {row.name}")
         for each in outcomes

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 
-from benchmarks.machine import described, load
+import orjson
+
+from benchmarks.machine import described
 from benchmarks.results import Row, shown
 
 
@@ -21,33 +24,70 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one benchmark left: its rows, its seconds by the clock and of the processor."""
+    """What one benchmark left: its rows, its seconds by the clock and of the processor.
+
+    ``began`` is when it ran, ``load`` how many processes wanted a processor then.
+    """
 
     benchmark: Benchmark
     rows: Sequence[Row]
     seconds: float
     processor_s: float
+    began: datetime
+    load: str
 
 
-def page(outcomes: Sequence[Outcome], began: datetime, load_before: str) -> str:
-    """RESULTS.md: the machine, what is not held, then a table a benchmark."""
-    minutes = sum(outcome.seconds for outcome in outcomes) / 60
+def keep(outcome: Outcome, folder: Path) -> None:
+    """Put the outcome where the page finds it, in the place of the benchmark's last one."""
+    said = {
+        "machine": described(),
+        "began": outcome.began.isoformat(timespec="seconds"),
+        "load": outcome.load,
+        "seconds": round(outcome.seconds),
+        "processor_s": round(outcome.processor_s),
+        "rows": [asdict(row) for row in outcome.rows],
+    }
+    folder.mkdir(exist_ok=True)
+    text = orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    (folder / f"{outcome.benchmark.name}.json").write_bytes(text)
+
+
+def kept(benchmarks: Sequence[Benchmark], folder: Path) -> list[Outcome]:
+    """The last outcomes on this machine, of those that have one, in this order."""
+    found = []
+    for benchmark in benchmarks:
+        place = folder / f"{benchmark.name}.json"
+        if not place.exists():
+            continue
+        said = orjson.loads(place.read_bytes())
+        if said.pop("machine") != orjson.loads(orjson.dumps(described())):
+            continue  # ratios compare across machines, but one page tells of one
+        rows = [Row(**row) for row in said.pop("rows")]
+        began = datetime.fromisoformat(said.pop("began"))
+        found.append(Outcome(benchmark=benchmark, rows=rows, began=began, **said))
+    return found
+
+
+def page(benchmarks: Sequence[Benchmark], outcomes: Sequence[Outcome]) -> str:
+    """RESULTS.md: the machine, what is not held or not measured, then a table a benchmark."""
+    there = {outcome.benchmark.name for outcome in outcomes}
+    missing = ", ".join(each.name for each in benchmarks if each.name not in there)
     lines = [
         "# Results",
         "",
         (
-            f"Written by `make bench` on {began:%Y-%m-%d}; what each measures and how stands in "
-            "[README.md](README.md). Ratios compare: absolute figures are this machine's."
+            "Written by `make bench`; what each measures and how stands in [README.md](README.md). "
+            "Ratios compare: absolute figures are this machine's."
         ),
         "",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in described()),
-        f"| Load when it began and ended | {load_before}, {load()} |",
-        f"| All of it took | {minutes:.0f} minutes |",
         "",
         f"Limits not held: {_not_held(outcomes)}.",
     ]
+    if missing:
+        lines += ["", f"Not measured here yet: {missing}."]
     for outcome in outcomes:
         lines += ["", *section(outcome)]
     return "\n".join(lines) + "\n"
@@ -71,8 +111,8 @@ def section(outcome: Outcome) -> list[str]:
         f"## {outcome.benchmark.title}",
         "",
         (
-            f"`python -m benchmarks.{name}`: {outcome.seconds:.0f} s, "
-            f"{outcome.processor_s:.0f} s of the processor"
+            f"`python -m benchmarks.{name}`, {outcome.began:%Y-%m-%d} at load {outcome.load}: "
+            f"{outcome.seconds:.0f} s, {outcome.processor_s:.0f} s of the processor"
         ),
         "",
         "| | Labelgate | beside | ratio | limit | held |",

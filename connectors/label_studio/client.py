@@ -132,27 +132,30 @@ class LabelStudioTool:
         ]
 
     def predicted_among(self, project_id: int, task_ids: Sequence[int]) -> list[int]:
-        """Those of ``task_ids`` that have at least one prediction; a marker counts."""
-        return [
-            task.id
-            for chunk in _chunks(task_ids, ID_CHUNK)
-            for page in pages_by_id(
-                self._admin,
-                project_id,
-                (queries.id_among(chunk), queries.any_of("total_predictions")),
-            )
-            for task in page
-        ]
+        """Those of ``task_ids`` that have at least one prediction; a marker counts.
+
+        The counter alone does not tell: Label Studio sets it after an import, so one that dies in
+        between has predictions that it counts as none. A row without a version is only counted.
+        """
+        found: list[int] = []
+        for chunk in _chunks(task_ids, ID_CHUNK):
+            counted = self._ids(project_id, chunk, queries.any_of("total_predictions"))
+            others = sorted(set(chunk) - counted)
+            versioned = self._ids(project_id, others, queries.any_version()) if others else set()
+            found += sorted(counted | versioned)
+        return found
+
+    def _ids(self, project_id: int, chunk: Sequence[int], which: queries.Filter) -> set[int]:
+        """A task is listed once for each of its rows that the filter finds."""
+        pages = pages_by_id(self._admin, project_id, (queries.id_among(chunk), which))
+        return {task.id for page in pages for task in page}
 
     def marked_among(self, project_id: int, task_ids: Sequence[int], marker: str) -> list[int]:
         """Those of ``task_ids`` that have a prediction whose model version contains ``marker``."""
         return [
-            task.id
+            task_id
             for chunk in _chunks(task_ids, ID_CHUNK)
-            for page in pages_by_id(
-                self._admin, project_id, (queries.id_among(chunk), queries.has_version(marker))
-            )
-            for task in page
+            for task_id in sorted(self._ids(project_id, chunk, queries.has_version(marker)))
         ]
 
     def put_view(self, project_id: int, title: str, marker: str) -> int:

@@ -77,6 +77,11 @@ def has_version(model_version: str) -> Filter:
     return _filter("predictions_model_versions", "contains", "List", [model_version])
 
 
+def any_version() -> Filter:
+    """Tasks with a prediction that names its model version, by the rows and no counter."""
+    return _filter("predictions_model_versions", "empty", "List", value=False)
+
+
 def lacks_versions(model_versions: Sequence[str]) -> Filter:
     """Tasks without a prediction whose model version contains one of these texts."""
     return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))

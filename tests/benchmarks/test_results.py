@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,11 +23,20 @@ from benchmarks.results import (
     told,
     written,
 )
-from benchmarks.results_page import Benchmark, Outcome, page
+from benchmarks.results_page import Benchmark, Outcome, keep, kept, page
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SLOW = at_most("one task", figure="3 ms", peer="bare route 1 ms", ratio=3.0, limit=2.0)
 FAST = at_least("1,000 tasks", figure="9/s", peer="label-studio-ml 3/s", ratio=3.0, limit=2.0)
+
+OUTCOME = Outcome(
+    benchmark=BENCHMARKS[0],
+    rows=[SLOW, FAST],
+    seconds=60.0,
+    processor_s=9.0,
+    began=datetime(2026, 11, 29, tzinfo=UTC),
+    load="0.5",
+)
 
 
 def test_a_limit_holds_up_to_itself_and_no_further() -> None:
@@ -60,12 +70,24 @@ def test_a_benchmark_that_crashes_is_a_limit_not_held(tmp_path: Path) -> None:
 
 
 def test_the_page_names_the_machine_and_what_is_not_held() -> None:
-    outcome = Outcome(benchmark=BENCHMARKS[0], rows=[SLOW, FAST], seconds=60.0, processor_s=9.0)
-    shown = page([outcome], datetime(2026, 11, 29, tzinfo=UTC), "0.5")
+    shown = page(BENCHMARKS[:2], [OUTCOME])
     assert "| Processor | " in shown
+    assert f"Not measured here yet: {BENCHMARKS[1].name}." in shown
+    assert "2026-11-29 at load 0.5: 60 s, 9 s of the processor" in shown
     assert "Limits not held: predict (one task)." in shown
     assert "| one task | 3 ms | bare route 1 ms | 3 | at most 2 | **no** |" in shown
     assert "| 1,000 tasks | 9/s | label-studio-ml 3/s | 3 | at least 2 | yes |" in shown
+
+
+def test_what_one_left_is_kept_until_it_runs_again_and_another_machine_s_is_not_told(
+    tmp_path: Path,
+) -> None:
+    keep(replace(OUTCOME, rows=[]), tmp_path)
+    keep(OUTCOME, tmp_path)
+    assert kept(BENCHMARKS, tmp_path) == [OUTCOME]
+    place = tmp_path / f"{OUTCOME.benchmark.name}.json"
+    place.write_text(place.read_text().replace("cores", "kernels"))
+    assert kept(BENCHMARKS, tmp_path) == []
 
 
 def test_every_benchmark_of_the_list_is_a_module_and_an_unknown_name_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from connectors.annotation_tool import Prelabel
 from tests.end_to_end.stage import make_stage
 from tests.running_label_studio import RunningLabelStudio
 
@@ -34,3 +35,21 @@ def test_an_answer_that_is_counted_as_none_is_read(
         assert {each.id: len(each.annotations) for each in page} == {
             each: int(each == answered) for each in stage.truth
         }
+
+
+def test_a_prediction_that_is_counted_as_none_is_found_and_cleared(
+    label_studio: RunningLabelStudio, tmp_path: Path
+) -> None:
+    """As a server leaves it that dies between the rows of an import and their count."""
+    with make_stage(label_studio, tmp_path, 3) as stage:
+        predicted, plain, _ = sorted(stage.truth)
+        marker = Prelabel(task_id=predicted, model_version="labelgate: general", result=[], score=0)
+        tool = stage.runtime.tool()
+        assert tool.import_predictions(stage.project_id, [marker, marker]) == 2
+        wrong = stage.client.patch(f"/api/tasks/{predicted}/", json={"total_predictions": 0})
+        assert wrong.status_code == 200, wrong.text
+        assert stage.task(predicted)["total_predictions"] == 0
+
+        assert tool.predicted_among(stage.project_id, [predicted, plain]) == [predicted]
+        tool.clear_predictions(stage.project_id, [predicted])
+        assert stage.task(predicted)["predictions"] == []
