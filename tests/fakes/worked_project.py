@@ -19,10 +19,10 @@ from backend.routing import route
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.certificates import store_certification
-from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.deliveries import count_by_state
 from backend.store.engine import make_sessions
 from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
+from backend.store.open_decisions import OpenDecision, open_decisions
 from backend.store.projects import ConnectedProject, active_project, store_policy, store_project
 from backend.store.tables import DeliveryRow
 from backend.synchronisation import synchronise
