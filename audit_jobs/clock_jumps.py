@@ -67,4 +67,7 @@ class ClockWatch:
     def _watch(self) -> None:
         while True:
             time.sleep(_LOOK_S)
-            self.look()
+            try:
+                self.look()
+            except Exception:  # the next jump is to be seen all the same
+                logger.exception("clock.not_looked_at")

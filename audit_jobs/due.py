@@ -14,7 +14,8 @@ from backend.orders.order import HELP, ROUND, Lane, Order
 from backend.retraining import attended
 from backend.runtime import Runtime
 from backend.store.events import open_projects
-from backend.store.job_runs import first_run, projects_done_since
+from backend.store.job_runs import first_run, lease_of, projects_done_since
+from backend.store.leases import held_leases
 from backend.store.projects import ConnectedProject, all_projects
 from backend.store.training import training_waits
 from backend.store.work_chunks import count_free_chunks
@@ -75,17 +76,20 @@ class DueWork:
     def nightly(self) -> list[Order]:
         """The nightly jobs that have not been run since their hour, whoever was to run them then.
 
-        A project that was connected after it waits for the next.
+        A project that was connected after it waits for the next, and one whose job runs already
+        for the end of that run.
         """
         now = self._runtime.now()
         with self._runtime.reads() as session:
             projects = [each.id for each in all_projects(session)]
+            held = set(held_leases(session))
             found = [
                 (job, project_id, due_at)
                 for job, hour in NIGHTLY.items()
-                for due_at in [_last(hour, now)]
+                for due_at in [last_time(hour, now)]
                 for project_id in _without(projects, projects_done_since(session, job, due_at))
-                if self._tried[job, project_id, due_at] < MOST_TRIES
+                if lease_of(job, project_id) not in held
+                and self._tried[job, project_id, due_at] < MOST_TRIES
                 and (first_run(session, project_id) or now) < due_at
             ]
         self._tried = Counter(
@@ -96,11 +100,15 @@ class DueWork:
             for job, project_id, _ in found
         ]
 
+    def lost(self) -> None:
+        """Note that orders of the last look were not placed: every round is due again."""
+        self._wanted.clear()
+
     def took(self, order: Order) -> None:
         """Note that a nightly order was placed."""
         hour = NIGHTLY.get(order.job)
         if hour is not None and order.request_id is None:
-            due_at = _last(hour, self._runtime.now())
+            due_at = last_time(hour, self._runtime.now())
             self._tried[order.job, order.project_id, due_at] += 1
 
 
@@ -115,10 +123,10 @@ def _without(projects: list[int], done: set[int]) -> list[int]:
     return [each for each in projects if each not in done]
 
 
-def _last(hour: int, now: datetime) -> datetime:
+def last_time(hour: int, now: datetime) -> datetime:
     """The last time that it was this hour.
 
-    >>> _last(3, datetime(2026, 3, 2, 2, 59)), _last(3, datetime(2026, 3, 2, 3, 0))
+    >>> last_time(3, datetime(2026, 3, 2, 2, 59)), last_time(3, datetime(2026, 3, 2, 3, 0))
     (datetime.datetime(2026, 3, 1, 3, 0), datetime.datetime(2026, 3, 2, 3, 0))
     """
     today = now.replace(hour=hour, minute=0, second=0, microsecond=0)

@@ -70,6 +70,9 @@ class Leadership:
         except SQLAlchemyError as error:  # a busy database: it may still be held for a while
             logger.warning("leader.not_asked error=%s", type(error).__name__)
             return
+        except Exception:  # a process that lives and never asks again would stand by for ever
+            logger.exception("leader.not_asked")
+            return
         if taken:
             self._until = asked_at + self._lease_s - _SAFETY_S
         else:

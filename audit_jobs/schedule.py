@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from audit_jobs.clock_jumps import ClockWatch, Every
-from audit_jobs.due import DueWork
+from audit_jobs.due import DueWork, last_time
 from audit_jobs.leading import Leadership
 from backend.erasure import erase_deleted
 from backend.inferences.retention import forget_inferences
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NIGHTLY_LOOK_S = 15.0
+FORGET_HOUR = 4  # UTC
 RETENTION = timedelta(days=30)
 SHARED_FOR = timedelta(hours=1)  # a round takes minutes
 EVERY_REPORT_FOR = timedelta(days=2)  # then one a day is kept of what answers change
@@ -51,7 +52,7 @@ def build_scheduler(
     watch = Watch(runtime, queue, leadership)
     scheduler.add_job(watch.look, Every(LOOK_S), id="look")
     scheduler.add_job(watch.nightly, Every(NIGHTLY_LOOK_S), id="nightly")
-    scheduler.add_job(watch.forget, "cron", hour=4, id="forget")
+    scheduler.add_job(watch.forget, Every(NIGHTLY_LOOK_S), id="forget")
     ClockWatch(scheduler).start()
     return scheduler
 
@@ -64,6 +65,7 @@ class Watch:
         self._queue = queue
         self._leadership = leadership
         self._due = DueWork(runtime)
+        self._forgot_for: datetime | None = None
 
     def look(self) -> None:
         """What webhooks, people and the clock make due."""
@@ -76,8 +78,13 @@ class Watch:
             self._place(self._due.nightly())
 
     def forget(self) -> None:
-        """What nobody will ask for any more."""
-        if self._leadership.leads:
+        """What nobody will ask for any more: once a night, or as soon as somebody leads after it.
+
+        A new leader does not know whether the last one did: once more costs little.
+        """
+        due_at = last_time(FORGET_HOUR, self._runtime.now())
+        if self._leadership.leads and self._forgot_for != due_at:
+            self._forgot_for = due_at
             forget(self._runtime)
 
     def _place(self, orders: Iterable[Order]) -> None:
@@ -88,22 +95,41 @@ class Watch:
                     self._due.took(order)
         except QueueUnreachableError as error:  # what is due stays so, for the next look
             logger.warning("orders.not_placed error=%s", error)
+            self._due.lost()
 
 
 def forget(runtime: Runtime) -> None:
     """Delete what nobody will ask for any more: job runs, handled events, figures of the hour.
 
     And sessions that are over, what deployed models answered, after the days that each policy
-    names, and what was deleted in Label Studio, after those that the settings name.
+    names, and what was deleted in Label Studio, after those that the settings name. What fails
+    keeps nothing else from it, and is tried again in the next night.
     """
+    for what, step in (
+        ("rows", _forget_rows),
+        ("tasks", _erase_tasks),
+        ("inferences", _forget_answers),
+    ):
+        try:
+            step(runtime)
+        except Exception:  # what people were promised to have erased must not wait for the rest
+            logger.exception("forget.failed what=%s", what)
+
+
+def _forget_rows(runtime: Runtime) -> None:
     with runtime.sessions.begin() as session:
         forget_before(session, runtime.now() - RETENTION)
         forget_sessions(session, forgotten_before(runtime.now()))
         forget_chunks(session, runtime.now() - SHARED_FOR)
         for kind in (AGREEMENT, AUDIT, BREAKER, CORRECTIONS, CURVES, FIGURES, MONITORING):
             thin_reports(session, kind, runtime.now() - EVERY_REPORT_FOR)
-    erased = erase_deleted(runtime)
-    logger.info("tasks.erased number=%d", erased)
+
+
+def _erase_tasks(runtime: Runtime) -> None:
+    logger.info("tasks.erased number=%d", erase_deleted(runtime))
+
+
+def _forget_answers(runtime: Runtime) -> None:
     forgotten = forget_inferences(runtime)
     logger.info(
         "inferences.forgotten deleted=%d blanked=%d keys=%d",

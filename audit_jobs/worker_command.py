@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from functools import partial
 
 import click
@@ -67,6 +68,7 @@ def worker(lanes: tuple[str, ...]) -> None:
     for thread in threads:
         thread.start()
     ended.wait()
+    deadline = time.monotonic() + _PATIENCE_S  # for both together: who started us waits no longer
     for thread in threads:
-        thread.join(_PATIENCE_S)
+        thread.join(max(0.0, deadline - time.monotonic()))
     logger.info("worker.stopped")

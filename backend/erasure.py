@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.embeddings.vectors import text_hash
 from backend.errors import ErasureError
+from backend.leasing import holding
 from backend.retraining import ask_visibly
 from backend.runtime import Runtime
 from backend.store import erasures
@@ -130,7 +131,9 @@ def erase_annotator(runtime: Runtime, user_id: int, by: str, *, dry_run: bool = 
             "again with the next answer that is read: delete the account there (Organization), and "
             "then run this again"
         )
-    with runtime.sessions.begin() as session:
+    with holding(runtime, "erasure") as lease, runtime.sessions.begin() as session:
+        if lease is None:  # both would take the same number, and two people would be one
+            raise ErasureError("another annotator is being erased: run this again in a minute")
         answers = count_answers_of(session, user_id)
         if user_id <= 0 or not answers:
             raise ErasureError(

@@ -73,6 +73,8 @@ def _renew(runtime: Runtime, lease: Lease, ended: threading.Event) -> None:
                 lease.renew(session)
         except SQLAlchemyError as error:  # a busy database: the next renewal may do
             logger.warning("lease.renewal_failed name=%s error=%s", lease.name, error)
+        except Exception:  # nor may anything else end the renewals of work that goes on
+            logger.exception("lease.renewal_failed name=%s", lease.name)
 
 
 def _wall_clock() -> datetime:

@@ -174,7 +174,7 @@ def _work_until(runtime: Runtime, shared: Shared, own: _Own, enough: Callable[[]
             answers = joined(list(parts))
             content = None if own.kept else packed(answers)
             with runtime.sessions.begin() as session:
-                wanted = finish_chunk(session, chunk.id, content, runtime.now())
+                wanted = finish_chunk(session, chunk, content, runtime.now())
         if wanted and own.kept:
             own.answers[chunk.number] = answers
         own.done += wanted
@@ -196,7 +196,7 @@ def _claimed(runtime: Runtime, project_id: int, grounds: str) -> Iterator[WorkCh
             if lease is None:
                 continue
             with runtime.reads() as session:
-                is_open = is_open_chunk(session, chunk.id)
+                is_open = is_open_chunk(session, chunk)
             if is_open:
                 yield chunk
                 return

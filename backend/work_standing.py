@@ -14,7 +14,7 @@ from backend.orders.redis_queue import RedisQueue, redis_connection
 from backend.runtime import Runtime
 from backend.settings import SettingsError
 from backend.store.installations import known_installation
-from backend.store.leases import SCHEDULER, held_lease
+from backend.store.leases import LONGEST, SCHEDULER, held_lease
 
 _ANSWER_S = 1.0
 
@@ -50,7 +50,8 @@ def work_standing(runtime: Runtime) -> WorkStanding:
     leader = None
     if held is not None:
         host, pid, _ = held.holder.rsplit(" ", 2)
-        alive = held.until > datetime.now(UTC)  # leases run on the time of day
+        now = datetime.now(UTC)  # leases run on the time of day, which may have been set back
+        alive = now < held.until <= now + LONGEST
         leader = Leader(host=host, pid=int(pid), alive=alive, until=held.until)
     try:
         connection = redis_connection(runtime.settings, _ANSWER_S, retries=0)

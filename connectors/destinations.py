@@ -37,7 +37,9 @@ _NEVER = tuple(
     )
 )
 # Addresses of IPv6 that a router takes for one of IPv4, which stands in their last 32 bits.
-_TRANSLATED = tuple(ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+_TRANSLATED = tuple(ip_network(each) for each in ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96"))
+# Of a network's own translators (RFC 8215), each of which may have that address elsewhere in it.
+_OWN_TRANSLATED = ip_network("64:ff9b:1::/48")
 
 
 class DestinationRefusedError(Exception):
@@ -88,7 +90,7 @@ class Destinations:
                 f"leads to {address}, which is link-local, of a cloud's metadata, or no host: no "
                 f"request goes there (only {SETTING} with the address itself opens it)"
             )
-        if self.settled or covering or _is_outside(meant):
+        if self.settled or covering or (_is_outside(meant) and address not in _OWN_TRANSLATED):
             return
         raise DestinationRefusedError(
             f"leads to {address}, an address inside a network: if that is meant, add "
@@ -101,7 +103,10 @@ class Destinations:
         Raises ``DestinationRefusedError`` where there are addresses and none may be used,
         ``OSError`` where there is none.
         """
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:  # an empty part, or one of more than 63 characters
+            raise OSError(f"{host[:80]!r} is no name of a host") from None
         refusals: list[DestinationRefusedError] = []
         usable: dict[str, None] = {}
         for *_, reached in found:

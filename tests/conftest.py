@@ -157,7 +157,7 @@ def on_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what ``tests.stores`` names on PostgreSQL too."""
-    both, long = runs_on_both(metafunc.definition.path)
+    both, long = runs_on_both(metafunc.definition.path, metafunc.function.__name__)
     if both:
         metafunc.fixturenames.insert(0, "on_store")
         marks = [pytest.mark.long] if long else []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.backups.archive import Archive, BackupError, open_archive
 from backend.settings import Settings
-from backend.store.copies import is_empty, tables_of, write_rows
+from backend.store.copies import gather_statistics, is_empty, tables_of, write_rows
 from backend.store.leases import held_leases
 from backend.store.ledger_check import verify_ledger
 from backend.store.schema import SchemaError, make_anew, raise_to_head, schema_state
@@ -63,11 +62,11 @@ def restore_backup(
             ledgers = _verified(connection, archive, file, told)
             told("models")
             # Before the commit: a model file that no row names harms nothing.
-            models = [_place(archive, settings.models_dir, str(each)) for each in archive.models()]
+            models = _place(archive, settings.models_dir)
     return RestoreReport(
         schema=archive.manifest.schema,
         rows=rows,
-        models=len(models),
+        models=models,
         ledgers=ledgers,
         left_out=archive.manifest.left_out,
         missing_models=archive.manifest.missing_models,
@@ -122,6 +121,7 @@ def _filled(connection: Connection, archive: Archive, file: Path, told: Told) ->
                 f"{file}: rows of {name} cannot be restored ({why}): nothing was"
             ) from error
     raise_to_head(connection)
+    gather_statistics(connection)
     return written
 
 
@@ -163,21 +163,30 @@ def _is_the_same(archive: Archive, path: Path, name: str) -> bool:
         return not opened.read(1)
 
 
-def _place(archive: Archive, folder: Path, name: str) -> str:
-    """Write a model file beside its place, and move it there once it is whole."""
-    target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise BackupError(f"{target} leads out of the folder of models: remove the link there")
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+def _place(archive: Archive, folder: Path) -> int:
+    """Write every model file beside its place, and move them there once all are whole; how many.
+
+    A disk that is full half-way leaves those that were there.
+    """
+    drafts: dict[Path, Path] = {}
     try:
-        with draft.open("xb") as opened:
-            for chunk in archive.chunks(f"models/{name}"):
-                opened.write(chunk)
-            opened.flush()
-            os.fsync(opened.fileno())
-        draft.replace(target)
+        for each in archive.models():
+            target = folder / each
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise BackupError(
+                    f"{target} leads out of the folder of models: remove the link there"
+                )
+            draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            drafts[draft] = target
+            with draft.open("xb") as opened:
+                for chunk in archive.chunks(f"models/{each}"):
+                    opened.write(chunk)
+                opened.flush()
+                os.fsync(opened.fileno())
+        for draft, target in drafts.items():
+            draft.replace(target)
     finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
-    return name
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    return len(drafts)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Text, delete, or_, select, type_coerce, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from backend.store.inference_tables import InferenceRow
-from backend.store.ledger import GENESIS, erasure_hash
+from backend.store.ledger import ANSWERS, GENESIS, erasure_hash
 from backend.store.lineages import erase_examples
 from backend.store.model_tables import EmbeddingRow, ModelAnswerRow, ShadowAnswerRow, ShadowRow
 from backend.store.page_tables import (
@@ -34,6 +34,8 @@ from backend.store.tables import (
     GoldRow,
     TaskRow,
 )
+
+_IDS_PER_STATEMENT = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,14 @@ def gone_tasks(
 ) -> list[int]:
     """Tasks that were gone from Label Studio before then and are not erased yet, by id.
 
-    ``task_ids`` are those that are asked for, by default all.
+    ``task_ids`` are those that are asked for, by default all. One that was erased is not any more
+    where it says something again: it had been read before it was deleted, and was stored after.
     """
+    says_something = type_coerce(TaskRow.data, Text) != "{}"
     chosen = select(TaskRow.task_id).where(
-        TaskRow.project_id == project_id, TaskRow.deleted_at <= before, TaskRow.erased_at.is_(None)
+        TaskRow.project_id == project_id,
+        TaskRow.deleted_at <= before,
+        or_(TaskRow.erased_at.is_(None), says_something),
     )
     if task_ids is not None:
         chosen = chosen.where(TaskRow.task_id.in_(task_ids))
@@ -111,7 +117,9 @@ def erase_tasks(
 
 def erase_vectors(session: Session, text_hashes: Sequence[bytes]) -> None:
     """Delete the vectors of texts with these hashes, whatever the encoder."""
-    session.execute(delete(EmbeddingRow).where(EmbeddingRow.text_hash.in_(text_hashes)))
+    for start in range(0, len(text_hashes), _IDS_PER_STATEMENT):
+        some = text_hashes[start : start + _IDS_PER_STATEMENT]
+        session.execute(delete(EmbeddingRow).where(EmbeddingRow.text_hash.in_(some)))
 
 
 def erase_account(session: Session, name: str, now: datetime) -> str | None:
@@ -176,7 +184,8 @@ def _erase_decided(session: Session, project_id: int, task_ids: Sequence[int]) -
     ).all()
     before = _hashes_of(session, project_id, [row.seq - 1 for row in rows])
     for row in rows:
-        row.label = row.part_scores = row.signals = None
+        for name in ANSWERS:
+            setattr(row, name, None)
         left = {column.key: getattr(row, column.key) for column in DecisionRow.__table__.columns}
         row.erasure_hash = erasure_hash(left, before.get(row.seq - 1, GENESIS))
     session.flush()
@@ -185,7 +194,11 @@ def _erase_decided(session: Session, project_id: int, task_ids: Sequence[int]) -
 
 def _hashes_of(session: Session, project_id: int, seqs: Sequence[int]) -> dict[int, str]:
     """The hashes of these entries by number."""
-    chosen = select(DecisionRow.seq, DecisionRow.hash).where(
-        DecisionRow.project_id == project_id, DecisionRow.seq.in_(seqs)
-    )
-    return dict(session.execute(chosen).all())
+    found: dict[int, str] = {}
+    for start in range(0, len(seqs), _IDS_PER_STATEMENT):
+        chosen = select(DecisionRow.seq, DecisionRow.hash).where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.seq.in_(seqs[start : start + _IDS_PER_STATEMENT]),
+        )
+        found.update(dict(session.execute(chosen).all()))
+    return found

@@ -15,7 +15,8 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.job_runs import lease_of
-from backend.store.job_tables import JobRunRow, LeaseRow
+from backend.store.job_tables import JobRunRow
+from backend.store.leases import lease_is_held
 from backend.store.page_tables import JobRequestRow
 from backend.store.recalls import lock_project
 
@@ -117,8 +118,7 @@ def reopen_cut_off(session: Session, now: datetime, most: int) -> int:
     ).all()
     reopened = 0
     for request in lost:
-        lease = session.get(LeaseRow, lease_of(request.job, request.project_id))
-        if lease is None or lease.until <= now:
+        if not lease_is_held(session, lease_of(request.job, request.project_id), now):
             request.run_id = None
             reopened += 1
     return reopened

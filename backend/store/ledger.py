@@ -17,6 +17,7 @@ from backend.store.tables import DecisionRow, ProjectRow, TaskRow
 from policies.domain import Decision, Outcome, Purpose
 
 GENESIS = "0" * 64
+ANSWERS = ("label", "part_scores", "signals")  # what an erasure takes out of an entry
 _LATER_COLUMNS = ("predictor", "signals", "part_scores")
 _HASHES = ("hash", "erasure_hash")
 

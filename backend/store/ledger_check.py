@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.store.ledger import GENESIS, entry_hash, erasure_hash, newest_seq
+from backend.store.ledger import ANSWERS, GENESIS, entry_hash, erasure_hash, newest_seq
 from backend.store.tables import DecisionRow, TaskRow
 
 _ROWS_PER_READ = 5_000
@@ -81,17 +81,20 @@ def check_entry(session: Session, project_id: int, seq: int) -> EntryCheck:
     before = rows.get(seq - 1)
     previous = GENESIS if seq == 1 else None if before is None else str(before["hash"])
     recomputed = None if previous is None else _recomputed(entry, previous)
+    next_holds = later is not None and _recomputed(later, entry["hash"]) == later["hash"]
+    unfounded = [_first_unfounded(session, project_id, each, each) for each in (seq, seq + 1)]
     return EntryCheck(
         previous=previous,
         recomputed=recomputed,
-        holds=recomputed == entry["hash"],
-        next_holds=None if later is None else _recomputed(later, entry["hash"]) == later["hash"],
+        holds=recomputed == entry["hash"] and seq not in unfounded,
+        next_holds=None if later is None else next_holds and seq + 1 not in unfounded,
     )
 
 
 def _followed(session: Session, project_id: int, previous: str, expected: int) -> LedgerCheck:
     """Recompute the chain from this entry on; ``previous`` is the hash before it."""
     erased = 0
+    unfounded = _first_unfounded(session, project_id, expected, None)
     for row in _rows(session, project_id, expected):
         seq = row["seq"]
         why = None
@@ -99,6 +102,8 @@ def _followed(session: Session, project_id: int, previous: str, expected: int) -
             why = f"entry {expected} is missing"
         elif _recomputed(row, previous) != row["hash"]:
             why = "its content does not match its hash: it, or the one before, was changed"
+        elif seq == unfounded:
+            why = "it is sealed as erased, and nothing was erased of its task"
         if why is not None:
             return _broken(project_id, expected, previous, why)
         previous, expected = row["hash"], expected + 1
@@ -123,12 +128,28 @@ def _recomputed(row: dict[str, Any], previous: str) -> str:
     """The hash that the entry should have, by what is stored now.
 
     What an erased answer was cannot be told from its hash, so there the seal is recomputed, and
-    the hash is taken as it is where the seal holds.
+    the hash is taken as it is where the seal holds. A seal needs no secret: one on an entry that
+    has its answer still is none.
     """
     if row["erasure_hash"] is None:
         return entry_hash(row, previous)
     seal = erasure_hash(row, previous)
-    return str(row["hash"]) if seal == row["erasure_hash"] else seal
+    is_empty = all(row[name] is None for name in ANSWERS)
+    return str(row["hash"]) if is_empty and seal == row["erasure_hash"] else seal
+
+
+def _first_unfounded(session: Session, project_id: int, first: int, last: int | None) -> int | None:
+    """The first of these entries that is sealed though nothing was erased of its task."""
+    chosen = [DecisionRow.project_id == project_id, DecisionRow.seq >= first]
+    if last is not None:
+        chosen.append(DecisionRow.seq <= last)
+    of_task = (TaskRow.project_id == project_id) & (TaskRow.task_id == DecisionRow.task_id)
+    return session.scalar(
+        select(func.min(DecisionRow.seq))
+        .select_from(DecisionRow)
+        .outerjoin(TaskRow, of_task)
+        .where(*chosen, DecisionRow.erasure_hash.is_not(None), TaskRow.erased_at.is_(None))
+    )
 
 
 def _broken(project_id: int, seq: int, head: str, why: str) -> LedgerCheck:

@@ -44,25 +44,32 @@ def raise_to_head(connection: Connection) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Upgrade to the newest revision, in one transaction that other starters wait for."""
+    """Upgrade to the newest revision, in one transaction that other starters wait for.
+
+    On PostgreSQL starters that have nothing to do do not wait for each other: every command is one,
+    and one that stands still in the middle would hold up all.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            _prepare_postgresql(connection, lock="pg_advisory_xact_lock_shared")
+            if schema_state(connection).is_newest:
+                return
     with engine.begin() as connection:  # on SQLite: BEGIN IMMEDIATE, one migrator at a time
         if connection.dialect.name == "postgresql":
             _prepare_postgresql(connection)
-        config = _config(connection)
-        scripts = ScriptDirectory.from_config(config)
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current == scripts.get_current_head():
+        state = schema_state(connection)
+        if state.is_newest:
             return
-        if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+        if not state.is_known:
             raise SchemaError(
-                f"the database has schema {current!r}, which this version of Labelgate does not "
-                "know: install the version that wrote it, or a newer one"
+                f"the database has schema {state.current!r}, which this version of Labelgate does "
+                "not know: install the version that wrote it, or a newer one"
             )
-        command.upgrade(config, "head")
+        command.upgrade(_config(connection), "head")
 
 
-def _prepare_postgresql(connection: Connection) -> None:
-    """Wait for other starters, for as long as a large table takes to change."""
+def _prepare_postgresql(connection: Connection, *, lock: str = "pg_advisory_xact_lock") -> None:
+    """Wait for whoever migrates, for as long as a large table takes to change."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
         raise SchemaError(
@@ -71,7 +78,7 @@ def _prepare_postgresql(connection: Connection) -> None:
         )
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    connection.execute(text(f"SELECT {lock}(:key)"), {"key": _LOCK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,21 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     String,
+    and_,
     cast,
     delete,
     func,
     insert,
     literal,
+    not_,
+    or_,
     select,
     update,
 )
 from sqlalchemy.orm import Session
 
 from backend.store.job_tables import LeaseRow, WorkChunkRow
+from backend.store.leases import is_held
 
 _LEASES = "chunk/"
 
@@ -37,17 +41,26 @@ class WorkChunk:
 
     @property
     def lease(self) -> str:
-        """The lease of whoever works on it."""
-        return lease_of_chunk(self.id)
+        """The lease that a worker holds while it works on it."""
+        return f"{_LEASES}{self.sharing}/{self.number}"
 
 
-def lease_of_chunk(chunk_id: int) -> str:
-    """The lease that a worker holds while it works on the chunk."""
-    return f"{_LEASES}{chunk_id}"
-
-
+# Not by the row's id: SQLite gives that of a chunk that was let go of to one of a later sharing.
 def _lease_name() -> ColumnElement[str]:
-    return literal(_LEASES) + cast(WorkChunkRow.id, String)
+    return literal(_LEASES) + WorkChunkRow.sharing + "/" + cast(WorkChunkRow.number, String)
+
+
+def _is_open(chunk: WorkChunk) -> tuple[ColumnElement[bool], ...]:
+    return (
+        WorkChunkRow.id == chunk.id,
+        WorkChunkRow.sharing == chunk.sharing,
+        WorkChunkRow.done_at.is_(None),
+    )
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    """Of a chunk with the lease that it may have: nobody has done it, or works on it."""
+    return and_(WorkChunkRow.done_at.is_(None), or_(LeaseRow.name.is_(None), not_(is_held(now))))
 
 
 def share_out(
@@ -84,11 +97,7 @@ def free_chunks(session: Session, project_id: int, now: datetime, most: int) -> 
     rows = session.scalars(
         select(WorkChunkRow)
         .outerjoin(LeaseRow, LeaseRow.name == _lease_name())
-        .where(
-            WorkChunkRow.project_id == project_id,
-            WorkChunkRow.done_at.is_(None),
-            LeaseRow.name.is_(None) | (LeaseRow.until <= now),
-        )
+        .where(WorkChunkRow.project_id == project_id, _is_free(now))
         .order_by(WorkChunkRow.number)
         .limit(most)
     )
@@ -110,30 +119,21 @@ def count_free_chunks(session: Session, now: datetime) -> dict[int, int]:
     rows = session.execute(
         select(WorkChunkRow.project_id, func.count().label("chunks"))
         .outerjoin(LeaseRow, LeaseRow.name == _lease_name())
-        .where(WorkChunkRow.done_at.is_(None), LeaseRow.name.is_(None) | (LeaseRow.until <= now))
+        .where(_is_free(now))
         .group_by(WorkChunkRow.project_id)
     )
     return {row.project_id: row.chunks for row in rows}
 
 
-def is_open_chunk(session: Session, chunk_id: int) -> bool:
+def is_open_chunk(session: Session, chunk: WorkChunk) -> bool:
     """Whether it is still wanted, and nobody has done it."""
-    return (
-        session.scalar(
-            select(WorkChunkRow.id).where(
-                WorkChunkRow.id == chunk_id, WorkChunkRow.done_at.is_(None)
-            )
-        )
-        is not None
-    )
+    return session.scalar(select(WorkChunkRow.id).where(*_is_open(chunk))) is not None
 
 
-def finish_chunk(session: Session, chunk_id: int, result: bytes | None, now: datetime) -> bool:
+def finish_chunk(session: Session, chunk: WorkChunk, result: bytes | None, now: datetime) -> bool:
     """Keep what came of a chunk; False where it is not wanted any more, or was done already."""
     done = session.execute(
-        update(WorkChunkRow)
-        .where(WorkChunkRow.id == chunk_id, WorkChunkRow.done_at.is_(None))
-        .values(done_at=now, result=result)
+        update(WorkChunkRow).where(*_is_open(chunk)).values(done_at=now, result=result)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
 
@@ -169,7 +169,7 @@ def close_sharing(session: Session, project_id: int, now: datetime | None) -> in
     if now is None:
         session.execute(of_project)
         return 0
-    held = select(LeaseRow.name).where(LeaseRow.name.startswith(_LEASES), LeaseRow.until > now)
+    held = select(LeaseRow.name).where(LeaseRow.name.startswith(_LEASES), is_held(now))
     session.execute(
         of_project.where(WorkChunkRow.done_at.is_(None), _lease_name().not_in(held)),
         execution_options={"synchronize_session": False},

@@ -38,7 +38,7 @@ class Proofs:
             if not self._wrong:
                 return 0
             right = self._right.get(key)
-            if right is not None and now - right < TRUSTED:
+            if right is not None and abs(now - right) < TRUSTED:
                 return 0
             waits = (
                 self._wrong.wait_s(key, BY_PROOF, now),

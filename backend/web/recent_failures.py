@@ -50,7 +50,7 @@ class RecentFailures:
         times = self._times.get(key)
         if times is None:
             return 0
-        while times and now - times[0] >= WINDOW:
+        while times and abs(now - times[0]) >= WINDOW:  # the clock may be set back
             times.popleft()
         if not times:
             del self._times[key]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from backend.store.job_requests import (
 )
 from backend.store.job_runs import JobRun, alive_among, lease_of, recent_runs
 from backend.store.job_tables import LeaseRow
+from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from tests.fakes.orders import carry_out_asked
@@ -35,7 +36,7 @@ from tests.fakes.worked_project import WorkedProject, worked_project
 # A scheduler that is killed by the first look at its clock after it has taken a request.
 KILLED_AFTER_TAKING = """
 import os, signal, sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tests.fakes.orders import carry_out_asked
 from tests.fakes.web_project import web_project
@@ -168,6 +169,20 @@ def test_a_request_whose_run_was_cut_off_is_carried_out_again_but_not_for_ever(
     assert carry_out_asked(worked.runtime, slow=False) == 1
     assert runs(worked)[0].outcome == "done"
     assert waiting(worked) == []
+
+
+def test_a_request_that_was_cut_off_before_the_clock_was_set_back_is_carried_out(
+    worked: WorkedProject,
+) -> None:
+    ask(worked, "sync")
+    worked.tool.fail_next("project", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_asked(worked.runtime, slow=False)
+    with worked.runtime.sessions.begin() as session:  # by a process that was killed a year ahead
+        lease = lease_of("sync", worked.project_id)
+        take_lease(session, lease, "dead", datetime.now(UTC) + timedelta(days=365), 15)
+    assert carry_out_asked(worked.runtime, slow=False) == 1
+    assert runs(worked)[0].outcome == "done"
 
 
 def test_a_run_that_is_given_back_leaves_its_request_waiting(worked: WorkedProject) -> None:

@@ -16,7 +16,7 @@ from backend.leasing import holding
 from backend.orders.order import ROUND, Lane, Order, OrderError
 from backend.retraining import lease_name
 from backend.store.events import count_open
-from backend.store.job_runs import recent_runs
+from backend.store.job_runs import lease_of, recent_runs
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from tests.fakes.due_work import ask_for_training, hint
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
@@ -131,6 +131,22 @@ def test_a_nightly_job_that_was_killed_is_due_again_but_not_for_ever(
             carry_out(worked.runtime, order)
     assert "reconcile" not in {order.job for order in due.nightly()}
     assert "reconcile" in {order.job for order in DueWork(worked.runtime).nightly()}
+
+
+def test_a_nightly_job_waits_while_the_same_one_runs_and_has_its_tries_left(
+    worked: WorkedProject,
+) -> None:
+    """Somebody asked for it just before its hour: that run may not have seen the whole day."""
+    due = DueWork(worked.runtime)
+    run_job(worked.runtime, "sync", worked.project)
+    worked.clock.time += timedelta(days=1)
+    with holding(worked.runtime, lease_of("reconcile", worked.project_id)):
+        for _ in range(MOST_TRIES):
+            for order in due.nightly():
+                due.took(order)
+                if order.job == "reconcile":
+                    carry_out(worked.runtime, order)
+    assert "reconcile" in {order.job for order in due.nightly()}
 
 
 def test_an_order_of_no_work_is_refused_and_one_of_no_project_is_done(

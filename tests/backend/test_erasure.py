@@ -14,6 +14,7 @@ from audit_jobs.schedule import forget
 from backend import accounts
 from backend.erasure import erase_account, erase_annotator, erase_deleted, erase_tasks
 from backend.errors import ErasureError
+from backend.leasing import holding
 from backend.store.acts import newest_acts
 from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import Example, Lineage, store_lineage
@@ -155,6 +156,13 @@ def test_label_studio_s_answers_without_an_author_keep_their_pseudonym(
     with worked.runtime.reads() as session:
         users = {vote.user_id for vote in human_votes(session, worked.project_id)}
     assert users == {-1, worked.people["bob"], worked.people["sue"]}
+
+
+def test_two_annotators_erased_at_once_do_not_become_one(worked: WorkedProject) -> None:
+    del worked.server.members[WHO]
+    with holding(worked.runtime, "erasure"), pytest.raises(ErasureError, match="again in a minute"):
+        erase_annotator(worked.runtime, WHO, "ann")
+    assert erase_annotator(worked.runtime, WHO, "ann").pseudonym == -1
 
 
 def test_an_account_is_closed_and_its_name_taken_out_of_the_trail(worked: WorkedProject) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +193,41 @@ def test_a_chunk_that_was_done_meanwhile_is_not_done_again(large: LargeProject) 
     share(large, [[1]])
     (chunk,) = free(large)
     with large.runtime.sessions.begin() as session:
-        assert finish_chunk(session, chunk.id, b"first", large.runtime.now())
-        assert not finish_chunk(session, chunk.id, b"second", large.runtime.now())
+        assert finish_chunk(session, chunk, b"first", large.runtime.now())
+        assert not finish_chunk(session, chunk, b"second", large.runtime.now())
         assert chunk_results(session, PROJECT_ID, "sharing") == {0: b"first"}
         assert chunks_done(session, PROJECT_ID, "sharing") == (1, 1)
     assert free(large) == []
+
+
+def test_what_was_asked_for_an_earlier_sharing_answers_nothing_of_a_later_one(
+    large: LargeProject,
+) -> None:
+    share(large, [[1]])
+    (earlier,) = free(large)
+    with large.runtime.sessions.begin() as session:
+        assert take_lease(session, earlier.lease, "slow", wall_clock(), 60)
+        close_sharing(session, PROJECT_ID, None)
+        share_out(session, PROJECT_ID, ("later", "other grounds"), [[2]], large.runtime.now())
+    (later,) = free(large)  # SQLite numbers rows anew once all are deleted
+    with large.runtime.sessions.begin() as session:
+        assert not is_open_chunk(session, earlier)
+        assert not finish_chunk(session, earlier, b"answers to 1", large.runtime.now())
+        assert is_open_chunk(session, later)
+        assert chunk_results(session, PROJECT_ID, "later") == {}
+
+
+def test_a_chunk_is_free_though_the_clock_was_set_back_since_its_worker_died(
+    large: LargeProject,
+) -> None:
+    share(large, [[1]])
+    (chunk,) = free(large)
+    with large.runtime.sessions.begin() as session:
+        assert take_lease(session, chunk.lease, "dead", wall_clock() + timedelta(days=365), 15)
+    assert free(large) == [chunk]
+    with large.runtime.sessions.begin() as session:
+        assert count_free_chunks(session, wall_clock()) == {PROJECT_ID: 1}
+        assert close_sharing(session, PROJECT_ID, wall_clock()) == 0
 
 
 def test_a_round_waits_for_chunks_that_others_have_begun_and_lets_no_new_one_begin(
@@ -207,13 +237,13 @@ def test_a_round_waits_for_chunks_that_others_have_begun_and_lets_no_new_one_beg
     _, begun, done = free(large)
     with large.runtime.sessions.begin() as session:
         assert take_lease(session, begun.lease, "another", wall_clock(), 60)
-        finish_chunk(session, done.id, b"answers", large.runtime.now())
+        finish_chunk(session, done, b"answers", large.runtime.now())
         assert close_sharing(session, PROJECT_ID, wall_clock()) == 1
         assert chunks_done(session, PROJECT_ID, "sharing") == (1, 2)
-        assert is_open_chunk(session, begun.id)
+        assert is_open_chunk(session, begun)
         assert close_sharing(session, PROJECT_ID, None) == 0
         assert chunks_done(session, PROJECT_ID, "sharing") == (0, 0)
-        assert not finish_chunk(session, begun.id, b"too late", large.runtime.now())
+        assert not finish_chunk(session, begun, b"too late", large.runtime.now())
 
 
 def test_nobody_helps_a_round_that_has_died_or_rests_on_other_grounds(large: LargeProject) -> None:

@@ -53,7 +53,12 @@ class Seen:
 
 
 def is_sound(plant: Plant, patience_s: float = PATIENCE_S) -> None:
-    """Wait until nothing is wrong; an error that lists what still is after a while."""
+    """Wait until nothing is wrong; an error that lists what still is after a while.
+
+    What is lost stays lost: later tests on the same installation fail at once, and say so.
+    """
+    if plant.unsound is not None:
+        raise AssertionError(f"since an earlier test: {plant.unsound}")
     deadline = time.monotonic() + patience_s
     while True:
         try:
@@ -63,8 +68,8 @@ def is_sound(plant: Plant, patience_s: float = PATIENCE_S) -> None:
         if not wrong:
             return
         if time.monotonic() > deadline:
-            listed = "\n".join(wrong[:_SHOWN])
-            raise AssertionError(f"{len(wrong)} things are wrong:\n{listed}\n{plant.end_of_log()}")
+            plant.unsound = "\n".join([f"{len(wrong)} things are wrong:", *wrong[:_SHOWN]])
+            raise AssertionError(f"{plant.unsound}\n{plant.end_of_log()}")
         time.sleep(0.3)  # between looks; the condition ends the wait
 
 

@@ -52,7 +52,8 @@ class Plant:
     ``stage`` has the settings of the processes, which reach Label Studio over ``wire``; its own
     runtime and client go there directly. ``served`` is ``labelgate serve``, or None.
     ``disk_is_small`` says that its data folder is a file system of its own. ``stores`` are a
-    PostgreSQL and a Redis of the test's own, by name; none where all is in SQLite.
+    PostgreSQL and a Redis of the test's own, by name; none where all is in SQLite. ``unsound`` is
+    what a test found wrong for good, None while all is well.
     """
 
     stage: Stage
@@ -67,6 +68,7 @@ class Plant:
     stores: dict[str, ServerProcess] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     label_studio_died: bool = False
+    unsound: str | None = None
 
     @property
     def log(self) -> Path:

@@ -99,6 +99,8 @@ def refusal(destinations: Destinations, address: str, host: str = "x", port: int
         "64:ff9b::7f00:1",
         "::7f00:1",
         "2002:7f00:1::1",
+        "::ffff:0:7f00:1",  # SIIT
+        "64:ff9b:1:a00:0:100:808:808",  # a network's own NAT64: where IPv4 stands is its secret
     ],
 )
 def test_addresses_inside_are_refused_and_the_way_out_is_told(address: str) -> None:
@@ -127,6 +129,12 @@ def test_metadata_and_link_local_are_refused_to_names_that_are_listed_too(addres
     listed = Destinations(allowed=allowed_of("x, 10.0.0.0/8"))
     for destinations in (OUTSIDE, listed, SETTLED):
         assert "no request goes there" in refusal(destinations, address)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+def test_a_name_that_cannot_be_one_has_no_address(host: str) -> None:
+    with pytest.raises(OSError, match="no name of a host"):
+        OUTSIDE.addresses(host, 80)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from backend.accounts import new_token
 from backend.settings import Settings
 from backend.store.accounts import VIEWER
 from backend.web import proofs
+from backend.web.attempts import Attempts
 from backend.web.authentication import PROBES, SENDERS
 from backend.web.proofs import BY_ADDRESS, BY_PROOF, TRUSTED, Proofs
 from backend.web.rates import AT_ONCE_S, Rates
@@ -115,6 +117,19 @@ def test_what_proofs_keep_in_memory_is_bounded() -> None:
     for _ in range(10_000):
         kept.wrong("user", STRANGER)
     assert len(kept._wrong._times[STRANGER, "user"]) == BY_ADDRESS
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out_for_as_long() -> None:
+    clock = Clock()
+    kept, attempts = Proofs(clock), Attempts(clock)
+    for _ in range(BY_PROOF):
+        kept.wrong("user ann", "10.0.0.1")
+        assert attempts.begin("ann", "10.0.0.1") is None
+    assert kept.wait("user ann", "10.0.0.1")
+    assert attempts.begin("ann", "10.0.0.1")
+    clock.time -= timedelta(days=365)
+    assert kept.wait("user ann", "10.0.0.1") == 0
+    assert attempts.begin("ann", "10.0.0.1") is None
 
 
 def test_what_was_right_is_trusted_for_a_day() -> None:

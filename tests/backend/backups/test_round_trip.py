@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -138,6 +139,15 @@ def restored(
         raise
 
 
+def rows_planned_for(engine: Engine, table: str) -> int | None:
+    """How many rows PostgreSQL's planner knows of; SQLite's plans by the schema alone."""
+    if engine.dialect.name == "sqlite":
+        return None
+    known = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")
+    with engine.connect() as connection:
+        return int(connection.execute(known, {"name": table}).scalar_one())
+
+
 @pytest.mark.parametrize("target", ENGINES)
 @pytest.mark.parametrize("source", ENGINES)
 def test_what_comes_back_is_what_was_there(
@@ -155,6 +165,7 @@ def test_what_comes_back_is_what_was_there(
     assert contents(engine) == contents(database.engine)
     assert report.ledgers == {PROJECT_ID: 39}
     assert report.rows == made.rows
+    assert rows_planned_for(engine, "decisions") == (39 if target == "postgresql" else None)
     name = Path("1") / "v1-ab.skops"
     assert (there.models_dir / name).read_bytes() == (here.models_dir / name).read_bytes()
     assert [each.name for each in there.models_dir.rglob("*") if each.is_file()] == [name.name]
@@ -203,6 +214,32 @@ def test_a_database_that_holds_something_is_refused_unless_told(
     assert contents(made) == contents(database.engine)
     for used in (made, database.engine, other.engine):
         used.dispose()
+
+
+def test_models_stay_as_they_were_where_one_of_a_backups_cannot_be_written(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = places.new("sqlite"), places.new("sqlite")
+    database, other = filled(here), filled(there)
+    (here.models_dir / "1" / "v2-cd.skops").write_bytes(b"another")
+    backed_up(here, database.engine, tmp_path / "b.zip")
+    model = there.models_dir / "1" / "v1-ab.skops"
+    before, rows = model.read_bytes(), contents(other.engine)
+    other.engine.dispose()
+    written: list[int] = []
+
+    def full(number: int) -> None:
+        written.append(number)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("backend.backups.restoring.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        restored(there, tmp_path / "b.zip", replace=True)
+    assert model.read_bytes() == before
+    assert contents(other.engine) == rows
+    for each in (database.engine, other.engine):
+        each.dispose()
 
 
 def test_a_database_that_somebody_works_with_is_refused(places: Places, tmp_path: Path) -> None:

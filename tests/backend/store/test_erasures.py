@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from backend.store.erasures import erase_tasks, gone_tasks
-from backend.store.ledger import Grounds, append_decisions, entry_named
+from backend.store.embeddings import store_embeddings
+from backend.store.erasures import erase_tasks, erase_vectors, gone_tasks
+from backend.store.ledger import Grounds, append_decisions, entry_named, erasure_hash
 from backend.store.ledger_check import check_entry, verify_end, verify_ledger
+from backend.store.model_tables import EmbeddingRow
 from backend.store.pseudonyms import renamed
 from backend.store.tables import DecisionRow, TaskRow
-from backend.store.tasks import mark_tasks_deleted
+from backend.store.tasks import StoredTask, mark_tasks_deleted, store_tasks
 from policies.domain import Decision
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
 from tests.fakes.decisions import ACCEPTED
@@ -93,6 +95,34 @@ def test_what_is_left_of_an_erased_entry_cannot_be_changed(
         assert not check_entry(session, PROJECT_ID, 5).holds
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": "somebody else"},
+        {"outcome": "review", "label": None, "part_scores": None, "signals": None},
+    ],
+    ids="-".join,
+)
+def test_a_seal_hides_no_change_of_an_entry_of_which_nothing_was_erased(
+    ledger: Database, changed: dict[str, object]
+) -> None:
+    erased(ledger)
+    with ledger.sessions.begin() as session:
+        session.execute(update(DecisionRow).where(DecisionRow.seq == 7).values(changed))
+        rows = session.execute(
+            select(*DecisionRow.__table__.columns).where(DecisionRow.seq.in_([6, 7]))
+        ).mappings()
+        before, row = (dict(each) for each in rows)
+        seal = erasure_hash(row, before["hash"])  # no secret is needed for it
+        session.execute(update(DecisionRow).where(DecisionRow.seq == 7).values(erasure_hash=seal))
+    with ledger.reads() as session:
+        check = verify_ledger(session, PROJECT_ID)
+        assert (check.broken_seq, check.erased) == (7, 0)
+        assert verify_end(session, PROJECT_ID, 6).broken_seq == 7
+        assert not check_entry(session, PROJECT_ID, 7).holds
+        assert check_entry(session, PROJECT_ID, 6).next_holds is False
+
+
 def test_labels_of_a_list_stay(ledger: Database) -> None:
     assert erased(ledger, answers=False) == 0
     with ledger.reads() as session:
@@ -109,6 +139,26 @@ def test_only_what_is_gone_for_long_enough_is_due(ledger: Database) -> None:
     erased(ledger)
     with ledger.reads() as session:
         assert gone_tasks(session, PROJECT_ID, None, NOW, 10) == []
+
+
+def test_what_was_read_again_after_it_was_erased_is_due_again(ledger: Database) -> None:
+    """A page of tasks that was read before they were deleted may be stored after the erasure."""
+    erased(ledger)
+    with ledger.sessions.begin() as session:
+        store_tasks(session, PROJECT_ID, [StoredTask(id=5, data={"text": "Ann"})], after(61))
+        assert gone_tasks(session, PROJECT_ID, None, NOW, 10) == [5]
+    erased(ledger)
+    with ledger.reads() as session:
+        assert gone_tasks(session, PROJECT_ID, None, NOW, 10) == []
+        assert session.get_one(TaskRow, (PROJECT_ID, 5)).data == {}
+
+
+def test_texts_may_be_more_than_a_statement_takes(ledger: Database) -> None:
+    """Five hundred tasks of a hundred and forty columns; PostgreSQL takes 65,535 values at once."""
+    with ledger.sessions.begin() as session:
+        store_embeddings(session, "encoder", {(69_999).to_bytes(32): b"vector"}, NOW)
+        erase_vectors(session, [number.to_bytes(32) for number in range(70_000)])
+        assert session.scalar(select(func.count()).select_from(EmbeddingRow)) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,22 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event, Thread, current_thread
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
+from backend.store import schema
 from backend.store.columns import Base
 from backend.store.engine import make_engine
 from backend.store.freezes import EXPORT, Freeze, freezes, store_freeze
-from backend.store.schema import SchemaError, _config, migrate
+from backend.store.schema import SchemaError, SchemaState, _config, migrate, schema_state
 from tests.fakes.databases import NOW, PROJECT_ID, Database
 from tests.fakes.policy_documents import make_certification
+from tests.real_servers import new_database
 
 METADATA = Base.metadata  # migrating reads the modules of all tables
 
@@ -43,12 +46,22 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         assert connection.execute(text("SELECT title FROM projects")).all() == before
 
 
-def test_processes_that_start_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'folder' / 'store.db'}"
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_processes_that_start_at_once_do_not_disturb_each_other(
+    tmp_path: Path, request: pytest.FixtureRequest, store: str
+) -> None:
+    if store == "sqlite":
+        starters_make_one_schema(f"sqlite:///{tmp_path / 'folder' / 'store.db'}")
+        return
+    with new_database(request.getfixturevalue("postgresql_server")) as url:
+        starters_make_one_schema(url)
+
+
+def starters_make_one_schema(url: str) -> None:
     program = (
         "import sys; from backend.store.engine import make_engine\n"
         "from backend.store.schema import migrate\n"
-        "sys.stdin.readline(); migrate(make_engine(sys.argv[1]))"
+        "sys.stdin.readline(); engine = make_engine(sys.argv[1]); migrate(engine); engine.dispose()"
     )
     starters = [
         subprocess.Popen(
@@ -66,7 +79,35 @@ def test_processes_that_start_at_once_do_not_disturb_each_other(tmp_path: Path) 
         starter.stdin.flush()
     errors = [starter.communicate(timeout=60)[1] for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], errors
-    assert set(METADATA.tables) < set(inspect(make_engine(url)).get_table_names())
+    engine = make_engine(url)
+    assert set(METADATA.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_a_starter_that_stands_still_holds_up_no_other(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(postgresql_url)
+    stands, goes_on = Event(), Event()
+
+    def looks_slowly(connection: Connection) -> SchemaState:
+        if current_thread() is slow:
+            stands.set()
+            goes_on.wait(60)
+        return schema_state(connection)
+
+    monkeypatch.setattr(schema, "schema_state", looks_slowly)
+    slow, other = Thread(target=migrate, args=(engine,)), Thread(target=migrate, args=(engine,))
+    slow.start()
+    assert stands.wait(30)
+    other.start()
+    other.join(30)
+    was_held_up = other.is_alive()
+    goes_on.set()
+    slow.join()
+    other.join()
+    engine.dispose()
+    assert not was_held_up
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
