@@ -6,6 +6,7 @@ Figures and the ledger stay, without what leads to the person.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ from backend.store.tasks import stored_tasks
 from connectors.label_studio.controls import ControlKind
 from connectors.label_studio.labeling import parse_labeling
 from policies.loading import parse_policy
+
+logger = logging.getLogger(__name__)
 
 RETENTION = "retention"  # in the trail: who erases what its days are over for
 _CHUNK = 500  # tasks of one transaction
@@ -112,8 +115,11 @@ def erase_deleted(runtime: Runtime) -> int:
         projects = all_projects(session)
     erased = 0
     for project in projects:
-        for gone in _chunks_gone(runtime, project, before):
-            erased += _erase(runtime, project, gone, RETENTION).tasks
+        try:
+            for gone in _chunks_gone(runtime, project, before):
+                erased += _erase(runtime, project, gone, RETENTION).tasks
+        except Exception:  # others were promised the same; it is tried again in the next night
+            logger.exception("tasks.not_erased project=%d", project.id)
     return erased
 
 

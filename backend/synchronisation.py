@@ -27,6 +27,7 @@ from backend.store.tasks import (
     changed_among,
     mark_annotations_deleted,
     mark_tasks_deleted,
+    mark_tasks_there,
     standing_annotations,
     store_annotations,
     store_tasks,
@@ -66,8 +67,10 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
 
     Webhooks are sent once, and a list of what changed names neither what is gone nor an answer that
     Label Studio died of: it was stored, and its task's time stayed the same. What was known
-    before the reading began and does not turn up in it is gone; what came meanwhile is not judged.
+    before the reading began and does not turn up in it is gone, and what was gone before and does
+    is not; what came or went meanwhile is not judged.
     """
+    began = runtime.now()
     with runtime.reads() as session:
         tasks = set(task_ids(session, project.id))
         annotations = standing_annotations(session, project.id)
@@ -76,6 +79,7 @@ def reconcile(runtime: Runtime, project: ConnectedProject) -> dict[str, int]:
     for page in runtime.tool().all_with_annotations(project.id):
         with runtime.sessions.begin() as session:
             store_tasks(session, project.id, _stored(page), runtime.now())
+            mark_tasks_there(session, project.id, [task.id for task in page], began)
         with_answers = [task for task in page if task.annotations]
         if with_answers:
             _store_answers(runtime, project, with_answers)

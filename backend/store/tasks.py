@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.store.tables import AnnotationRow, TaskRow
@@ -40,14 +40,29 @@ def mark_tasks_deleted(
     session: Session, project_id: int, task_ids: Sequence[int], now: datetime
 ) -> None:
     """Tasks that are gone from Label Studio; their history stays."""
+    _mark(session, project_id, task_ids, now)
+
+
+def mark_tasks_there(
+    session: Session, project_id: int, task_ids: Sequence[int], before: datetime
+) -> None:
+    """Take back that these tasks are gone, where that was noted before then."""
+    _mark(session, project_id, task_ids, None, TaskRow.deleted_at < before)
+
+
+def _mark(
+    session: Session,
+    project_id: int,
+    task_ids: Sequence[int],
+    deleted_at: datetime | None,
+    *where: ColumnElement[bool],
+) -> None:
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
+        some = TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT])
         session.execute(
             update(TaskRow)
-            .where(
-                TaskRow.project_id == project_id,
-                TaskRow.task_id.in_(task_ids[start : start + _IDS_PER_STATEMENT]),
-            )
-            .values(deleted_at=now)
+            .where(TaskRow.project_id == project_id, some, *where)
+            .values(deleted_at=deleted_at)
         )
 
 

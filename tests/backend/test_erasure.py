@@ -18,6 +18,8 @@ from backend.leasing import holding
 from backend.store.acts import newest_acts
 from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import Example, Lineage, store_lineage
+from backend.store.projects import store_project
+from backend.store.tasks import StoredTask, mark_tasks_deleted, store_tasks
 from backend.store.training import recent_requests
 from backend.store.votes import human_votes
 from backend.synchronisation import reconcile
@@ -187,6 +189,23 @@ def test_what_is_gone_for_long_enough_is_erased_at_night(
     forget(replace(worked.runtime, settings=settings))
     assert (CANARY not in everything(worked)) is bool(erased)
     assert erase_deleted(replace(worked.runtime, settings=settings)) == 0
+
+
+def test_a_project_that_cannot_be_erased_from_keeps_no_other_from_it(
+    worked: WorkedProject, caplog: pytest.LogCaptureFixture
+) -> None:
+    task_id = about(worked)
+    gone(worked, task_id)
+    with worked.runtime.sessions.begin() as session:
+        broken = replace(worked.project, id=0, label_config="<View")
+        store_project(session, broken, worked.clock())
+        store_tasks(session, 0, [StoredTask(id=1, data={"text": "apple"})], worked.clock())
+        mark_tasks_deleted(session, 0, [1], worked.clock())
+    worked.clock.forward(timedelta(days=3).total_seconds())
+    settings = worked.runtime.settings.model_copy(update={"deleted_task_days": 2})
+    assert erase_deleted(replace(worked.runtime, settings=settings)) == 1
+    assert CANARY not in everything(worked)
+    assert "tasks.not_erased project=0" in caplog.text
 
 
 def test_the_commands_say_what_to_do_first(

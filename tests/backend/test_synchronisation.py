@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.store.events import add_event, count_open
-from backend.store.tasks import unlabelled_task_ids
+from backend.store.tasks import mark_tasks_deleted, task_ids, unlabelled_task_ids
 from backend.store.training import open_requests, recent_requests
 from backend.store.votes import answers, count_human_labels, human_votes
 from backend.synchronisation import reconcile, synchronise
-from connectors.annotation_tool import AnnotationToolUnavailableError
+from connectors.annotation_tool import AnnotationToolUnavailableError, Task
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
@@ -136,6 +137,37 @@ def test_what_was_deleted_without_an_event_is_noticed_by_reconciling(
     assert first in unlabelled
     assert third not in unlabelled
     assert reconcile(worked.runtime, worked.project) == {"tasks_gone": 0, "annotations_gone": 0}
+
+
+def test_a_task_that_is_there_after_all_comes_back(worked: WorkedProject) -> None:
+    """An event, or a Label Studio that was restored from a backup for an hour, said it was gone."""
+    back, *kept = [task.id for task in worked.tasks]
+    sync(worked)
+    with worked.runtime.sessions.begin() as session:
+        mark_tasks_deleted(session, worked.project_id, [back], worked.clock())
+        assert task_ids(session, worked.project_id) == kept
+    assert reconcile(worked.runtime, worked.project) == {"tasks_gone": 0, "annotations_gone": 0}
+    with worked.runtime.reads() as session:
+        assert task_ids(session, worked.project_id) == [back, *kept]
+
+
+def test_a_task_that_goes_while_it_is_read_does_not_come_back(
+    worked: WorkedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, *kept = [task.id for task in worked.tasks]
+    sync(worked)
+    read = worked.tool.all_with_annotations
+
+    def deleted_meanwhile(_tool: object, project_id: int) -> Iterator[list[Task]]:
+        for page in read(project_id):
+            with worked.runtime.sessions.begin() as session:
+                mark_tasks_deleted(session, project_id, [gone], worked.clock())
+            yield page
+
+    monkeypatch.setattr(type(worked.tool), "all_with_annotations", deleted_meanwhile)
+    reconcile(worked.runtime, worked.project)
+    with worked.runtime.reads() as session:
+        assert task_ids(session, worked.project_id) == kept
 
 
 def test_an_answer_that_is_gone_while_others_stand_needs_no_event(worked: WorkedProject) -> None:
