@@ -23,7 +23,7 @@ help: ## this list
 demo: .venv/ready label-studio ## the whole loop on real data, in a Label Studio of its own
 	@$(BIN)/labelgate demo $(ARGS)
 
-test: .venv/ready label-studio label-studio-ml ## all tests, those against a real Label Studio included
+test: .venv/ready label-studio label-studio-ml ## all tests but the long forms, on a real Label Studio too
 	@$(BIN)/pytest $(PROCESSES) $(ARGS)
 
 test-long: .venv/ready label-studio label-studio-ml ## the long forms: kills, fuzz, growth (hours)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# What the scheduler runs whenever something changed, in this order; retrain has a thread of its
-# own, because it takes minutes and the queue must go on.
+# What runs whenever something changed, in this order; retrain has a lane of its own, because it
+# takes minutes and the queue must go on.
 ROUND = (
     "sync",
     "gold",

@@ -14,9 +14,9 @@ from backend.reviewers import seconds_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.safeguards import gather_safeguards
 from backend.store.acts import Act
-from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.figures import lead_times
 from backend.store.models import champion
+from backend.store.open_decisions import OpenDecision, open_decisions
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.decisions import Decisions

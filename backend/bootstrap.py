@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import NoSuchModuleError
 
 from backend.runtime import Runtime
+from backend.secret_files import require_robot_token
 from backend.settings import SECRET_SETTINGS, Settings, SettingsError
 from backend.store.engine import DatabaseAddressError, make_engine, make_sessions
 from backend.store.schema import migrate, require_newest
@@ -85,7 +86,7 @@ def build_runtime(settings: Settings, *, encodes: bool = True, migrates: bool = 
         made: AnnotationTool = import_module(_LABEL_STUDIO).LabelStudioTool(
             url=settings.label_studio_url,
             token=settings.require_label_studio_token(),
-            robot_token=settings.require_robot_token(),
+            robot_token=require_robot_token(settings),
         )
         return made
 

@@ -14,6 +14,7 @@ from backend.mirrors.projects import find_mirror, leave_mirror, set_up_mirror
 from backend.mismatches import mismatches
 from backend.preference_mismatches import unordered
 from backend.runtime import Runtime
+from backend.secret_files import require_robot_token, require_webhook_secret, store_robot_token
 from backend.settings import Settings, SettingsError
 from backend.store.acts import Act, record_act
 from backend.store.projects import (
@@ -147,7 +148,7 @@ def wiring_of(settings: Settings) -> provisioning.Wiring:
     username, password = settings.credentials or (None, None)
     return provisioning.Wiring(
         url=settings.called_url,
-        webhook_secret=settings.require_webhook_secret(),
+        webhook_secret=require_webhook_secret(settings),
         username=username,
         password=password,
     )
@@ -253,9 +254,9 @@ def _take_back(
 
 def _ensure_robot_token(settings: Settings) -> None:
     try:
-        settings.require_robot_token()
+        require_robot_token(settings)
     except SettingsError:
-        settings.store_robot_token(ensure_robot(_admin(settings)).token)
+        store_robot_token(settings, ensure_robot(_admin(settings)).token)
 
 
 def _admin(settings: Settings) -> Connection:

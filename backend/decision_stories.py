@@ -9,13 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.decided_today import Today, decided_today
 from backend.store.certificates import PastCertification, certification_named
-from backend.store.ledger import (
-    EntryCheck,
-    LedgerEntry,
-    check_entry,
-    entries_of_task,
-    entry_named,
-)
+from backend.store.ledger import LedgerEntry, entries_of_task, entry_named
+from backend.store.ledger_check import EntryCheck, check_entry
 from backend.store.lineages import policy_text
 from backend.store.models import ModelVersion, version_named
 from backend.store.projects import ConnectedProject

@@ -28,6 +28,7 @@ from backend.predictors.foreign.upstream import UpstreamSource
 from backend.predictors.protocol import Asked, Predicted
 from backend.runtime import Runtime
 from backend.sameness import likeness_of
+from backend.secret_files import credentials_named, llm_credentials
 from backend.settings import Settings
 from backend.slices import labelled_slices
 from backend.store.model_usage import ModelUsage, add_usage
@@ -186,7 +187,7 @@ def _hosted(settings: Settings, project_id: int, model: Hosted) -> HostedSource:
 
 def _upstream(settings: Settings, project_id: int, model: Upstream) -> Source:
     name = model.credentials
-    credentials = None if name is None else settings.credentials_named(name)
+    credentials = None if name is None else credentials_named(settings, name)
     if name is not None and credentials is None:
         return _Unset(
             problem=f"the credentials {name!r} of the model server {model.url} are not set: put "
@@ -210,7 +211,7 @@ def _llm(runtime: Runtime, project_id: int, model: Llm) -> Source:
         )
     endpoint = ChatEndpoint(
         server=model_server(
-            settings.llm_url, settings.llm_credentials(), destinations=settings.settled
+            settings.llm_url, llm_credentials(settings), destinations=settings.settled
         ),
         model=model.model,
         timeout_s=model.timeout_s,

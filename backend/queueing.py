@@ -19,12 +19,12 @@ from backend.gold import RANKS, GoldInQueues, Today, gold_wishes
 from backend.reviewers import labels_by_tier, tier_members
 from backend.runtime import Runtime
 from backend.store.corrections import corrections
-from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.deliveries import Wish, looking_otherwise, store_wishes
 from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import askable_gold, placed_gold
 from backend.store.ledger import newest_seq
 from backend.store.mirrors import MIRROR
+from backend.store.open_decisions import OpenDecision, open_decisions
 from backend.store.prelabels import count_prelabelled
 from backend.store.projects import ConnectedProject, placed_for, store_placed_for
 from backend.store.settled import count_settled, is_settled

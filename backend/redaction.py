@@ -9,14 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from backend.secret_files import secret_files
 from backend.settings import Settings
 from backend.store.engine import database_url
 
 HIDDEN = "[secret]"
 # Shorter ones are no secrets, and hiding them would hide half of every line.
 _SHORTEST = 4
-# Where the data folder keeps secrets.
-SECRET_FILES = ("*.token", "*.secret", "*.key", "*.credentials", "alert_*.url")
 _CARRIERS = re.compile(
     r"(?P<before>\b(?:Bearer|Basic|Token)\s+|://[^/\s:@]*:)(?P<secret>[^\s@'\"]{4,})"
 )
@@ -52,8 +51,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
         yield str(password)
     if settings.redis_url is not None:
         yield unquote(urlsplit(settings.redis_url.get_secret_value()).password or "")
-    for pattern in SECRET_FILES:
-        yield from map(_read, sorted(settings.data_dir.glob(pattern)))
+    yield from map(_read, secret_files(settings.data_dir))
 
 
 def _read(path: Path) -> str:

@@ -1,11 +1,9 @@
-"""Settings from the environment and from secret files, read once by ``backend.bootstrap``."""
+"""Settings from the environment and mounted files, read once by ``backend.bootstrap``."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +11,6 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.destinations import Destinations, allowed_of, networks_of
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class SettingsError(Exception):
@@ -259,10 +255,6 @@ class Settings(BaseSettings):
         """The same where a setting names the address, which may be inside too."""
         return Destinations(allowed=allowed_of(self.allowed_addresses), settled=True)
 
-    def secret_names(self) -> set[str]:
-        """The secret settings that are set, without their values."""
-        return {name for name in SECRET_SETTINGS if getattr(self, name) is not None}
-
     def process_environment(self) -> dict[str, str]:
         """The environment of a process that shall work with just these settings.
 
@@ -276,21 +268,6 @@ class Settings(BaseSettings):
                 given[f"LABELGATE_{name.upper()}"] = plain
         return given
 
-    def require_safe_binding(self) -> None:
-        """Refuse to listen beyond loopback without credentials.
-
-        Accounts are not enough: Label Studio has none, and what it asks would be open to all.
-        """
-        if (self.username is None) != (self.password is None):
-            raise SettingsError(
-                "LABELGATE_USERNAME and LABELGATE_PASSWORD go together: set both or neither"
-            )
-        if self.credentials is None and self.host not in LOOPBACK:
-            raise SettingsError(
-                f"LABELGATE_HOST = {self.host!r} can be reached from outside, so credentials are "
-                "needed: set LABELGATE_USERNAME and LABELGATE_PASSWORD, or LABELGATE_HOST=127.0.0.1"
-            )
-
     def require_label_studio_token(self) -> str:
         """The admin token, or an error that names the variable."""
         if self.label_studio_token is None:
@@ -300,56 +277,10 @@ class Settings(BaseSettings):
             )
         return self.label_studio_token.get_secret_value()
 
-    def require_robot_token(self) -> str:
-        """The robot's token, or an error that says how to get one."""
-        token = _secret(self.robot_token, self.data_dir / "robot.token")
-        if token is None:
-            raise SettingsError(
-                "LABELGATE_ROBOT_TOKEN is not set and the data folder has no robot.token: "
-                "run `labelgate connect`, which makes the robot user"
-            )
-        return token
-
-    def store_robot_token(self, token: str) -> None:
-        """Keep the robot's token where only this user can read it."""
-        _write_secret(self.data_dir / "robot.token", token)
-
-    def kept_webhook_secret(self) -> str | None:
-        """The same where it was made already; None where it was not."""
-        return _secret(self.webhook_secret, self.data_dir / "webhook.secret")
-
-    def require_webhook_secret(self) -> str:
-        """The shared secret of the webhooks; made and kept on first use."""
-        return _made_secret(self.webhook_secret, self.data_dir / "webhook.secret")
-
-    def require_alert_webhook_secret(self) -> str:
-        """The secret that signs alerts; made and kept on first use."""
-        return _made_secret(self.alert_webhook_secret, self.data_dir / "alert_webhook.secret")
-
-    def alert_address(self, channel: str) -> str | None:
-        """The secret address of a channel: slack, webhook or smtp; None where it is not set."""
-        given: SecretStr | None = getattr(self, f"alert_{channel}_url")
-        return _secret(given, self.data_dir / f"alert_{channel}.url") or None
-
-    def llm_credentials(self) -> str | None:
-        """The key of the chat endpoint; None where it needs none."""
-        return _secret(self.llm_key, self.data_dir / "llm.key") or None
-
-    def credentials_named(self, name: str) -> str | None:
-        """The credentials of a model server by their name; None where they are not set."""
-        given = (self.upstream_credentials or {}).get(name)
-        return _secret(given, self.data_dir / f"{name}.credentials") or None
-
 
 SECRET_SETTINGS = frozenset(
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 )
-
-
-def _secret(given: SecretStr | None, path: Path) -> str | None:
-    if given is not None:
-        return given.get_secret_value()
-    return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
 
 def _plain(value: object) -> str | None:
@@ -361,25 +292,6 @@ def _plain(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _made_secret(given: SecretStr | None, path: Path) -> str:
-    secret = _secret(given, path)
-    if secret is None:
-        _write_secret(path, secrets.token_urlsafe(32))
-        secret = path.read_text(encoding="utf-8").strip()
-    return secret
-
-
 def _is_setting(name: str) -> bool:
     prefix = Settings.model_config["env_prefix"]
     return name.startswith(prefix) and name.removeprefix(prefix).lower() in Settings.model_fields
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    """Write once, readable by its owner only; a file that another process wrote first stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    draft.write_text(secret + "\n", encoding="utf-8")
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(draft)  # atomic, and fails where the file exists
-    draft.unlink()

@@ -22,6 +22,7 @@ import orjson
 
 from backend.delivery import deliver
 from backend.prelabels import prelabels_of
+from backend.secret_files import require_robot_token
 from backend.store.deliveries import Wish, store_wishes
 from backend.store.models import store_version
 from backend.store.projects import ConnectedProject
@@ -89,7 +90,7 @@ def bare_seconds(stage: Stage, project_id: int, wishes: list[Wish]) -> float:
     """The bulk routes alone: no store, no look at what is there, no comparison."""
     settings = stage.runtime.settings
     admin = {"Authorization": f"Token {settings.require_label_studio_token()}"}
-    robot = {"Authorization": f"Token {settings.require_robot_token()}"}
+    robot = {"Authorization": f"Token {require_robot_token(settings)}"}
     rows = [prelabel_row(row) for wish in wishes for row in prelabels_of(wish, LABELING)]
     accepted = [wish.task_id for wish in wishes if wish.accepts]
     action = f"/api/dm/actions?id=predictions_to_annotations&project={project_id}"

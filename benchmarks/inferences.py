@@ -35,11 +35,11 @@ from backend.store.inference_tokens import make_token
 from backend.store.projects import store_policy, store_project
 from benchmarks.inference_rows import bare_rate, inferences
 from benchmarks.predict import LABELS, POLICY, PROJECT, project
-from benchmarks.processes import free_port
 from benchmarks.results import Row, asserted, at_least, at_most, finish
 from benchmarks.stage import text
 from benchmarks.webhooks import Request, open_loop
 from connectors.label_studio.events import SECRET_HEADER
+from connectors.loopback import free_port
 from policies.loading import parse_policy, policy_hash
 
 SIZES = (100, 1_000, 10_000)

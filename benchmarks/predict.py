@@ -30,10 +30,11 @@ from backend.settings import Settings
 from backend.store.certificates import store_certification
 from backend.store.models import store_version
 from backend.store.projects import ConnectedProject, store_policy, store_project
-from benchmarks.processes import Server, free_port, running
+from benchmarks.processes import Server, running
 from benchmarks.results import at_most, finish, is_quick
 from benchmarks.stage import champion
 from connectors.label_studio.labeling import parse_labeling
+from connectors.loopback import free_port
 from policies.domain import Certificate, Certification, Estimate
 from policies.loading import parse_policy, policy_hash
 

@@ -24,14 +24,6 @@ class Server:
     pid: int
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(
     name: str, port: int, command: list[str], folder: Path, more: Mapping[str, str] | None = None

@@ -75,11 +75,6 @@ class Intake:
     refused: float
     busy: dict[str, float]
 
-    @property
-    def fullest(self) -> str:
-        """What breaks first."""
-        return max(self.busy, key=lambda name: self.busy[name])
-
 
 def intake(
     costs: Costs, traffic: Traffic, layout: Layout, *, seconds: float = 30.0, seed: int = 9

@@ -22,10 +22,10 @@ from backend.settings import Settings
 from backend.store.inference_tokens import make_token
 from benchmarks.inference_rows import inferences
 from benchmarks.predict import LABELS
-from benchmarks.processes import free_port
 from benchmarks.scale_postgresql import seconds_of, server_seconds
 from benchmarks.scale_store import TEXTS, WORDS, connected_project
 from benchmarks.stage import text as words
+from connectors.loopback import free_port
 
 _WARM = 5  # batches that load what is loaded once
 

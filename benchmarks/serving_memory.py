@@ -25,10 +25,11 @@ from backend.predictors.protocol import Examples
 from backend.predictors.trainable import Lesson, fit_control
 from backend.settings import Settings
 from benchmarks.predict import post, store_project_with_model
-from benchmarks.processes import free_port, running
+from benchmarks.processes import running
 from benchmarks.results import at_most, finish, told
 from benchmarks.stage import choices_config
 from connectors.label_studio.labeling import parse_labeling
+from connectors.loopback import free_port
 
 PROJECTS = 3
 TEXTS, TOPICS, WORDS, VOCABULARY = 5_000, 30, 14, 20_000

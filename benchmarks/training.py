@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from backend.store.votes import count_new_labels
 from backend.synchronisation import synchronise
 from benchmarks.results import at_most, finish
 from benchmarks.stage import text
+from connectors.loopback import free_port
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 TEXTS, WORDS, LABELS = 6_000, 60, ("A", "B")
@@ -62,9 +62,7 @@ def train(worked: WorkedProject) -> None:
 @contextmanager
 def serving(folder: Path) -> Iterator[int]:
     """``labelgate web`` on the same data; its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = os.environ | {"LABELGATE_DATA_DIR": str(folder), "LABELGATE_PORT": str(port)}
     with (
         (folder / "web.log").open("w") as log,

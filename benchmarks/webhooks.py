@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select
 
+from backend.secret_files import require_webhook_secret
 from backend.store.deliveries import PENDING, count_by_state
 from backend.store.events import count_open
 from backend.store.job_tables import EventRow
@@ -43,6 +44,7 @@ from benchmarks.stage import (
     text,
 )
 from connectors.label_studio.events import SECRET_HEADER
+from tests.waiting import until
 
 PAYLOADS = Path(__file__).parents[1] / "tests" / "contract" / "payloads"
 LABELS = tuple(f"intent {number}" for number in range(30))
@@ -137,7 +139,7 @@ def event_request(stage: Stage, project: ConnectedProject, task_id: int) -> Requ
         port=settings.port,
         path="/webhook",
         body=orjson.dumps(body),
-        headers={SECRET_HEADER: settings.require_webhook_secret()},
+        headers={SECRET_HEADER: require_webhook_secret(settings)},
         status=201,
     )
 
@@ -152,15 +154,6 @@ def predict_request(stage: Stage, project: ConnectedProject, seed: int) -> Reque
     ]
     port = stage.runtime.settings.port
     return Request(port=port, path="/predict", body=orjson.dumps(body), headers={}, status=200)
-
-
-def wait_for(what: str, happened: Callable[[], bool]) -> None:
-    """Return once it has happened."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"waited {PATIENCE_S:g} s for {what}")
-        time.sleep(0.05)
 
 
 def wait_until_quiet(stage: Stage, project: ConnectedProject) -> None:
@@ -179,7 +172,7 @@ def wait_until_quiet(stage: Stage, project: ConnectedProject) -> None:
             quiet_since = time.monotonic()
         return time.monotonic() - quiet_since > QUIET_S
 
-    wait_for("Labelgate to have nothing to do", quiet)
+    until(quiet, "Labelgate to have nothing to do", PATIENCE_S)
 
 
 def is_training(stage: Stage, project: ConnectedProject) -> bool:
@@ -206,7 +199,7 @@ def start_project(stage: Stage) -> ConnectedProject:
         with stage.runtime.reads() as session:
             return champion(session, project_id) is not None
 
-    wait_for("the first version", serves)
+    until(serves, "the first version", PATIENCE_S)
     wait_until_quiet(stage, project)
     return project
 
@@ -224,7 +217,7 @@ def storm(stage: Stage, project: ConnectedProject, number: int) -> Storm:
     retrains, events = count(stage, TrainingRequestRow), count(stage, EventRow)
     seeds = range(number * 10_000, number * 10_000 + NEW)
     import_tasks(stage, project.id, task_rows(seeds, LABELS, WORDS, labelled=True))
-    wait_for("the trainer", lambda: is_training(stage, project))
+    until(lambda: is_training(stage, project), "the trainer", PATIENCE_S)
     last_task = max(
         task.id for page in stage.runtime.tool().tasks_after(project.id, 0) for task in page
     )

@@ -24,7 +24,8 @@ from benchmarks.results import Row, asserted, at_least, finish, is_quick, told
 from tests.fakes.failing_server import FailingServer, running
 from tests.fakes.large_project import SECONDS_A_TEXT, LargeProject, large_project
 from tests.fakes.web_project import PROJECT_ID
-from tests.real_servers import new_database, postgresql, redis_server, wait_for
+from tests.real_servers import new_database, postgresql, redis_server
+from tests.waiting import until
 
 SECONDS = 0.02
 WORKERS = (1, 4, 10)
@@ -52,10 +53,10 @@ def measured(folder: Path, settings: dict[str, str], number: int) -> tuple[float
                 return len(queue.look().workers) == number
             return False
 
-        wait_for(all_there, "all workers are there", PATIENCE_S)
+        until(all_there, "all workers are there", PATIENCE_S)
         began = time.monotonic()
         ask(large.runtime)
-        wait_for(lambda: is_decided(large), "all is decided", PATIENCE_S)
+        until(lambda: is_decided(large), "all is decided", PATIENCE_S)
         return time.monotonic() - began, large
 
 

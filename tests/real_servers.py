@@ -12,10 +12,8 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,9 @@ import psycopg
 import pytest
 import redis
 from sqlalchemy.engine import make_url
+
+from connectors.loopback import free_port
+from tests.waiting import until
 
 DATABASE_VARIABLE, REDIS_VARIABLE = "LABELGATE_TEST_DATABASE_URL", "LABELGATE_TEST_REDIS_URL"
 _STANDARD_DATABASES = (
@@ -136,7 +137,7 @@ def start_postgresql(folder: Path, port: int | None = None) -> ServerProcess:
             group=None if account is None else account.pw_gid,
         )
     url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-    wait_for(lambda: _answers(url), "PostgreSQL")
+    until(lambda: _answers(url), "PostgreSQL", _PATIENCE_S)
     return ServerProcess(process=process, url=url)
 
 
@@ -156,7 +157,7 @@ def start_redis(folder: Path, port: int | None = None) -> ServerProcess:
             start_new_session=True,
         )
     url = f"redis://127.0.0.1:{port}/0"
-    wait_for(lambda: _pings(url), "Redis")
+    until(lambda: _pings(url), "Redis", _PATIENCE_S)
     return ServerProcess(process=process, url=url)
 
 
@@ -168,22 +169,6 @@ def end(server: ServerProcess) -> None:
     except subprocess.TimeoutExpired:
         server.process.kill()
         server.process.wait()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(holds: Callable[[], bool], what: str, patience_s: float = _PATIENCE_S) -> None:
-    """Wait until it holds; an error that names it where it never does."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} was not ready within {patience_s:g} s")
-        time.sleep(0.1)
 
 
 @contextlib.contextmanager

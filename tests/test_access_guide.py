@@ -15,7 +15,8 @@ from backend.commands.share import share
 from backend.passwords import EFFORT, LEAST
 from backend.settings import Settings
 from backend.signing_in import IDLE, LONGEST
-from backend.web.attempts import BY_ADDRESS, BY_NAME, WINDOW
+from backend.web.attempts import BY_ADDRESS, BY_NAME
+from backend.web.recent_failures import WINDOW
 from labelgate import main
 from tests.fakes.visitors import HTML, PASSWORD, bearer, quick_passwords, sign_in
 from tests.fakes.web_project import WebProject, web_project

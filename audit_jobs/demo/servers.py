@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 
 from backend.settings import Settings
 from connectors.label_studio.local_server import LocalLabelStudio
+from connectors.loopback import free_port
 
 _START_S = 90.0
 _NO_SUCH_PREFIX = "LABELGATE_DEMO_READS_NO_ENVIRONMENT_"
@@ -21,14 +21,6 @@ _NO_SUCH_PREFIX = "LABELGATE_DEMO_READS_NO_ENVIRONMENT_"
 
 class ServerError(Exception):
     """A server of the demo did not start; the message ends with what it said."""
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def settings_for(folder: Path, label_studio: LocalLabelStudio) -> Settings:

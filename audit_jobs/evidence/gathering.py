@@ -15,7 +15,7 @@ from audit_jobs.figures.assembly import changed_features
 from audit_jobs.figures.incidents import incidents
 from backend.store.acts import acts_between
 from backend.store.certificates import certificate_of
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import all_versions
 from backend.store.oversight import (
     Overseen,

@@ -15,7 +15,7 @@ from audit_jobs.simulation.learning import Serving, certified, slices_of, traine
 from audit_jobs.simulation.world import World
 from backend.queueing import days_queue, pool_of
 from backend.store.corrections import RECENT_ANSWERS
-from backend.store.decisions import OpenDecision
+from backend.store.open_decisions import OpenDecision
 from policies.adjudication import Word, adjudicate, asked_by, moved_up
 from policies.competence import TASK_TYPE, type_name
 from policies.domain import Candidates, Decision, Outcome, Purpose, part_of

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from backend.secret_files import alert_address, require_alert_webhook_secret
 from backend.settings import Settings
 from connectors.alerts.channel import AlertChannel
 from connectors.alerts.mail import Mail
@@ -37,7 +38,7 @@ def configured_channels(settings: Settings) -> Channels:
 
 
 def _slack(settings: Settings) -> AlertChannel | str | None:
-    url = settings.alert_address("slack")
+    url = alert_address(settings, "slack")
     if url is None:
         return None
     wrong = _wrong_address(url, "LABELGATE_ALERT_SLACK_URL", ("http", "https"))
@@ -45,19 +46,19 @@ def _slack(settings: Settings) -> AlertChannel | str | None:
 
 
 def _webhook(settings: Settings) -> AlertChannel | str | None:
-    url = settings.alert_address("webhook")
+    url = alert_address(settings, "webhook")
     if url is None:
         return None
     wrong = _wrong_address(url, "LABELGATE_ALERT_WEBHOOK_URL", ("http", "https"))
     return wrong or SignedWebhook(
         url=url,
-        secret=settings.require_alert_webhook_secret(),
+        secret=require_alert_webhook_secret(settings),
         destinations=settings.settled,
     )
 
 
 def _email(settings: Settings) -> AlertChannel | str | None:
-    url = settings.alert_address("smtp")
+    url = alert_address(settings, "smtp")
     if url is None:
         return None
     wrong = _wrong_mail(url, settings)

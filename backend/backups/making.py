@@ -29,8 +29,8 @@ from backend.backups.archive import (
     TableRows,
     table_name,
 )
-from backend.redaction import SECRET_FILES
-from backend.settings import Settings
+from backend.secret_files import secret_files
+from backend.settings import SECRET_SETTINGS, Settings
 from backend.store.copies import read_rows, snapshot, tables_of
 from backend.store.ledger import ledger_heads
 from backend.store.models import model_paths
@@ -147,7 +147,7 @@ def _copy_models(writer: ArchiveWriter, folder: Path) -> Iterator[str]:
 
 def left_out(settings: Settings) -> list[str]:
     """The secrets that this installation has and no backup holds: files, and settings by name."""
-    files = {path.name for each in SECRET_FILES for path in settings.data_dir.glob(each)}
-    return sorted(files) + sorted(
-        f"LABELGATE_{name.upper()}" for name in settings.secret_names() if name != "database_url"
+    given = {name for name in SECRET_SETTINGS if getattr(settings, name) is not None}
+    return [path.name for path in secret_files(settings.data_dir)] + sorted(
+        f"LABELGATE_{name.upper()}" for name in given - {"database_url"}
     )

@@ -20,7 +20,7 @@ from backend.backups.archive import Archive, BackupError, open_archive
 from backend.settings import Settings
 from backend.store.copies import gather_statistics, is_empty, tables_of, write_rows
 from backend.store.leases import held_leases
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.schema import SchemaError, make_anew, raise_to_head, schema_state
 
 Told = Callable[[str], None]

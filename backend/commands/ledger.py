@@ -10,7 +10,7 @@ from backend.bootstrap import build_runtime, read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.output import tell, tell_json
 from backend.commands.progress import progress
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.projects import all_projects
 
 

@@ -13,6 +13,7 @@ from backend.bootstrap import read_settings
 from backend.commands.errors import clear_errors
 from backend.commands.output import tell
 from backend.supervision import Program, Supervisor
+from backend.web.binding import require_safe_binding
 
 
 @click.command()
@@ -26,7 +27,7 @@ def serve() -> None:
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
     settings = read_settings()
-    settings.require_safe_binding()
+    require_safe_binding(settings)
     names = ["web", "scheduler"] if settings.redis_url is None else ["web", "scheduler", "worker"]
     supervisor = Supervisor([_program(name) for name in names])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from backend.diagnosis.findings import Finding, Topic
 from backend.settings import Settings, SettingsError
+from backend.web.binding import require_safe_binding
 
 TOPIC = Topic("settings")
 # Variables that are no settings of the running system.
@@ -46,7 +47,7 @@ def misspelt(names: Iterable[str]) -> Finding:
 def binding(settings: Settings) -> Finding:
     """Judge where the web process listens, and who may ask it."""
     try:
-        settings.require_safe_binding()
+        require_safe_binding(settings)
     except SettingsError as error:
         return TOPIC.failed(
             "safe binding",

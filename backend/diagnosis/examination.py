@@ -26,6 +26,7 @@ from backend.diagnosis import (
 from backend.diagnosis.findings import Finding
 from backend.diagnosis.label_studio import LabelStudioSeen, look_at_label_studio
 from backend.runtime import Runtime
+from backend.secret_files import kept_webhook_secret
 from backend.settings import Settings, SettingsError
 from backend.store.projects import ConnectedProject, all_projects
 from backend.work_standing import work_standing
@@ -105,7 +106,7 @@ def _without_a_store(because: str) -> Iterator[Finding]:
 def _delivered(
     runtime: Runtime, seen: LabelStudioSeen, *, is_usable: bool, deep: bool
 ) -> Iterator[Finding]:
-    secret = runtime.settings.kept_webhook_secret()
+    secret = kept_webhook_secret(runtime.settings)
     if not is_usable or secret is None:
         because = (
             "no webhook secret was made yet: `labelgate serve` makes it"

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.diagnosis.findings import Finding, Topic
+from backend.secret_files import secret_files
 
 TOPIC = Topic("data folder")
 # A training writes a model beside the old one, SQLite a log beside its file: below the first there
 # is no room for either, below the second not for long.
 FULL_BYTES = 200_000_000
 TIGHT_BYTES = 2_000_000_000
-_SECRETS = ("*.token", "*.secret", "*.key", "*.credentials", "*.url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,11 @@ def look(path: Path) -> SeenFolder:
             file.flush()
     except OSError as error:
         unwritable = error.strerror or str(error)
-    found = (each for pattern in _SECRETS for each in path.glob(pattern) if each.is_file())
     return SeenFolder(
         path=path,
         exists=True,
         unwritable=unwritable,
-        open_secrets=tuple(sorted(each for each in found if _is_open(each))),
+        open_secrets=tuple(each for each in secret_files(path) if _is_open(each)),
         free_bytes=shutil.disk_usage(path).free,
     )
 

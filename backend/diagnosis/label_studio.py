@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from backend.diagnosis import addresses, server, tokens, wiring
 from backend.diagnosis.findings import Finding, Verdict
+from backend.secret_files import kept_webhook_secret, require_robot_token
 from backend.settings import Settings, SettingsError
 from backend.store.projects import ConnectedProject
 from connectors.annotation_tool import AnnotationToolError
@@ -71,7 +72,7 @@ def _token(settings: Settings, name: str) -> str | None:
     try:
         if name == tokens.ADMIN:
             return settings.require_label_studio_token()
-        return settings.require_robot_token()
+        return require_robot_token(settings)
     except SettingsError:
         return None
 
@@ -124,7 +125,7 @@ def _wired(
         fix = "labelgate connect --project PROJECT --policy FILE"
         yield wiring.TOPIC.not_checked("projects", "no project is connected", fix)
     wanted = wiring.WantedWiring(
-        url=settings.called_url, secret=settings.kept_webhook_secret() or ""
+        url=settings.called_url, secret=kept_webhook_secret(settings) or ""
     )
     for project in projects:
         yield from wiring.judge(project, wiring_in(admin, project.id), wanted)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backend.diagnosis.findings import Finding, Topic
 from backend.runtime import Runtime
-from backend.store.ledger import LedgerCheck, verify_end
+from backend.store.ledger_check import LedgerCheck, verify_end
 from backend.store.projects import ConnectedProject
 
 TOPIC = Topic("ledger")

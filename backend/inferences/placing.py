@@ -15,6 +15,7 @@ from backend.inferences.healing import find_in_store, find_in_tool, provenance
 from backend.inferences.masking import masked
 from backend.leasing import Lease
 from backend.runtime import Runtime
+from backend.secret_files import credentials_named
 from backend.settings import Settings
 from backend.store.inference_tasks import (
     INFERENCE_KEY,
@@ -206,7 +207,7 @@ def _place_fetched(
 
 def _server(settings: Settings, source: Fetch) -> ModelServer:
     name = source.credentials
-    credentials = None if name is None else settings.credentials_named(name)
+    credentials = None if name is None else credentials_named(settings, name)
     if name is not None and credentials is None:
         raise DataSourceError(
             f"monitoring.fetch: the credentials {name!r} of {source.url} are not set: put them "

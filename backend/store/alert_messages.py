@@ -16,7 +16,6 @@ from backend.store.tables import AlertMessageRow
 PENDING, SENT, GIVEN_UP = "pending", "sent", "given_up"
 # Part of another message, which tells of it too; and told to nobody, as the policy's rules say.
 MERGED, LEFT_OUT = "merged", "left_out"
-STATES = (PENDING, SENT, GIVEN_UP, MERGED, LEFT_OUT)
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 30.0, 3600.0
 
 

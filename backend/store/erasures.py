@@ -1,7 +1,7 @@
 """Erasing what is known of the people whom tasks are about, and of accounts.
 
-Figures stay: how many, which outcome, which score. Entries of the ledger keep their place and hash
-(``backend.store.ledger.erase_answers``).
+Figures stay: how many, which outcome, which score. Entries of the ledger keep their place and hash,
+and get a second hash that seals what is left of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import Text, delete, or_, select, type_coerce, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from backend.store.inference_tables import InferenceRow
-from backend.store.ledger import erase_answers
+from backend.store.ledger import ANSWERS, GENESIS, erasure_hash
 from backend.store.lineages import erase_examples
 from backend.store.model_tables import EmbeddingRow, ModelAnswerRow, ShadowAnswerRow, ShadowRow
 from backend.store.page_tables import (
@@ -26,7 +26,14 @@ from backend.store.page_tables import (
     ShareLinkRow,
     WebSessionRow,
 )
-from backend.store.tables import AnnotationRow, ConsensusRow, DeliveryRow, GoldRow, TaskRow
+from backend.store.tables import (
+    AnnotationRow,
+    ConsensusRow,
+    DecisionRow,
+    DeliveryRow,
+    GoldRow,
+    TaskRow,
+)
 
 _IDS_PER_STATEMENT = 5_000
 
@@ -157,10 +164,41 @@ def _erase_answers(session: Session, project_id: int, task_ids: Sequence[int]) -
             ShadowAnswerRow.shadow_id.in_(shadows), ShadowAnswerRow.task_id.in_(task_ids)
         )
     )
-    return erase_answers(session, project_id, task_ids)
+    return _erase_decided(session, project_id, task_ids)
 
 
 def _of(row: type[DeclarativeBase], project_id: int, task_ids: Sequence[int]) -> tuple[Any, ...]:
     """The condition for the rows of these tasks."""
     columns = row.__table__.c
     return columns.project_id == project_id, columns.task_id.in_(task_ids)
+
+
+def _erase_decided(session: Session, project_id: int, task_ids: Sequence[int]) -> int:
+    """Take the answers out of these tasks' entries, which keep place and hash; how many."""
+    rows = session.scalars(
+        select(DecisionRow).where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.task_id.in_(task_ids),
+            DecisionRow.erasure_hash.is_(None),
+        )
+    ).all()
+    before = _hashes_of(session, project_id, [row.seq - 1 for row in rows])
+    for row in rows:
+        for name in ANSWERS:
+            setattr(row, name, None)
+        left = {column.key: getattr(row, column.key) for column in DecisionRow.__table__.columns}
+        row.erasure_hash = erasure_hash(left, before.get(row.seq - 1, GENESIS))
+    session.flush()
+    return len(rows)
+
+
+def _hashes_of(session: Session, project_id: int, seqs: Sequence[int]) -> dict[int, str]:
+    """The hashes of these entries by number."""
+    found: dict[int, str] = {}
+    for start in range(0, len(seqs), _IDS_PER_STATEMENT):
+        chosen = select(DecisionRow.seq, DecisionRow.hash).where(
+            DecisionRow.project_id == project_id,
+            DecisionRow.seq.in_(seqs[start : start + _IDS_PER_STATEMENT]),
+        )
+        found.update(dict(session.execute(chosen).all()))
+    return found

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from backend.store.decisions import is_open
 from backend.store.deliveries import DELIVERED, same_task
+from backend.store.open_decisions import is_open
 from backend.store.promise_tables import MirrorRow
 from backend.store.tables import AnnotationRow, DeliveryRow, TaskRow
 from backend.store.tasks import mark_annotations_deleted

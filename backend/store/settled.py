@@ -9,8 +9,9 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
-from backend.store.decisions import is_current, is_open
+from backend.store.decisions import is_current
 from backend.store.deliveries import DELIVERED
+from backend.store.open_decisions import is_open
 from backend.store.tables import DecisionRow, DeliveryRow, TaskRow
 from policies.domain import Outcome, Purpose
 

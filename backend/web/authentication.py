@@ -13,12 +13,14 @@ from werkzeug.wrappers import Response
 
 from backend.comparison import same
 from backend.runtime import Runtime
+from backend.secret_files import require_webhook_secret
 from backend.serving import ProjectNotConnectedError
-from backend.settings import LOOPBACK, Settings
+from backend.settings import Settings
 from backend.store.inference_tokens import token_owner
 from backend.store.projects import ConnectedProject, active_project
 from backend.web import visitors
 from backend.web.access import Need, Role, Visitor, need_of
+from backend.web.binding import LOOPBACK
 from backend.web.errors import BASIC, RequestError, wants_page
 from backend.web.forgery import require_own_form
 from backend.web.proving import looked_at
@@ -78,7 +80,7 @@ def require_sender(settings: Settings) -> bool:
     """
     secret = request.headers.get(SECRET_HEADER)
     if secret is not None:
-        right = settings.require_webhook_secret()
+        right = require_webhook_secret(settings)
         if looked_at("webhook's secret", lambda: True if same(secret, right) else None):
             return True
         raise RequestError(

@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from backend.predictors import artifacts
 from backend.store.certificates import store_certification
-from backend.store.models import CHAMPION, ModelVersion, store_version
+from backend.store.models import store_version
 from backend.store.projects import store_sync_state
 from benchmarks.large_store.stages import BEGINNING, STORY, Stage, policy_text
 from benchmarks.large_store.texts import LABELS, SHARES, ticket_data
 from connectors.label_studio.answers import result_of
 from connectors.label_studio.labeling import parse_labeling
 from tests.fakes.policy_documents import make_certification
-from tests.fakes.predictors import predictor_of
+from tests.fakes.predictors import first_champion, predictor_of
 
 PROJECT = 1
 VERSION = "v1"
@@ -254,19 +253,7 @@ def _with_model(stage: Stage, policy_hash: str) -> int:
     made = predictor_of(
         texts, [LABELS[topic] for topic in topics.tolist()], version=VERSION, name="topic"
     )
-    artifact = artifacts.save(runtime.settings.models_dir, PROJECT, made)
-    model = ModelVersion(
-        version=VERSION,
-        number=1,
-        path=artifact.path,
-        sha256=artifact.sha256,
-        labels=made.labels,
-        state=CHAMPION,
-        verdict={"reason": "the first model", "holdout_accuracy": None},
-        lineage={},
-        trained_at=BEGINNING,
-        promoted_at=BEGINNING,
-    )
+    model = first_champion(runtime.settings.models_dir, PROJECT, made, BEGINNING)
     with runtime.sessions.begin() as session:
         store_version(session, PROJECT, model, now)
         certification = make_certification(0.9, model_version=VERSION)

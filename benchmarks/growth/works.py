@@ -18,7 +18,7 @@ from audit_jobs.jobs import JOBS
 from audit_jobs.measures.dawid_skene import dawid_skene
 from audit_jobs.measures.distances import Level
 from backend.app import create_app
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.tables import TaskRow
 from backend.store.tasks import StoredTask, store_annotations, store_tasks
 from benchmarks.agreement import RATERS, columns, table

@@ -24,6 +24,7 @@ from benchmarks.ml_backend import server
 from benchmarks.ml_backend.inputs import INPUTS, PROJECT, Input, texts
 from benchmarks.results import Row, asserted, finish
 from benchmarks.stage import choices_config
+from connectors.loopback import free_port
 
 OTHER_PROJECT, NOT_TRAINED = "2.1795358298", "a project that was never trained"
 OTHER_CONFIG = choices_config(("ham", "spam"))
@@ -158,7 +159,7 @@ def restart(folder: Path, peer_folder: Path, examples: Sequence[tuple[str, str]]
 
 def serving(folder: Path, servers: ExitStack) -> int:
     """A ``labelgate web`` on this folder; its port."""
-    port = processes.free_port()
+    port = free_port()
     command = ["-m", "labelgate", "web"]
     return servers.enter_context(processes.running(f"web-{port}", port, command, folder)).port
 
@@ -169,7 +170,7 @@ def peer_serving(
     """A server of label-studio-ml that learns from these."""
     folder.mkdir(exist_ok=True)
     said, topics = zip(*examples, strict=True)
-    port = processes.free_port()
+    port = free_port()
     return servers.enter_context(server.running(folder, port, said, topics, workers=workers))
 
 

@@ -26,6 +26,7 @@ from benchmarks.load import Block, Client, block, percentile, request_bytes
 from benchmarks.ml_backend import server
 from benchmarks.results import Row, at_least, finish, is_quick, line_of, shown, told
 from benchmarks.stage import text
+from connectors.loopback import free_port
 from tests.fakes.foreign_questions import LABEL_CONFIG
 
 BATCHES, CLIENTS = (1, 10, 100, 1_000), (1, 4, 16)
@@ -34,7 +35,6 @@ ROUNDS, BLOCK_S = 5, 0.4
 LEAST_OPENED, LEAST_BATCH = 4.0, 2.0
 OWN, PEER, BARE = "labelgate", "label-studio-ml", "bare Flask route"
 PROJECT = "1.1795358297"
-Asked = Mapping[str, Sequence[Sequence[bytes]]]  # by side: requests, each of one or several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def started(folder: Path, servers: ExitStack) -> list[Side]:
     runtime = build_runtime(settings)
     artifact = predict.store_project_with_model(runtime, predict.trained_model())
     runtime.sessions.kw["bind"].dispose()
-    ports = [processes.free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     model = [str(settings.models_dir), artifact.path, artifact.sha256, predict.VERSION]
     bare = ["-m", "benchmarks.bare_predict", str(ports[2]), str(settings.web_threads), *model]
     own = servers.enter_context(
@@ -181,7 +181,7 @@ def while_training(folder: Path, servers: ExitStack) -> Row:
     own_port = servers.enter_context(training.serving(folder / "worked"))
     rows = [text(each, training.LABELS, training.WORDS) for each in range(training.TEXTS)]
     texts, labels = zip(*rows, strict=True)
-    port = processes.free_port()
+    port = free_port()
     peer = servers.enter_context(server.running(folder / "other", port, texts, labels))
     server.trained(peer, PROJECT, LABEL_CONFIG)
     own = meanwhile(own_port, lambda: training.train(worked))

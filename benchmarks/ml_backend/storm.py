@@ -31,6 +31,7 @@ from benchmarks.ml_backend.inputs import PROJECT
 from benchmarks.results import Row, asserted, at_least, at_most, finish, told
 from benchmarks.stage import text
 from connectors.label_studio.events import SECRET_HEADER
+from connectors.loopback import free_port
 from tests.fakes.worked_project import CONFIG, WorkedProject
 
 EVENTS, EVENTS_PER_S, PREDICTS_PER_S = 30, 20.0, 20.0
@@ -132,7 +133,7 @@ def own_storm(folder: Path) -> tuple[Storm, int]:
     """Labelgate's side, and how many of the events are in its store at the end."""
     worked = training.labelled(folder)
     training.train(worked)
-    port = processes.free_port()
+    port = free_port()
     settings = {"LABELGATE_WEBHOOK_SECRET": SECRET, "LABELGATE_EMBEDDINGS": "off"}
     with processes.running("web", port, ["-m", "labelgate", "web"], folder, settings) as web:
 
@@ -158,7 +159,7 @@ def peer_storm(folder: Path) -> Storm:
     """The peer's side: it has ended when nothing that it forked is at work any more."""
     rows = [text(number, training.LABELS, training.WORDS) for number in range(training.TEXTS)]
     texts, labels = zip(*rows, strict=True)
-    port = processes.free_port()
+    port = free_port()
     with server.running(folder, port, texts, labels) as peer:
         server.set_up(port, PROJECT, CONFIG)
         server.trained(peer, PROJECT, CONFIG)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from connectors.annotation_tool import UNKNOWN_USER, Annotation, Prelabel, Task
 from connectors.json_values import writable
-
-Converted = TypeVar("Converted")
 
 
 class ConversionError(ValueError):
@@ -18,12 +15,12 @@ class ConversionError(ValueError):
 
 def task_of(row: dict[str, Any]) -> Task:
     """A task of ``/api/tasks`` (list or single), with annotations where the row carries them."""
-    return _converted("task", row, _task)
-
-
-def annotation_of(row: dict[str, Any], task_id: int | None = None) -> Annotation:
-    """An annotation; ``task_id`` where the row stands inside its task and does not name it."""
-    return _converted("annotation", row, lambda row: _annotation(row, task_id))
+    try:
+        return _task(row)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ConversionError(
+            f"not a task of Label Studio: {type(error).__name__}: {error}"
+        ) from error
 
 
 def prelabel_row(prelabel: Prelabel) -> dict[str, Any]:
@@ -47,14 +44,14 @@ def _task(row: dict[str, Any]) -> Task:
     )
 
 
-def _annotation(row: dict[str, Any], task_id: int | None) -> Annotation:
+def _annotation(row: dict[str, Any], task_id: int) -> Annotation:
     result = row["result"]
     if not isinstance(result, list):
         raise TypeError(f"result is {type(result).__name__}, not a list")
     lead_time = row.get("lead_time")
     return Annotation(
         id=int(row["id"]),
-        task_id=int(row["task"] if task_id is None else task_id),
+        task_id=task_id,
         user_id=_user_id(row.get("completed_by")) or UNKNOWN_USER,
         result=writable(result),
         was_cancelled=bool(row.get("was_cancelled", False)),
@@ -82,14 +79,3 @@ def _time(text: str) -> datetime:
     if time.tzinfo is None:
         raise ValueError(f"a time without a zone: {text}")
     return time
-
-
-def _converted(
-    what: str, row: dict[str, Any], convert: Callable[[dict[str, Any]], Converted]
-) -> Converted:
-    try:
-        return convert(row)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ConversionError(
-            f"not a {what} of Label Studio: {type(error).__name__}: {error}"
-        ) from error

@@ -36,16 +36,6 @@ class Event:
         """True where a person pressed "start training" in Label Studio."""
         return self.action == "START_TRAINING"
 
-    @property
-    def tasks_created(self) -> bool:
-        """True where tasks came in, with or without annotations."""
-        return self.action == "TASKS_CREATED"
-
-    @property
-    def annotations_changed(self) -> bool:
-        """True where annotations were made, changed or deleted."""
-        return self.action.startswith("ANNOTATION")
-
 
 def parse_event(body: Any) -> Event:
     """An event from a webhook's JSON body.

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from connectors.label_studio.installation import LocalLabelStudioError
+from connectors.loopback import free_port
 
 STOP_TIMEOUT_S = 15.0
 PORT_ATTEMPTS = 5
@@ -75,7 +75,7 @@ def boot(
     ``settings`` go on top of ``SETTINGS``.
     """
     for _ in range(1 if port else PORT_ATTEMPTS):
-        wanted = port or _free_port()
+        wanted = port or free_port()
         printed_before = log_path(folder).stat().st_size if log_path(folder).exists() else 0
         process = _spawn(program, folder, wanted, settings or {})
         try:
@@ -178,12 +178,6 @@ def signal_group(process: subprocess.Popen[bytes], which: signal.Signals) -> Non
     if process.poll() is None:  # once it was waited for, its number may be another's
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, which)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def log_path(folder: Path) -> Path:

@@ -15,11 +15,10 @@ from audit_jobs.running import run_job
 from backend.leasing import holding
 from backend.orders.order import ROUND, Lane, Order, OrderError
 from backend.retraining import lease_name
-from backend.store.events import add_event, count_open
+from backend.store.events import count_open
 from backend.store.job_runs import lease_of, recent_runs
-from backend.store.training import request_training
-from backend.store.votes import count_human_labels
 from connectors.annotation_tool import AnnotationToolUnavailableError
+from tests.fakes.due_work import ask_for_training, hint
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
@@ -45,17 +44,6 @@ class Clock:
 
 def names(orders: list[Order]) -> list[str]:
     return [order.name for order in orders]
-
-
-def hint(worked: WorkedProject) -> None:
-    with worked.runtime.sessions.begin() as session:
-        add_event(session, worked.project_id, "ANNOTATION_CREATED", {}, worked.clock())
-
-
-def ask_for_training(worked: WorkedProject) -> None:
-    with worked.runtime.sessions.begin() as session:
-        labels = count_human_labels(session, worked.project_id)
-        request_training(session, worked.project_id, "asked", labels, worked.clock())
 
 
 def test_rounds_are_due_with_webhooks_and_after_a_while(worked: WorkedProject) -> None:

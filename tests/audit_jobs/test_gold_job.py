@@ -13,9 +13,9 @@ from backend.slices import LabelledSlices, labelled_slices
 from backend.store.alerts import newest_alerts, open_alerts
 from backend.store.annotators import stopped_users
 from backend.store.corrections import corrections
-from backend.store.decisions import open_decisions
 from backend.store.figures import labels_since, strategies_since
 from backend.store.gold import gold_tasks
+from backend.store.open_decisions import open_decisions
 from backend.store.reports import GOLD, newest_report
 from backend.store.training import open_requests
 from backend.store.votes import count_human_labels, count_new_labels

@@ -19,7 +19,7 @@ from audit_jobs.prelabelling.run import PrelabellingError, carry_out, counts
 from audit_jobs.running import run_job
 from backend import routing
 from backend.store.leases import free_lease, take_lease
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.prelabels import PrelabelCounts, why_unanswered
 from connectors.annotation_tool import (
     AnnotationToolRefusedError,

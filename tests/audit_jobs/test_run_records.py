@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from audit_jobs.running import JobFailedError, run_job
 from backend.job_progress import heard_by, progress
 from backend.store.job_runs import log_of_run, open_run, recent_runs, run_numbered
 from tests.fakes.worked_project import WorkedProject, worked_project
+from tests.waiting import until
 
 logger = logging.getLogger("a job")
 
@@ -28,13 +28,6 @@ def worked(tmp_path: Path) -> WorkedProject:
 def run_id(worked: WorkedProject) -> int:
     with worked.runtime.sessions.begin() as session:
         return open_run(session, "sync", worked.project_id, worked.clock())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the test's own time limit ends it."""
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.01)
 
 
 def test_of_many_lines_the_last_ones_are_kept(worked: WorkedProject, run_id: int) -> None:
@@ -105,7 +98,7 @@ def test_what_is_said_is_written_while_the_run_goes_on(worked: WorkedProject, ru
     with recorded(worked.runtime, run_id, every_s=0.01):
         logger.warning("half-way")
         progress("reading", 0.5)
-        until(told)
+        until(told, "it is told", every_s=0.01)
 
 
 def test_progress_is_a_share_and_heard_by_nobody_outside() -> None:

@@ -19,7 +19,7 @@ from audit_jobs.rounds import run_round
 from audit_jobs.running import JobFailedError, run_job
 from audit_jobs.schedule import forget
 from backend.leasing import LEASE_S, LeaseLostError, holding
-from backend.store.events import add_event, count_open
+from backend.store.events import count_open
 from backend.store.job_runs import JobRun, recent_runs
 from backend.store.leases import take_lease
 from backend.store.projects import mark_disconnected
@@ -34,10 +34,10 @@ from backend.store.reports import (
     reports,
     store_report,
 )
-from backend.store.training import open_requests, request_training
-from backend.store.votes import count_human_labels
+from backend.store.training import open_requests
 from connectors.annotation_tool import AnnotationToolUnavailableError
 from policies.domain import Purpose
+from tests.fakes.due_work import ask_for_training, hint
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
 
 DOWN = AnnotationToolUnavailableError("Label Studio is down")
@@ -56,17 +56,6 @@ def worked(tmp_path: Path) -> WorkedProject:
 def runs(worked: WorkedProject) -> list[JobRun]:
     with worked.runtime.reads() as session:
         return recent_runs(session, 1_000)[::-1]
-
-
-def hint(worked: WorkedProject) -> None:
-    with worked.runtime.sessions.begin() as session:
-        add_event(session, worked.project_id, "ANNOTATION_CREATED", {}, worked.clock())
-
-
-def ask_for_training(worked: WorkedProject) -> None:
-    with worked.runtime.sessions.begin() as session:
-        labels = count_human_labels(session, worked.project_id)
-        request_training(session, worked.project_id, "asked", labels, worked.clock())
 
 
 def test_a_run_leaves_a_row_with_its_report(worked: WorkedProject) -> None:

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +33,7 @@ from backend.store.votes import count_new_labels
 from backend.synchronisation import synchronise
 from backend.training_progress import GATING, READING, RECORDING, TRAINING
 from tests.fakes.worked_project import WorkedProject, worked_policy, worked_project
+from tests.waiting import until
 
 SEED = 20261128
 PATIENCE_S = 120.0
@@ -71,13 +70,6 @@ def champion_serves(worked: WorkedProject, version: str) -> None:
     found = load_champion(worked.runtime, worked.project_id)
     assert found is not None
     assert found.model.version == version
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s for: {what}"
-        time.sleep(0.02)  # a poll of another process, not a wait for a time
 
 
 def trainer() -> int | None:
@@ -136,7 +128,7 @@ def killed_at(worked: WorkedProject, stage: str) -> bool:
         now = stage_of(worked)
         return job.ended is not None or (now is not None and STAGES.index(now) >= wanted)
 
-    until(reached, stage)
+    until(reached, stage, every_s=0.02)
     victim = trainer()
     if victim is not None:
         os.kill(victim, signal.SIGKILL)
@@ -230,7 +222,7 @@ def test_a_cancelled_training_ends_its_process_and_the_next_one_need_not_wait(
 ) -> None:
     ask(worked)
     job = Running(worked)
-    until(lambda: stage_of(worked) is not None, "the training")
+    until(lambda: stage_of(worked) is not None, "the training", every_s=0.02)
     with worked.runtime.sessions.begin() as session:
         assert cancel_training(session, worked.project_id, "ann", worked.clock())
     assert newest(worked).says == "cancelled by ann"

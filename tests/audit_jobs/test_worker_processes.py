@@ -29,7 +29,8 @@ from backend.store.tasks import StoredTask, store_tasks
 from tests.fakes.failing_server import FailingServer, running
 from tests.fakes.large_project import SECONDS_A_TEXT, LargeProject, large_project
 from tests.fakes.web_project import PROJECT_ID
-from tests.real_servers import ServerProcess, end, start_redis, wait_for
+from tests.real_servers import ServerProcess, end, start_redis
+from tests.waiting import until
 
 PATIENCE_S = 240.0
 TAKEN_OVER_S = 30.0
@@ -144,10 +145,10 @@ def test_workers_share_a_project_whoever_dies(
             stack.enter_context(large.process("worker", log=f"worker{each}"))
             for each in range(number)
         ]
-        wait_for(lambda: len(workers(queue)) == number, "all workers are there", PATIENCE_S)
-        wait_for(lambda: leader(large) is not None, "one leads", PATIENCE_S)
+        until(lambda: len(workers(queue)) == number, "all workers are there", PATIENCE_S)
+        until(lambda: leader(large) is not None, "one leads", PATIENCE_S)
         ask(large, "route")
-        wait_for(lambda: len(large.askers()) > 1, "several ask the model", PATIENCE_S)
+        until(lambda: len(large.askers()) > 1, "several ask the model", PATIENCE_S)
 
         first, dying = leader(large), router(queue)
         assert first is not None
@@ -155,9 +156,9 @@ def test_workers_share_a_project_whoever_dies(
         kill(first, schedulers)
         kill(dying, crew)
         died_at = time.monotonic()
-        wait_for(lambda: leader(large) not in {None, first}, "another leads", TAKEN_OVER_S)
+        until(lambda: leader(large) not in {None, first}, "another leads", TAKEN_OVER_S)
         assert time.monotonic() - died_at < TAKEN_OVER_S
-        wait_for(lambda: len(large.decided()) == tasks, "all is decided", PATIENCE_S)
+        until(lambda: len(large.decided()) == tasks, "all is decided", PATIENCE_S)
         large.check_ledger(tasks)
         # By the dead, by who took up its chunk while its lease stood, and in the new round.
         assert max(large.asked().values()) <= 3
@@ -167,12 +168,12 @@ def test_workers_share_a_project_whoever_dies(
         with large.runtime.sessions.begin() as session:
             store_tasks(session, PROJECT_ID, more, large.runtime.now())
         ask(large, "route")
-        wait_for(lambda: len(large.decided()) == tasks + 200, "and what came later", PATIENCE_S)
+        until(lambda: len(large.decided()) == tasks + 200, "and what came later", PATIENCE_S)
         large.check_ledger(tasks + 200)
         again = {text: n for text, n in large.asked().items() if int(text.split()[-1]) > 10_000}
         assert set(again.values()) == {1}
         assert len(again) == 200
-        wait_for(lambda: len(workers(queue)) == number - 1, "they are known again", PATIENCE_S)
+        until(lambda: len(workers(queue)) == number - 1, "they are known again", PATIENCE_S)
         seen = queue.look()
         assert {lane.lane: lane.under_way for lane in seen.lanes}[Lane.ASKED] == 0
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from backend.web import attempts
-from backend.web.attempts import BY_ADDRESS, BY_NAME, WINDOW, Attempts
+from backend.web.attempts import BY_ADDRESS, BY_NAME, Attempts
+from backend.web.recent_failures import MOST_KEYS, WINDOW
 from tests.fakes.web_project import Clock
 
 
@@ -50,6 +50,6 @@ def test_many_at_once_are_counted_before_they_are_looked_at() -> None:
 
 def test_what_is_kept_in_memory_is_bounded() -> None:
     tries = Attempts(Clock())
-    for each in range(attempts._MOST_KEYS + 100):
+    for each in range(MOST_KEYS + 100):
         tries.begin(f"name {each}", f"address {each}")
-    assert len(tries._times) == attempts._MOST_KEYS
+    assert len(tries._failures) == MOST_KEYS

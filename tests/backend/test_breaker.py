@@ -20,7 +20,7 @@ from backend.routing import route
 from backend.store.alerts import Alert, newest_alerts, open_alerts
 from backend.store.certificates import valid_certification
 from backend.store.freezes import EXPORT
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.reports import BREAKER, RECALL, Report, reports
 from backend.store.tables import TaskRow
 from backend.store.training import open_requests

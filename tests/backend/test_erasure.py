@@ -16,7 +16,7 @@ from backend.erasure import erase_account, erase_annotator, erase_deleted, erase
 from backend.errors import ErasureError
 from backend.leasing import holding
 from backend.store.acts import newest_acts
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import Example, Lineage, store_lineage
 from backend.store.projects import store_project
 from backend.store.tasks import StoredTask, mark_tasks_deleted, store_tasks

@@ -19,7 +19,8 @@ from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids, count_escalated, weighable_tasks
 from backend.store.events import add_event
 from backend.store.figures import project_figures
-from backend.store.ledger import LedgerEntry, newest_seq, verify_ledger
+from backend.store.ledger import LedgerEntry, newest_seq
+from backend.store.ledger_check import verify_ledger
 from backend.synchronisation import synchronise
 from policies.domain import Outcome, Purpose
 from policies.schema import Policy

@@ -12,7 +12,8 @@ from backend.extra_audits import claim_due, draw_due, draw_extra
 from backend.prelabels import marker
 from backend.store.audits import exposures
 from backend.store.decisions import current_decisions
-from backend.store.ledger import LedgerEntry, verify_ledger
+from backend.store.ledger import LedgerEntry
+from backend.store.ledger_check import verify_ledger
 from backend.store.promise_tables import FreezeRow
 from backend.store.tables import TaskRow
 from policies.audit_plan import EXTRA_AUDIT

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from sqlalchemy import select
 
 from backend.store.inference_tables import InferenceRow
 from connectors.inference_client import InferenceClient, InferencesNotSentError
-from tests.backend.test_web_server import WEB, environment, free_port
+from connectors.loopback import free_port
+from tests.backend.test_web_server import WEB, environment
 from tests.fakes.inferences import monitored_project, token_of
 from tests.fakes.web_project import WebProject
+from tests.waiting import until
 
 KILLS = 2
 SENDERS = 3
@@ -83,13 +85,6 @@ def serving(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=PATIENCE_S)
 
 
-def until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def stored_ids(project: WebProject) -> list[str]:
     with project.runtime.reads() as session:
         return list(session.scalars(select(InferenceRow.inference_id).order_by(InferenceRow.id)))
@@ -110,7 +105,7 @@ def test_what_was_answered_outlives_every_kill_and_nothing_is_doubled(tmp_path: 
         for _ in range(KILLS):
             with serving(tmp_path, port):
                 before = len(answered())
-                until(lambda: len(answered()) > before, "answers")  # noqa: B023 - asked at once
+                until(lambda: len(answered()) > before, "answers", every_s=0.01)  # noqa: B023 - asked at once
                 time.sleep(rng.uniform(0.0, 0.3))  # the random moment is the point of the test
             told = answered()
             there = stored_ids(project)

@@ -12,6 +12,7 @@ import pytest
 from backend.bootstrap import read_settings
 from backend.foreign import source_of
 from backend.predictors.foreign.source import Source
+from backend.secret_files import credentials_named, llm_credentials
 from backend.settings import Settings, SettingsError
 from backend.store.model_usage import ModelUsage, add_usage, all_usage
 from policies.models import Llm
@@ -103,11 +104,11 @@ def test_credentials_reach_the_processes_that_are_started(
     settings = Settings(data_dir=tmp_path)
     environment = settings.process_environment()
     assert json.loads(environment["LABELGATE_UPSTREAM_CREDENTIALS"]) == {"yolo": "me:secret"}
-    assert (settings.credentials_named("yolo"), settings.credentials_named("bert")) == (
+    assert (credentials_named(settings, "yolo"), credentials_named(settings, "bert")) == (
         "me:secret",
         None,
     )
-    assert (settings.llm_credentials(), environment["LABELGATE_LLM_KEY"]) == ("key-1", "key-1")
+    assert (llm_credentials(settings), environment["LABELGATE_LLM_KEY"]) == ("key-1", "key-1")
     assert "me:secret" not in repr(settings)
     monkeypatch.setenv("LABELGATE_UPSTREAM_CREDENTIALS", "me:secret")
     with pytest.raises(SettingsError) as caught:

@@ -20,7 +20,7 @@ from backend.slices import labelled_slices
 from backend.store.corrections import answered_tasks, corrections
 from backend.store.decisions import current_decisions
 from backend.store.exports import labels_standing
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.prelabels import prelabel_counts
 from backend.store.recalls import standing_accepts
 from backend.store.reports import CORRECTIONS, newest_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 
 from tests.backend.test_web_server import started
 from tests.fakes.web_project import PROJECT, WebProject, task, web_project
+from tests.waiting import until
 
 LIMIT_S = 2.0
 PROMOTIONS = 3
@@ -52,13 +53,6 @@ def ask(client: httpx.Client) -> tuple[str, set[str]]:
 
 def _all(result: Any) -> list[Any]:
     return result if isinstance(result, list) else [result]
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, f"waited a minute for: {what}"
-        time.sleep(0.01)  # a poll of other processes
 
 
 def hammer(url: str, heard: Heard, stop: threading.Event) -> None:
@@ -99,13 +93,13 @@ def test_all_servers_follow_a_promotion_within_two_seconds_under_load(
     ]
     for client in clients:
         client.start()
-    until(lambda: all(each.answers for each in heard), "the first answers")
+    until(lambda: all(each.answers for each in heard), "the first answers", every_s=0.01)
     delays = []
     for number in range(2, 2 + PROMOTIONS):
         version = f"v{number}"
         project.promote(version)
         promoted = time.monotonic()
-        until(lambda: all(each.answers[-1][1] == version for each in heard), version)  # noqa: B023
+        until(lambda: all(each.answers[-1][1] == version for each in heard), version, every_s=0.01)  # noqa: B023
         delays.append(last_old(heard, version, promoted))
     stop.set()
     for client in clients:

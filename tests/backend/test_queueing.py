@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from backend.gold import RANKS
 from backend.queueing import days_queue, place, pool_of, wishes_of
-from backend.store.decisions import OpenDecision
 from backend.store.deliveries import Wish
 from backend.store.figures import project_figures
+from backend.store.open_decisions import OpenDecision
 from policies.domain import MONITORED, SEEN, Outcome, Purpose
 from tests.fakes.label_studio_server import ROBOT_ID
 from tests.fakes.worked_project import (

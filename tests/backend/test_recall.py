@@ -15,7 +15,8 @@ from backend.freezing import freeze_accepts
 from backend.routing import route
 from backend.store.deliveries import count_by_state
 from backend.store.freezes import EXPORT
-from backend.store.ledger import Grounds, append_decisions, verify_ledger
+from backend.store.ledger import Grounds, append_decisions
+from backend.store.ledger_check import verify_ledger
 from backend.store.reports import RECALL, Report, reports
 from backend.store.tables import DecisionRow, TaskRow
 from connectors.annotation_tool import AnnotationToolUnavailableError

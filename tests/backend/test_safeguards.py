@@ -13,8 +13,10 @@ from backend.routing import route
 from backend.safeguards import lacking, undecided
 from backend.serving import Snapshots
 from backend.store.audits import audit_counts, exposures
-from backend.store.decisions import OpenDecision, current_decisions, decisions_of
-from backend.store.ledger import Grounds, LedgerEntry, verify_ledger
+from backend.store.decisions import current_decisions, decisions_of
+from backend.store.ledger import Grounds, LedgerEntry
+from backend.store.ledger_check import verify_ledger
+from backend.store.open_decisions import OpenDecision
 from backend.store.suspensions import (
     rearm_suspension,
     standing_suspensions,

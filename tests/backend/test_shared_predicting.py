@@ -42,7 +42,7 @@ from policies.domain import Candidates, column
 from policies.loading import parse_policy
 from tests.fakes.large_project import SECONDS_A_TEXT, LargeProject, large_project
 from tests.fakes.web_project import PROJECT_ID
-from tests.real_servers import wait_for
+from tests.waiting import until
 
 TASKS = 200
 
@@ -165,7 +165,7 @@ def test_a_chunk_is_free_again_once_the_lease_of_who_died_has_run_out(large: Lar
         assert take_lease(session, first.lease, "the dead", wall_clock(), 0.3)
         assert free_chunks(session, PROJECT_ID, wall_clock(), 9) == [second]
         assert count_free_chunks(session, wall_clock()) == {PROJECT_ID: 1}
-    wait_for(lambda: free(large) == [first, second], "the lease has run out")
+    until(lambda: free(large) == [first, second], "the lease has run out")
 
 
 def test_the_round_itself_takes_up_the_chunk_of_a_helper_that_died(

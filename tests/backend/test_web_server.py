@@ -19,6 +19,7 @@ import pytest
 
 from backend.settings import SettingsError
 from backend.web import server
+from connectors.loopback import free_port
 from tests.fakes.web_project import PROJECT, task, web_project
 
 WEB = (sys.executable, "-c", "from backend.commands.web import web; web()")
@@ -30,13 +31,6 @@ class Running:
 
     url: str
     process: subprocess.Popen[str]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def environment(folder: Path, port: int, **more: str) -> dict[str, str]:

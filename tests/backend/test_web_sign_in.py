@@ -16,7 +16,8 @@ from audit_jobs.schedule import forget
 from backend import accounts, passwords
 from backend.signing_in import IDLE, LONGEST, by_password, forgotten_before
 from backend.store.accounts import ADMIN, VIEWER
-from backend.web.attempts import BY_ADDRESS, BY_NAME, WINDOW
+from backend.web.attempts import BY_ADDRESS, BY_NAME
+from backend.web.recent_failures import WINDOW
 from tests.fakes.visitors import (
     HTML,
     PASSWORD,

@@ -10,7 +10,7 @@ from audit_jobs.jobs import JOBS
 from backend.app import create_app
 from backend.store.counts import all_counts
 from backend.store.job_runs import recent_runs
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import CHAMPION, KEPT, all_versions
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, DRIFT, reports
 from backend.store.suspensions import suspensions

@@ -8,7 +8,6 @@ from connectors.annotation_tool import UNKNOWN_USER, Prelabel
 from connectors.json_values import TOO_DEEP
 from connectors.label_studio.convert import (
     ConversionError,
-    annotation_of,
     prelabel_row,
     task_of,
 )
@@ -47,9 +46,8 @@ def test_a_listed_task_carries_its_annotations() -> None:
 
 def test_a_single_task_has_user_objects_and_a_deleted_author_is_unknown() -> None:
     shapes = ({"id": 7, "email": "a@example.com"}, None)
-    users = [annotation_of({**ANNOTATION, "completed_by": by}, 5).user_id for by in shapes]
-    assert users == [7, UNKNOWN_USER]
-    assert annotation_of({**ANNOTATION, "task": 9}).task_id == 9
+    task = task_of({**TASK, "annotations": [{**ANNOTATION, "completed_by": by} for by in shapes]})
+    assert [each.user_id for each in task.annotations] == [7, UNKNOWN_USER]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from backend.errors import ErasureError
 from backend.store.votes import human_votes
 from connectors.annotation_tool import UNKNOWN_USER
 from tests.end_to_end.policies_on_stage import write_policy
-from tests.end_to_end.stage import make_stage, until
+from tests.end_to_end.stage import make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 
 def test_answers_of_a_deleted_account_have_no_author_there_and_a_pseudonym_here(

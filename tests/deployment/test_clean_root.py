@@ -19,6 +19,7 @@ import httpx
 import pytest
 import yaml
 
+from connectors.loopback import free_port
 from labelgate import COMMANDS
 from tests.deployment.clean_root import (
     ROOT,
@@ -29,7 +30,7 @@ from tests.deployment.clean_root import (
     until,
     what_is_missing,
 )
-from tests.real_servers import free_port, new_database
+from tests.real_servers import new_database
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from backend.predictors import artifacts
 from backend.store.certificates import store_certification
 from backend.store.model_tables import ModelRow
-from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
+from backend.store.models import next_number, store_version
 from tests.end_to_end.stage import Stage
 from tests.fakes.policy_documents import make_certification
-from tests.fakes.predictors import predictor_of
+from tests.fakes.predictors import first_champion, predictor_of
 
 
 def serve_model(stage: Stage, examples: Sequence[tuple[str, str]], version: str = "v1") -> None:
@@ -18,20 +18,9 @@ def serve_model(stage: Stage, examples: Sequence[tuple[str, str]], version: str 
     texts, topics = zip(*examples, strict=True)
     fitted = predictor_of(list(texts), list(topics), version=version, name="topic")
     now = stage.runtime.now()
-    artifact = artifacts.save(stage.settings.models_dir, stage.project_id, fitted)
     with stage.runtime.sessions.begin() as session:
-        model = ModelVersion(
-            version=version,
-            number=next_number(session, stage.project_id),
-            path=artifact.path,
-            sha256=artifact.sha256,
-            labels=fitted.labels,
-            state=CHAMPION,
-            verdict={"reason": "the first model", "holdout_accuracy": None},
-            lineage={},
-            trained_at=now,
-            promoted_at=now,
-        )
+        number = next_number(session, stage.project_id)
+        model = first_champion(stage.settings.models_dir, stage.project_id, fitted, now, number)
         store_version(session, stage.project_id, model, now)
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from sqlalchemy import select
@@ -25,8 +23,10 @@ from backend.store.model_tables import TrainingRequestRow
 from backend.store.projects import ConnectedProject, active_project
 from connectors.label_studio.answers import answer_of
 from connectors.label_studio.labeling import parse_labeling
+from connectors.loopback import free_port
 from policies.domain import Decision, Outcome, Purpose
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import PATIENCE_S
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
@@ -37,9 +37,6 @@ WORDS = {
     "login": "password account reset email locked code access session",
     "shipping": "parcel delivery late courier address tracking box customs",
 }
-PATIENCE_S = 240.0
-
-Found = TypeVar("Found")
 
 
 def text_of(place: int) -> tuple[str, str]:
@@ -48,17 +45,6 @@ def text_of(place: int) -> tuple[str, str]:
     words = WORDS[topic].split()
     chosen = [words[(place * step + step) % len(words)] for step in (1, 3, 5)]
     return f"{' '.join(chosen)} case {place}", topic
-
-
-def until(look: Callable[[], Found | None], what: str, patience_s: float = PATIENCE_S) -> Found:
-    """What ``look`` finds, as soon as it finds anything; fails with ``what`` after a while."""
-    deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.2)  # between looks; the condition ends the wait
-    raise AssertionError(f"waited {patience_s:g} s in vain: {what}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,11 +277,3 @@ def make_stage(
             stage.truth[task["id"]] = text_of(task["data"]["place"])[1]
         yield stage
         runtime.sessions.kw["bind"].dispose()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

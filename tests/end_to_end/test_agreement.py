@@ -15,8 +15,9 @@ from audit_jobs.agreement.exports import export_report
 from audit_jobs.running import run_job
 from backend.connecting import connect_project
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import WORDS, Stage, make_stage, until
+from tests.end_to_end.stage import WORDS, Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 PEOPLE = ("ann", "bob", "sen")
 BOXES = (

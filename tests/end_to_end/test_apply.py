@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.store.decisions import current_decisions
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from policies.loading import load_policy, policy_hash
 from tests.end_to_end.policies_on_stage import emails_of, write_policy
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 
 def hashes(stage: Stage) -> set[str]:

@@ -22,8 +22,9 @@ from connectors.label_studio.provisioning import WEBHOOK_ACTIONS
 from connectors.label_studio.rehearsal import TITLE
 from connectors.label_studio.task_lists import listed
 from tests.end_to_end.policies_on_stage import write_policy
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

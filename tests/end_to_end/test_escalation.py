@@ -9,15 +9,16 @@ from audit_jobs.running import run_job
 from backend.slices import labelled_slices
 from backend.store.decisions import current_decisions
 from backend.store.escalations import contested_task_ids
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.lineages import lineage_of
 from backend.store.models import champion
 from backend.store.training import request_training
 from policies.domain import Purpose
 from policies.loading import parse_policy
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 60
 OTHERS = {"billing": "login", "login": "shipping", "shipping": "billing"}

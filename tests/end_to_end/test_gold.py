@@ -13,8 +13,9 @@ from backend.store.tables import TaskRow
 from policies.domain import Purpose
 from policies.loading import parse_policy
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 60
 OTHERS = {"billing": "login", "login": "shipping", "shipping": "billing"}

@@ -11,7 +11,7 @@ import orjson
 
 from audit_jobs.measures.strategy_gains import LEAST_TESTS
 from audit_jobs.strategies import LEAST_LABELS
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, champion
 from backend.store.recalls import DONE, accepted_since
 from backend.store.reports import AUDIT, RECALL, newest_report
@@ -22,7 +22,7 @@ from policies.breaker import SUSPENDED, Suspension
 from policies.domain import Outcome, Purpose
 from tests.end_to_end.models_on_stage import certify, exchange_model, serve_model
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, make_stage, text_of, until
+from tests.end_to_end.stage import Stage, make_stage, text_of
 from tests.end_to_end.told import (
     SECRET,
     it_is_told,
@@ -31,6 +31,7 @@ from tests.end_to_end.told import (
 )
 from tests.fakes.alert_receivers import HttpReceiver, receiving
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS, LATER, LAST = 150, 75, 18
 ANSWERED = 36  # of the first audits: each answer costs the server up to a second

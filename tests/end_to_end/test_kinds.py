@@ -16,7 +16,7 @@ from backend.connecting import connect_project
 from backend.foreign import FOREIGN
 from backend.lineage import ENCODER
 from backend.store.job_tables import JobRunRow
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, all_versions
 from backend.store.training import FORWARDED, PROMOTED, open_requests, recent_requests
 from backend.store.votes import answers, human_votes
@@ -38,9 +38,10 @@ from tests.end_to_end.sides_of_stage import (
     predict_takes_the_vectors_of_the_workers,
     serving,
 )
-from tests.end_to_end.stage import CONFIG, Stage, make_stage, until
+from tests.end_to_end.stage import CONFIG, Stage, make_stage
 from tests.fakes.label_studio_ml_program import label_studio_ml
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 PLACES = range(66)
 RENAMED = CONFIG.replace("billing", "payment")

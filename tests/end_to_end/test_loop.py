@@ -12,15 +12,16 @@ import pytest
 
 from backend.store.decisions import current_decisions
 from backend.store.figures import project_figures
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import ModelVersion, all_versions, champion
 from backend.store.reports import AGREEMENT, AUDIT, CYCLE, Report, newest_report
 from backend.store.tallies import accepted_labels
 from backend.store.training import open_requests
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_policy
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 150
 MARKER = "labelgate: Audit"

@@ -9,20 +9,20 @@ from sqlalchemy import update
 
 from audit_jobs.running import run_job
 from backend.mirrors.keys import KEY, key_of
-from backend.predictors import artifacts
 from backend.store.certificates import store_certification
 from backend.store.decisions import current_decisions
 from backend.store.mirrors import copies, mirror_of
-from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
+from backend.store.models import next_number, store_version
 from backend.store.reports import AUDIT, newest_report
 from backend.store.tables import TaskRow
 from backend.store.votes import human_votes
 from policies.domain import Outcome, Purpose
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of, until
+from tests.end_to_end.stage import CONFIG, WORDS, Stage, make_stage, text_of
 from tests.fakes.policy_documents import make_certification
-from tests.fakes.predictors import predictor_of
+from tests.fakes.predictors import first_champion, predictor_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS = 60
 
@@ -97,19 +97,8 @@ def let_a_certified_model_serve(stage: Stage) -> None:
     assert set(fitted.labels) == set(WORDS)
     now = stage.runtime.now()
     with stage.runtime.sessions.begin() as session:
-        artifact = artifacts.save(stage.settings.models_dir, stage.project_id, fitted)
-        model = ModelVersion(
-            version="v1",
-            number=next_number(session, stage.project_id),
-            path=artifact.path,
-            sha256=artifact.sha256,
-            labels=fitted.labels,
-            state=CHAMPION,
-            verdict={"reason": "the first model", "holdout_accuracy": None},
-            lineage={},
-            trained_at=now,
-            promoted_at=now,
-        )
+        number = next_number(session, stage.project_id)
+        model = first_champion(stage.settings.models_dir, stage.project_id, fitted, now, number)
         store_version(session, stage.project_id, model, now)
         certification = make_certification(0.7, model_version="v1")
         digest = stage.project.policy_hash

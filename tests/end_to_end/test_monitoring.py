@@ -13,14 +13,15 @@ from sqlalchemy import select
 
 from backend.store.alerts import open_alerts
 from backend.store.inference_tables import InferenceRow
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.reports import MONITORING, newest_report
 from backend.store.votes import count_human_labels
 from connectors.inference_client import InferenceClient
 from policies.domain import Purpose
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import WORDS, Stage, make_stage, text_of, until
+from tests.end_to_end.stage import WORDS, Stage, make_stage, text_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 SHARE = 0.3
 MONTH = timedelta(days=30)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import CHAMPION, all_versions
 from backend.store.training import KEPT, PROMOTED, open_requests, recent_requests
 from connectors.label_studio.answers import result_of
@@ -25,8 +25,9 @@ from labelgate import main
 from policies.domain import Purpose
 from tests.end_to_end.policies_on_stage import emails_of
 from tests.end_to_end.sides_of_stage import STRANGERS, ask, is_answer, serving
-from tests.end_to_end.stage import Stage, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 PRESET = Path(__file__).parents[2] / "policies" / "presets" / "preference.yaml"
 SENIORS = ("ann", "bob", "cyd")

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from policies.domain import Purpose
 from tests.end_to_end.models_on_stage import serve_model
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, make_stage, text_of, until
+from tests.end_to_end.stage import Stage, make_stage, text_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS, CAPACITY = 1_500, 40
 RULES = """\

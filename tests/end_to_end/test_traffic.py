@@ -14,8 +14,9 @@ from backend.store.reports import DRIFT, newest_report
 from policies.domain import Decision, Outcome, Purpose
 from tests.end_to_end.models_on_stage import certify, serve_model
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, make_stage, text_of, until
+from tests.end_to_end.stage import Stage, make_stage, text_of
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 TASKS, NEW, LATER = 90, 60, 30
 ENDING = " thank you kindly, with best regards from the new branch in the north of the country"

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import orjson
 
-from tests.end_to_end.stage import Stage, until
+from tests.end_to_end.stage import Stage
 from tests.fakes.alert_receivers import HttpReceiver
+from tests.waiting import until
 
 SECRET = "what only the receiver knows"
 # The five of the six that are estimates; the drift figure is whether there is any.

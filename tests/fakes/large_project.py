@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backend.runtime import Runtime
 from backend.store.decisions import current_decisions
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.tasks import StoredTask, store_tasks
 from policies.domain import Decision
 from tests.fakes.annotation_tool import FakeAnnotationTool

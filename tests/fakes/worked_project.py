@@ -13,16 +13,15 @@ from audit_jobs import gold, readers
 from backend.breakers.rearming import regroup
 from backend.delivery import deliver
 from backend.escalation import escalate
-from backend.predictors import artifacts
 from backend.queueing import place
 from backend.routing import route
 from backend.runtime import Runtime
 from backend.settings import Settings
 from backend.store.certificates import store_certification
-from backend.store.decisions import OpenDecision, open_decisions
 from backend.store.deliveries import count_by_state
 from backend.store.engine import make_sessions
-from backend.store.models import CHAMPION, ModelVersion, next_number, store_version
+from backend.store.models import next_number, store_version
+from backend.store.open_decisions import OpenDecision, open_decisions
 from backend.store.projects import ConnectedProject, active_project, store_policy, store_project
 from backend.store.tables import DeliveryRow
 from backend.synchronisation import synchronise
@@ -36,7 +35,7 @@ from tests.fakes.annotation_tool import FakeAnnotationTool
 from tests.fakes.label_studio_server import ROBOT_ID, FakeServer, FakeTask
 from tests.fakes.migrated import migrated_engine
 from tests.fakes.policy_documents import make_certification, policy_document
-from tests.fakes.predictors import predictor_of
+from tests.fakes.predictors import first_champion, predictor_of
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text">'
@@ -168,18 +167,8 @@ class WorkedProject:
             version = f"v{number}"
             said = [labels[0]] * 30 + [labels[1]] * 30
             made = predictor_of(texts, said, version=version, policy=policy)
-            artifact = artifacts.save(self.runtime.settings.models_dir, self.project_id, made)
-            model = ModelVersion(
-                version=version,
-                number=number,
-                path=artifact.path,
-                sha256=artifact.sha256,
-                labels=made.labels,
-                state=CHAMPION,
-                verdict={"reason": "the first model", "holdout_accuracy": None},
-                lineage={},
-                trained_at=now,
-                promoted_at=now,
+            model = first_champion(
+                self.runtime.settings.models_dir, self.project_id, made, now, number
             )
             store_version(session, self.project_id, model, now)
         if certified:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from backend.store.models import champion
-from tests.end_to_end.stage import until
 from tests.faults.people import at_work
 from tests.faults.plant import POSTGRESQL, REDIS, Plant, make_plant
 from tests.real_servers import missing, postgresql_program
+from tests.waiting import until
 
 TASKS = 60
 

@@ -24,7 +24,7 @@ from backend.store.inference_tables import InferenceRow
 from backend.store.inference_tasks import INFERENCE_KEY
 from backend.store.inferences import PLACED
 from backend.store.job_tables import JobRunRow
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.model_tables import ModelRow, TrainingRequestRow
 from backend.store.page_tables import JobRequestRow
 from backend.store.tables import AnnotationRow, DecisionRow, DeliveryRow, TaskRow

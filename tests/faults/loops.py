@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from backend.store.decisions import decisions_of
-from tests.end_to_end.stage import text_of, until
+from tests.end_to_end.stage import text_of
 from tests.faults.invariants import MARKERS, is_sound, remember
 from tests.faults.people import ask_for
 from tests.faults.plant import Plant
+from tests.waiting import until
 
 
 def nothing_is_lost_or_doubled(plant: Plant) -> None:

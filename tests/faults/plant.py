@@ -15,14 +15,16 @@ from types import MappingProxyType
 from backend.store.inference_tokens import make_token
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import LocalLabelStudio, start_label_studio
+from connectors.loopback import free_port
 from tests.end_to_end.policies_on_stage import write_rules
-from tests.end_to_end.stage import Stage, free_port, make_stage, until
+from tests.end_to_end.stage import Stage, make_stage
 from tests.faults.disks import small_disk
 from tests.faults.messengers import Messenger
 from tests.faults.oracle import Oracle
 from tests.faults.wires import Wire
 from tests.real_servers import ServerProcess, end, start_postgresql, start_redis
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 LABEL_STUDIO, SERVE = "label_studio", "serve"
 TRAINER = "train"

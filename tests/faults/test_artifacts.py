@@ -11,9 +11,9 @@ import pytest
 from backend.store.decisions import decisions_of
 from backend.store.models import champion
 from policies.domain import Outcome
-from tests.end_to_end.stage import until
 from tests.faults.loops import nothing_is_lost_or_doubled, the_loop_goes_on
 from tests.faults.plant import Plant
+from tests.waiting import until
 
 pytestmark = pytest.mark.label_studio
 

@@ -7,12 +7,13 @@ import time
 import httpx
 import pytest
 
+from backend.secret_files import require_webhook_secret
 from connectors.label_studio.events import SECRET_HEADER
-from tests.end_to_end.stage import until
 from tests.faults.disks import full, limited
 from tests.faults.loops import nothing_is_lost_or_doubled
 from tests.faults.people import at_work
 from tests.faults.plant import Plant, descendants
+from tests.waiting import until
 
 pytestmark = pytest.mark.label_studio
 
@@ -58,7 +59,7 @@ def refused(plant: Plant) -> bool:
     said = httpx.post(
         f"http://127.0.0.1:{settings.port}/webhook",
         json=event,
-        headers={SECRET_HEADER: settings.require_webhook_secret()},
+        headers={SECRET_HEADER: require_webhook_secret(settings)},
         timeout=60,
     )
     assert said.status_code in {201, 503}, said.text

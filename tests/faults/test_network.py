@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from tests.end_to_end.stage import until
 from tests.faults.loops import nothing_is_lost_or_doubled
 from tests.faults.people import at_work
 from tests.faults.plant import Plant
 from tests.faults.wires import Trouble
+from tests.waiting import until
 
 pytestmark = pytest.mark.label_studio
 

@@ -9,10 +9,10 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 from backend.store.schema import _config, migrate, schema_state
-from tests.end_to_end.stage import PATIENCE_S
 from tests.faults.loops import nothing_is_lost_or_doubled
 from tests.faults.people import at_work
 from tests.faults.plant import Plant
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.label_studio
 

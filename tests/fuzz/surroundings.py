@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from backend import accounts
 from backend.app import create_app
 from backend.store.accounts import ADMIN, VIEWER
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.tables import DecisionRow
 from policies.stages import Stage
 from tests.fakes.accepting_project import accepting_project

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 
 from connectors.label_studio.server_process import SETTINGS
-from tests.end_to_end.stage import free_port, until
+from connectors.loopback import free_port
 from tests.guides.shell import Shell
 from tests.guides.written import ROOT
 from tests.running_label_studio import RunningLabelStudio
+from tests.waiting import until
 
 GUIDE = ROOT / "docs" / "quickstart.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

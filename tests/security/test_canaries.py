@@ -23,8 +23,8 @@ from backend import accounts
 from backend.accounts import WantedLink
 from backend.app import create_app
 from backend.bootstrap import build_runtime
-from backend.redaction import SECRET_FILES
 from backend.runtime import Runtime
+from backend.secret_files import SECRET_FILES
 from backend.settings import Settings
 from backend.store.accounts import ADMIN
 from backend.store.alerts import Alert, store_alert

@@ -19,7 +19,7 @@ from rq.job import Job
 from audit_jobs.order_worker import take_orders
 from backend.orders.order import ROUND, Lane, Order
 from backend.orders.redis_queue import RedisQueue
-from tests.real_servers import wait_for
+from tests.waiting import until
 
 
 class Harm:
@@ -78,7 +78,7 @@ def test_a_forged_order_runs_nothing_and_the_worker_goes_on(
     worker = threading.Thread(target=take_orders, args=(queue, list(Lane), carry_out, ended))
     worker.start()
     try:
-        wait_for(lambda: "round-2-0" in done, "the honest order is carried out")
+        until(lambda: "round-2-0" in done, "the honest order is carried out")
     finally:
         ended.set()
         worker.join()

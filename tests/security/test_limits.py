@@ -18,8 +18,9 @@ from backend.store.accounts import VIEWER
 from backend.web import proofs
 from backend.web.attempts import Attempts
 from backend.web.authentication import PROBES, SENDERS
-from backend.web.proofs import BY_ADDRESS, BY_PROOF, TRUSTED, WINDOW, Proofs
+from backend.web.proofs import BY_ADDRESS, BY_PROOF, TRUSTED, Proofs
 from backend.web.rates import AT_ONCE_S, Rates
+from backend.web.recent_failures import MOST_KEYS, WINDOW
 from tests.fakes.visitors import add_account, bearer
 from tests.fakes.web_project import PROJECT, Clock, WebProject, web_project
 
@@ -108,14 +109,14 @@ def test_the_webhooks_secret_is_guessed_so_often_and_events_still_arrive(
 
 def test_what_proofs_keep_in_memory_is_bounded() -> None:
     kept = Proofs(Clock())
-    for each in range(proofs._MOST_KEYS + 100):
+    for each in range(MOST_KEYS + 100):
         kept.wrong("x" * 10_000, f"address {each}")
         kept.right("x" * 10_000, f"address {each}")
-    assert len(kept._wrong) == len(kept._right) == proofs._MOST_KEYS
+    assert len(kept._wrong) == len(kept._right) == MOST_KEYS
     assert max(len(key[1]) for key in kept._right) == proofs._LONGEST
     for _ in range(10_000):
         kept.wrong("user", STRANGER)
-    assert len(kept._wrong[STRANGER, "user"]) == BY_ADDRESS
+    assert len(kept._wrong._times[STRANGER, "user"]) == BY_ADDRESS
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out_for_as_long() -> None:

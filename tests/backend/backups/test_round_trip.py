@@ -23,7 +23,8 @@ from backend.store.columns import Base
 from backend.store.embeddings import store_embeddings
 from backend.store.engine import make_engine, make_sessions
 from backend.store.leases import take_lease
-from backend.store.ledger import Grounds, append_decisions, verify_ledger
+from backend.store.ledger import Grounds, append_decisions
+from backend.store.ledger_check import verify_ledger
 from backend.store.models import CHAMPION, ModelVersion, store_version
 from backend.store.reports import Report, store_report
 from backend.store.schema import _config, schema_state

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Callable
 
 import click
 import pytest
@@ -14,6 +12,7 @@ from rich.console import Console
 from backend.commands.output import err, new_table, note, out, show
 from backend.commands.progress import progress
 from labelgate import main
+from tests.waiting import until
 
 
 def _terminal() -> tuple[Console, io.StringIO]:
@@ -25,12 +24,16 @@ def test_a_long_block_shows_its_stage_and_how_much_is_done() -> None:
     console, written = _terminal()
 
     with progress("reading", 1200.0, console=console, silent_s=0.0) as stages:
-        _wait_until(lambda: "reading" in written.getvalue())
+        until(lambda: "reading" in written.getvalue(), "it is shown", every_s=0.02)
         stages.at(300)
-        _wait_until(lambda: "300 of 1,200" in written.getvalue())
+        until(lambda: "300 of 1,200" in written.getvalue(), "it is shown", every_s=0.02)
         stages.stage("writing", 1.0)
         stages.at(0.5)
-        _wait_until(lambda: "writing" in written.getvalue() and "50%" in written.getvalue())
+        until(
+            lambda: "writing" in written.getvalue() and "50%" in written.getvalue(),
+            "it is shown",
+            every_s=0.02,
+        )
 
 
 def test_a_short_block_shows_nothing() -> None:
@@ -108,12 +111,3 @@ def test_without_a_terminal_a_table_is_as_wide_as_it_needs(
 def test_colours_are_off_where_somebody_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert out().no_color
-
-
-def _wait_until(look: Callable[[], bool]) -> None:
-    ended = threading.Event()
-    for _ in range(500):
-        if look():
-            return
-        ended.wait(0.02)
-    raise AssertionError("waited in vain")

@@ -31,7 +31,7 @@ from backend.diagnosis.installed import SeenLibrary
 from backend.diagnosis.rounds import SeenRound
 from backend.settings import Settings
 from backend.store.job_runs import JobRun
-from backend.store.ledger import LedgerCheck
+from backend.store.ledger_check import LedgerCheck
 from backend.store.models import ModelVersion
 from backend.store.projects import ConnectedProject
 from backend.store.schema import SchemaState

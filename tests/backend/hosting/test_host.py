@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +21,11 @@ from connectors.model_servers.circuit import FAILURES_TO_OPEN, PAUSE_S, Circuit
 from connectors.model_servers.server import ModelServerDownError
 from tests.fakes.foreign_questions import LABEL_CONFIG, asked, rows
 from tests.fakes.hosted import PATH, ROOT, hosting, model, source, spec_of
+from tests.waiting import until
 
 VERSION = {"ask": "version", "label_config": LABEL_CONFIG}
 PATIENCE_S = 60.0
 WHO = "the class hosted_classes:Letters"
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end, what
-        threading.Event().wait(0.02)
 
 
 def lives(pid: int) -> bool:
@@ -61,7 +53,7 @@ def test_a_process_that_was_killed_at_rest_is_started_anew(tmp_path: Path) -> No
         assert rows(letters.answers(asked(["a"]))) == [("A", 0.75, None)]
         killed = pid_of(letters)
         os.kill(killed, signal.SIGKILL)
-        until(lambda: ended(letters), "it was not killed")
+        until(lambda: ended(letters), "it was not killed", every_s=0.02)
         assert rows(letters.answers(asked(["a"]))) == [("A", 0.75, None)]
         assert pid_of(letters) != killed
 
@@ -120,10 +112,10 @@ def test_what_a_class_started_ends_with_it(tmp_path: Path) -> None:
         children = Path(f"/proc/{host}/task/{host}/children").read_text().split()
         assert len(children) == 1
         os.kill(host, signal.SIGKILL)
-        until(lambda: ended(letters), "it was not killed")
+        until(lambda: ended(letters), "it was not killed", every_s=0.02)
         assert lives(int(children[0]))
         assert rows(letters.answers(asked(["a"]))) == [("A", 0.75, None)]
-        until(lambda: not lives(int(children[0])), "the child outlived it")
+        until(lambda: not lives(int(children[0])), "the child outlived it", every_s=0.02)
 
 
 def test_it_ends_when_its_parent_was_killed_even_amid_a_question(tmp_path: Path) -> None:
@@ -149,7 +141,7 @@ with source(Path({str(tmp_path)!r}), model("Letters", timeout_s=600)) as letters
     assert lives(pid)
     parent.kill()
     parent.communicate(timeout=30)
-    until(lambda: not lives(pid), "the host outlived its parent")
+    until(lambda: not lives(pid), "the host outlived its parent", every_s=0.02)
 
 
 def test_one_that_rests_long_gives_its_memory_back(tmp_path: Path) -> None:
@@ -158,7 +150,7 @@ def test_one_that_rests_long_gives_its_memory_back(tmp_path: Path) -> None:
         assert host.ask(VERSION, PATIENCE_S) == "Letters-v0.0.1"
         first = host.pid
         assert first is not None
-        until(lambda: not lives(first), "it did not end")
+        until(lambda: not lives(first), "it did not end", every_s=0.02)
         assert host.ask(VERSION, PATIENCE_S) == "Letters-v0.0.1"
         assert host.circuit.state.failures == 0
 
@@ -177,7 +169,7 @@ def test_a_question_waits_no_longer_for_another_than_it_may(tmp_path: Path) -> N
 
         asking = threading.Thread(target=ask)
         asking.start()
-        until(host._lock.locked, "nothing was asked")
+        until(host._lock.locked, "nothing was asked", every_s=0.02)
         with pytest.raises(ModelServerDownError, match=r"was busy with other questions for 0.1 s"):
             host.ask(VERSION, 0.1)
         host.close()

@@ -19,7 +19,7 @@ from backend.orders import queue as queue_module
 from backend.orders.order import HELP, ROUND, Lane, Order, OrderError, order_from_plain
 from backend.orders.queue import OrderQueue
 from backend.orders.redis_queue import RedisQueue
-from tests.real_servers import wait_for
+from tests.waiting import until
 
 
 def round_of(project_id: int) -> Order:
@@ -41,7 +41,7 @@ class World:
         return well
 
     def until_done(self, count: int) -> None:
-        wait_for(lambda: len(self.done) >= count, f"{count} orders are carried out")
+        until(lambda: len(self.done) >= count, f"{count} orders are carried out")
 
 
 def in_memory() -> World:
@@ -91,7 +91,7 @@ def test_an_order_is_carried_out_once_however_often_it_is_placed(world: World) -
     assert world.queue.place(round_of(2))
     with world.begin():
         world.until_done(2)
-        wait_for(lambda: not any(lane.under_way for lane in world.queue.look().lanes), "rest")
+        until(lambda: not any(lane.under_way for lane in world.queue.look().lanes), "rest")
         assert world.queue.place(round_of(1))  # the first is done: it may be due again
         world.until_done(3)
     assert world.done == ["round-1-0", "round-2-0", "round-1-0"]
@@ -125,9 +125,9 @@ def test_an_order_that_failed_rests(world: World, monkeypatch: pytest.MonkeyPatc
     assert world.queue.place(round_of(1))
     with world.begin():
         world.until_done(1)
-        wait_for(lambda: not any(lane.under_way for lane in world.queue.look().lanes), "rest")
+        until(lambda: not any(lane.under_way for lane in world.queue.look().lanes), "rest")
         assert not world.queue.place(round_of(1))
-        wait_for(lambda: world.queue.place(round_of(1)), "it has rested")
+        until(lambda: world.queue.place(round_of(1)), "it has rested")
         world.until_done(2)
 
 
@@ -163,12 +163,12 @@ def test_how_a_queue_stands_is_told(world: World) -> None:
     assert seen.oldest is not None
     assert before <= seen.oldest <= datetime.now(UTC)
     with world.begin():
-        wait_for(lambda: bool(world.queue.look().workers), "the worker is known")
+        until(lambda: bool(world.queue.look().workers), "the worker is known")
         (worker,) = world.queue.look().workers
         assert set(worker.lanes) == set(Lane)
         world.until_done(3)
-        wait_for(lambda: world.queue.look().waiting == 0, "nothing waits")
-    wait_for(lambda: world.queue.look().workers == [], "the worker has gone")
+        until(lambda: world.queue.look().waiting == 0, "nothing waits")
+    until(lambda: world.queue.look().workers == [], "the worker has gone")
 
 
 def test_no_lane_waits_for_another_one_to_be_empty(world: World) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from backend.store.job_tables import LeaseRow
 from backend.store.leases import take_lease
-from backend.store.ledger import verify_ledger
+from backend.store.ledger_check import verify_ledger
 from backend.store.tables import DecisionRow, TaskRow
 from tests.fakes.databases import NOW, PROJECT_ID, Database
 

@@ -23,7 +23,8 @@ from backend.store.engine import (
     make_engine,
     make_sessions,
 )
-from backend.store.ledger import Grounds, append_decisions, entry_named, verify_ledger
+from backend.store.ledger import Grounds, append_decisions, entry_named
+from backend.store.ledger_check import verify_ledger
 from backend.store.schema import SchemaError, migrate
 from backend.store.tables import AnnotationRow, ProjectRow, TaskRow
 from tests.fakes.databases import NOW, PROJECT_ID, Database, database_at

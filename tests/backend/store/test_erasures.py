@@ -9,15 +9,8 @@ from sqlalchemy import func, select, update
 
 from backend.store.embeddings import store_embeddings
 from backend.store.erasures import erase_tasks, erase_vectors, gone_tasks
-from backend.store.ledger import (
-    Grounds,
-    append_decisions,
-    check_entry,
-    entry_named,
-    erasure_hash,
-    verify_end,
-    verify_ledger,
-)
+from backend.store.ledger import Grounds, append_decisions, entry_named, erasure_hash
+from backend.store.ledger_check import check_entry, verify_end, verify_ledger
 from backend.store.model_tables import EmbeddingRow
 from backend.store.pseudonyms import renamed
 from backend.store.tables import DecisionRow, TaskRow

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import StatementError
 
-from backend.store.decisions import current_decisions, open_decisions, undecided_task_ids
+from backend.store.decisions import current_decisions, undecided_task_ids
 from backend.store.ledger import (
     GENESIS,
     Grounds,
     append_decisions,
     entry_hash,
     newest_seq,
-    verify_end,
-    verify_ledger,
 )
+from backend.store.ledger_check import verify_end, verify_ledger
+from backend.store.open_decisions import open_decisions
 from backend.store.tables import DecisionRow
 from policies.domain import Decision, Outcome, Purpose
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after

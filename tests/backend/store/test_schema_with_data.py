@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from backend.store.columns import Base, Json, UtcDateTime
 from backend.store.copies import tables_of
-from backend.store.ledger import Grounds, append_decisions, verify_ledger
+from backend.store.ledger import Grounds, append_decisions
+from backend.store.ledger_check import verify_ledger
 from backend.store.schema import _config, migrate
 from tests.fakes.databases import NOW, PROJECT_ID, Database
 from tests.fakes.decisions import ACCEPTED

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from backend.queueing import place
-from backend.store.decisions import open_decisions
+from backend.store.open_decisions import open_decisions
 from backend.store.settled import count_settled, is_settled
 from backend.store.tables import DeliveryRow
 from policies.domain import Outcome, Purpose
