@@ -34,6 +34,7 @@ def the_loop_goes_on(plant: Plant) -> int:
     assert said.status_code == 201, said.text
     oracle.acknowledged_places.add(place)
     [task_id] = said.json()["task_ids"]
+    oracle.opened.add(task_id)
 
     def decided_and_shown() -> bool:
         with stage.runtime.reads() as session:

@@ -21,7 +21,8 @@ class Oracle:
     Whatever was acknowledged must be there once. What was sent and got no answer may be there, at
     most once. ``answers`` are by the word that stands in the annotation itself, ``places`` by the
     number in a task's data, ``inferences`` by the sender's id. ``chain`` holds ends of the ledger
-    as they were seen: later ledgers must go on from them.
+    as they were seen: later ledgers must go on from them. ``opened`` are the tasks that somebody
+    opened, for which Label Studio may have asked the model itself.
     """
 
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Oracle:
     acknowledged_inferences: set[str] = field(default_factory=set)
     trainings: set[int] = field(default_factory=set)
     jobs: set[int] = field(default_factory=set)
+    opened: set[int] = field(default_factory=set)
     chain: dict[int, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -77,6 +77,7 @@ class People:
 
     def _answer(self, view: str, task_id: int) -> None:
         stage, oracle = self._plant.stage, self._plant.oracle
+        oracle.opened.add(task_id)
         seen = stage.client.get(f"/api/tasks/{task_id}/")
         if seen.status_code != httpx.codes.OK:
             return  # it is gone, or Label Studio is starting: the next look shows another
