@@ -10,7 +10,11 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 # Where it stands, and what the site calls it.
-BESIDE = {"benchmarks/README.md": "benchmarks.md", "CHANGELOG.md": "changelog.md"}
+BESIDE = {
+    "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/RESULTS.md": "results.md",
+    "CHANGELOG.md": "changelog.md",
+}
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -18,6 +22,9 @@ def on_files(files: Files, config: Any) -> Files:
     for place, name in BESIDE.items():
         text = (ROOT / place).read_text(encoding="utf-8")
         inside = text.replace("](../docs/", "](").replace("](docs/", "](")
+        inside = inside.replace("](RESULTS.md", "](results.md").replace(
+            "](README.md", "](benchmarks.md"
+        )
         files.append(File.generated(config, name, content=inside))
     return files
 
