@@ -116,9 +116,9 @@ def slow_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "size",
     [
-        Size(
-            store="sqlite", workers=3, tasks=600
-        ),  # half a minute for one: the others come in time
+        pytest.param(
+            Size(store="sqlite", workers=3, tasks=600), marks=pytest.mark.long, id="sqlite"
+        ),
         pytest.param(
             Size(store="postgresql", workers=10, tasks=5_000), marks=pytest.mark.long, id="long"
         ),
