@@ -9,10 +9,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 0x1ABE16A7E  # any constant: the key of PostgreSQL's advisory lock
+_KEY = 0x1ABE16A7E  # any constant: the key of PostgreSQL's advisory lock
+_ALONE = func.pg_advisory_xact_lock(_KEY)
+_SHARED = func.pg_advisory_xact_lock_shared(_KEY)
 
 
 class SchemaError(Exception):
@@ -25,7 +27,7 @@ def make_anew(connection: Connection, revision: str) -> None:
     All in the connection's transaction. Raises ``SchemaError`` for a revision that is not known.
     """
     if connection.dialect.name == "postgresql":
-        _prepare_postgresql(connection)
+        _prepare_postgresql(connection, _ALONE)
     config = _config(connection)
     known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
     if revision not in known:
@@ -51,12 +53,12 @@ def migrate(engine: Engine) -> None:
     """
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
-            _prepare_postgresql(connection, lock="pg_advisory_xact_lock_shared")
+            _prepare_postgresql(connection, _SHARED)
             if schema_state(connection).is_newest:
                 return
     with engine.begin() as connection:  # on SQLite: BEGIN IMMEDIATE, one migrator at a time
         if connection.dialect.name == "postgresql":
-            _prepare_postgresql(connection)
+            _prepare_postgresql(connection, _ALONE)
         state = schema_state(connection)
         if state.is_newest:
             return
@@ -68,7 +70,7 @@ def migrate(engine: Engine) -> None:
         command.upgrade(_config(connection), "head")
 
 
-def _prepare_postgresql(connection: Connection, *, lock: str = "pg_advisory_xact_lock") -> None:
+def _prepare_postgresql(connection: Connection, lock: ColumnElement[object]) -> None:
     """Wait for whoever migrates, for as long as a large table takes to change."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
@@ -78,7 +80,7 @@ def _prepare_postgresql(connection: Connection, *, lock: str = "pg_advisory_xact
         )
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text(f"SELECT {lock}(:key)"), {"key": _LOCK})
+    connection.execute(select(lock))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
