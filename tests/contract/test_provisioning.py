@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -38,7 +38,10 @@ pytestmark = pytest.mark.label_studio
 
 
 class Responder(ThreadingHTTPServer):
-    """Answers as Labelgate's web server does, with no result for any task, and keeps what came."""
+    """Answers as Labelgate's web server does, and keeps what came.
+
+    ``answers`` gives the results for tasks; by itself none for any of them.
+    """
 
     daemon_threads = True
 
@@ -46,6 +49,7 @@ class Responder(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), ResponderHandler)
         self.seen: list[tuple[str, dict[str, str], Any]] = []
         self.arrived = threading.Condition()
+        self.answers: Callable[[list[Any]], list[Any]] = lambda tasks: [[] for _ in tasks]
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def take(self, path: str, headers: dict[str, str], body: Any) -> None:
@@ -72,7 +76,8 @@ class ResponderHandler(BaseHTTPRequestHandler):
             case "/setup":
                 self._answer({"model_version": "text-1"})
             case "/predict":
-                self._answer({"results": [[] for _ in body["tasks"]], "model_version": "text-1"})
+                results = self.server.answers(body["tasks"])
+                self._answer({"results": results, "model_version": "text-1"})
             case _:
                 self._answer({})
 
@@ -226,6 +231,30 @@ def test_a_blind_task_gets_no_prediction_when_a_person_opens_it(
     opened = admin.get(f"/api/tasks/{task_id}/")
     assert len(responder.of("/predict")) == 1
     assert opened["predictions"] == []
+
+
+def test_what_is_delivered_while_label_studio_asks_stands_there_twice(
+    admin: Connection, project_id: int, responder: Responder, label_studio: RunningLabelStudio
+) -> None:
+    """It looks before it asks, and stores without another look: docs/faults.md rests on that."""
+    tool = LabelStudioTool(label_studio.url, label_studio.token)
+    connect(admin, project_id, wiring(responder), VIEWS)
+    (task_id,) = add_tasks(admin, project_id, 1)
+    result = result_of(parse_labeling(CONFIG), "A")
+
+    def delivered_meanwhile(tasks: list[Any]) -> list[Any]:
+        same = Prelabel(task_id=task_id, result=result, score=0.5, model_version="text-1")
+        assert tool.import_predictions(project_id, [same]) == 1
+        return [{"result": result, "score": 0.5} for _ in tasks]
+
+    responder.answers = delivered_meanwhile
+    opened = admin.get(f"/api/tasks/{task_id}/")
+    assert [each["model_version"] for each in opened["predictions"]] == ["text-1"] * 2
+    assert len(admin.get(f"/api/tasks/{task_id}/")["predictions"]) == 2
+    assert len(responder.of("/predict")) == 1  # nor does it ask again
+
+    tool.clear_predictions(project_id, [task_id])  # as the next delivery does
+    assert admin.get(f"/api/projects/{project_id}/")["total_predictions_number"] == 0
 
 
 def test_views_of_tiers_that_are_gone_are_removed_and_other_views_stay(
