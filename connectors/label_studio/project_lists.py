@@ -7,7 +7,11 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from connectors.annotation_tool import AnnotationToolRefusedError, Project
+from connectors.annotation_tool import (
+    AnnotationToolRefusedError,
+    AnnotationToolUnavailableError,
+    Project,
+)
 from connectors.label_studio.connection import Connection, NotFoundError
 from connectors.label_studio.task_lists import listed
 
@@ -49,13 +53,12 @@ def _read(admin: Connection, project_id: int) -> Project:
     return _project(admin.get(f"/api/projects/{project_id}/"))
 
 
-def _project(row: dict[str, Any]) -> Project:
-    return Project(
-        id=row["id"],
-        title=row["title"],
-        label_config=row["label_config"],
-        model_version=row["model_version"] or "",
-    )
+def _project(answer: Any) -> Project:
+    match answer:
+        case {"id": int(number), "title": str(title), "label_config": str(config)}:
+            version = answer.get("model_version") or ""
+            return Project(id=number, title=title, label_config=config, model_version=version)
+    raise AnnotationToolUnavailableError(f"no project from Label Studio: {answer!r:.200}")
 
 
 def _unknown_project(wanted: str, rows: Sequence[dict[str, Any]], url: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from connectors.annotation_tool import AnnotationToolRefusedError, AnnotationToolUnavailableError
 from connectors.label_studio.client import LabelStudioTool
 from connectors.label_studio.connection import Connection, NotFoundError
+from connectors.label_studio.project_lists import find_project
 from tests.fakes.failing_server import Answer, FailingServer, running
 
 JSON = "application/json"
@@ -52,6 +53,15 @@ def test_a_read_is_tried_again_and_then_given_up(
     with pytest.raises(AnnotationToolUnavailableError, match=r"http://127\.0\.0\.1"):
         connection.get("/x")
     assert len(server.asked) == 6
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '"no"', '{"id": 1, "title": "a"}', '{"id": "1"}'])
+def test_what_is_no_project_is_told(
+    server: FailingServer, connection: Connection, answer: str
+) -> None:
+    server.tell((200, JSON, answer))
+    with pytest.raises(AnnotationToolUnavailableError, match="no project from Label Studio"):
+        find_project(connection, "1")
 
 
 @pytest.mark.parametrize("bad", BAD)
