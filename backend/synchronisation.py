@@ -18,10 +18,10 @@ from backend.config_changes import take_over
 from backend.job_progress import progress
 from backend.retraining import ask_visibly
 from backend.runtime import Runtime
-from backend.store.deliveries import reopen_accepted, reopen_overtaken
 from backend.store.events import close_events, open_events
 from backend.store.mirrors import forget_copies
 from backend.store.projects import ConnectedProject, store_sync_state
+from backend.store.reopened_deliveries import reopen_accepted, reopen_overtaken
 from backend.store.tasks import (
     StoredTask,
     changed_among,

@@ -14,7 +14,6 @@ from backend.answer_rows import answer_rows
 from backend.bulk_imports import in_requests
 from backend.mirrors.keys import KEY, is_copy, key_of
 from backend.runtime import Runtime
-from backend.store.deliveries import reopen_overtaken
 from backend.store.mirrors import (
     Mirror,
     asked_again,
@@ -29,6 +28,7 @@ from backend.store.mirrors import (
     without_copy,
 )
 from backend.store.projects import ConnectedProject
+from backend.store.reopened_deliveries import reopen_overtaken
 from backend.store.tasks import (
     StoredTask,
     changed_among,

@@ -15,10 +15,9 @@ from backend.store.deliveries import (
     mark_delivered,
     mark_failed,
     mark_left_to_people,
-    reopen_accepted,
-    reopen_overtaken,
     store_wishes,
 )
+from backend.store.reopened_deliveries import reopen_accepted, reopen_overtaken
 from backend.store.tables import DeliveryRow, TaskRow
 from backend.store.tasks import mark_tasks_deleted
 from tests.fakes.databases import NOW, PROJECT_ID, Database, after
