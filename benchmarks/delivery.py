@@ -4,7 +4,8 @@ For 2,000 tasks each, on projects of their own, in turn: ``backend.delivery.deli
 wishes, half of them to accept and half to review, and plain httpx that imports the same prediction
 rows 1,000 at a time and turns the accepted half into annotations. Before that the first sync of a
 project stands beside Label Studio's own export of as many tasks. Labelgate's project is connected,
-so that Label Studio sends it webhooks; both must leave the same behind.
+so that Label Studio sends it webhooks; both must leave the same behind. Last, the bare routes by
+several clients at once: what workers could win that shared one project's delivery.
 Run: ``python -m benchmarks.delivery``.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ TASKS = 2_000
 BARE_CHUNK = 1_000
 WORDS = 14
 REPEATS = 5
+HANDS = 4
 LEAST_RATIO = 0.70
 VERSION = "v1"
 LABELS = tuple(f"topic {number}" for number in range(10))
@@ -107,6 +110,22 @@ def bare_seconds(stage: Stage, project_id: int, wishes: list[Wish]) -> float:
             body = {"selectedItems": chunk, "model_version": VERSION}
             client.post(action, headers=robot, json=body).raise_for_status()
         return time.perf_counter() - started
+
+
+def times_faster_together(stage: Stage, number: int) -> float:
+    """The rate of the bare routes by several clients at once, through that by one alone."""
+    alone, alone_tasks = fresh_project(stage, f"alone {number}")
+    shared, shared_tasks = fresh_project(stage, f"shared {number}")
+    parts = [wishes_for(shared_tasks)[hand::HANDS] for hand in range(HANDS)]
+    by_one = bare_seconds(stage, alone, wishes_for(alone_tasks))
+    started = time.perf_counter()
+    with ThreadPoolExecutor(HANDS) as hands:
+        list(hands.map(lambda part: bare_seconds(stage, shared, part), parts))
+    together = time.perf_counter() - started
+    same = left_behind(stage, alone), left_behind(stage, shared)
+    assert same[0] == same[1], same
+    print(f"       {HANDS} at once {by_one / together:.2f} times as fast as one", flush=True)
+    return by_one / together
 
 
 def bare_pull_seconds(stage: Stage, project_id: int) -> float:
@@ -184,7 +203,9 @@ def main() -> None:
         stage = set_up(Path(name), servers, "web")
         first = make_project(stage, "robot", LABELS)  # the first connect makes the robot's account
         connect(stage, first, POLICY.format(project=first))
-        ratios = [compare(stage, number) for number in range(1 if is_quick() else REPEATS)]
+        turns = range(1 if is_quick() else REPEATS)
+        ratios = [compare(stage, number) for number in turns]
+        together = [times_faster_together(stage, number) for number in turns]
     delivered, pulled = zip(*ratios, strict=True)
     finish(
         [
@@ -200,6 +221,12 @@ def main() -> None:
                 figure=f"{min(pulled):.2f} to {max(pulled):.2f} of the bare rate",
                 peer="Label Studio's export of the project called bare",
                 ratio=statistics.median(pulled),
+            ),
+            told(
+                f"the bare routes by {HANDS} clients at once, times as fast",
+                figure=f"{min(together):.2f} to {max(together):.2f}",
+                peer="the bare routes by one client",
+                ratio=statistics.median(together),
             ),
         ]
     )
