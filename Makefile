@@ -87,7 +87,8 @@ LOCKING = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(ARGS)
 lock: .venv-lock/bin/uv ## pin again what requirements/*.in ask for
 	@$(LOCKING) requirements/runtime.in --output-file requirements/runtime.txt
-	@$(LOCKING) requirements/dev.in --no-annotate --output-file requirements/dev.txt
+	@$(LOCKING) requirements/dev.in --no-annotate --override requirements/overrides.txt \
+		--output-file requirements/dev.txt
 	@$(LOCKING) requirements/embeddings.in --no-annotate --no-deps \
 		--output-file requirements/embeddings.txt
 	@$(LOCKING) requirements/build.in --no-annotate --output-file requirements/build.txt

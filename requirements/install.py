@@ -107,7 +107,8 @@ def make_environment(environment: Path, locks: Sequence[Path]) -> None:
     if not environment.exists():
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)  # noqa: S603
     files = [argument for lock in locks for argument in ("--requirement", str(lock))]
-    pip_install(environment, ["--require-hashes", *files])
+    # Without what they ask for: a lock has it all, but what requirements/overrides.txt leaves out.
+    pip_install(environment, ["--no-deps", "--require-hashes", *files])
 
 
 def pip_install(environment: Path, arguments: Sequence[str]) -> None:
