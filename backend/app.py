@@ -17,6 +17,7 @@ from backend.inferences.turns import Turns
 from backend.readiness import Lookout, look
 from backend.runtime import Runtime
 from backend.serving import Snapshots
+from backend.store.engine import for_lone_statements
 from backend.web import (
     authentication,
     errors,
@@ -105,6 +106,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_mb * 1_000_000
     app.extensions[NAME] = Web(
         runtime=runtime,
+        lone_reads=for_lone_statements(runtime.reads),
         snapshots=Snapshots(runtime),
         metrics=Metrics(runtime),
         # At most half of the threads are held by inferences: webhooks find a free one.
@@ -164,8 +166,8 @@ def _start() -> None:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    given = {name.lower() for name, _ in response.headers}  # one by one each is looked for in all
+    response.headers.extend([each for each in _HEADERS.items() if each[0].lower() not in given])
     if web().runtime.settings.own_url.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", _ONLY_HTTPS)
     route = request.url_rule.rule if request.url_rule is not None else None

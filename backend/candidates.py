@@ -105,7 +105,7 @@ def candidates_of(policy: Policy, predictor: Predictor | None, asked: Asked) -> 
         problems=columns.problems,
         fields={
             field: column([task_data.get(field) for task_data in asked.data])
-            for field in policy.fields_used()
+            for field in policy.fields_used
         },
         signals=columns.signals,
         predictors=columns.predictors,
@@ -134,7 +134,7 @@ def _unanswered(policy: Policy, n: int) -> _Columns:
         problems=column([NO_MODEL] * n),
         predictors=np.full(n, MODEL, dtype=np.object_),
         part_scores=np.full(n, None, dtype=np.object_),
-        signals={name: np.full(n, np.nan) for name in policy.signals_used()},
+        signals={name: np.full(n, np.nan) for name in policy.signals_used},
     )
 
 

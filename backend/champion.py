@@ -103,7 +103,7 @@ def load_embedded(runtime: Runtime, policy: Policy, model: ModelVersion) -> Embe
 def _forerunner(
     runtime: Runtime, project_id: int, policy: Policy, model: ModelVersion
 ) -> Predictor | None:
-    if VERSION_DISAGREEMENT not in policy.signals_used():
+    if VERSION_DISAGREEMENT not in policy.signals_used:
         return None
     with runtime.reads() as session:
         replaced = replaced_by(session, project_id, model.version)

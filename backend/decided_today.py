@@ -95,7 +95,7 @@ def _why_not(
         )
     lacking = [
         name
-        for name in policy.signals_used()
+        for name in policy.signals_used
         if name not in decision.signals and name != CLASS_SUPPORT and decision.label is not None
     ]
     if lacking:
@@ -130,8 +130,8 @@ def _candidate(
         labels=column([decision.label]),
         scores=np.array([np.nan if decision.score is None else decision.score]),
         problems=column([None if decision.label is not None else decision.reason]),
-        fields={name: column([data.get(name)]) for name in policy.fields_used()},
-        signals={name: np.array([known.get(name, np.nan)]) for name in policy.signals_used()},
+        fields={name: column([data.get(name)]) for name in policy.fields_used},
+        signals={name: np.array([known.get(name, np.nan)]) for name in policy.signals_used},
         predictors=column([decision.predictor or MODEL]),
         mentions=spoken,
         listed=listed,

@@ -101,7 +101,7 @@ def source_of(runtime: Runtime, project_id: int, model: Foreign) -> Source:
 def second_model(runtime: Runtime, project: ConnectedProject, policy: Policy) -> Second | None:
     """The model beside the first, where a route asks for it."""
     second = policy.model.second
-    if second is None or MODEL_DISAGREEMENT not in policy.signals_used():
+    if second is None or MODEL_DISAGREEMENT not in policy.signals_used:
         return None
     labeling = parse_labeling(project.label_config)
     return Second(

@@ -67,7 +67,7 @@ def read_history(file: Path, policies: Sequence[Policy]) -> History:
     lead_times = _numbers(rows, "lead_time", problems)
     signals = {
         name: _numbers(rows, name, problems, highest=_HIGHEST.get(name, 1.0))
-        for name in dict.fromkeys(name for each in policies for name in each.signals_used())
+        for name in dict.fromkeys(name for each in policies for name in each.signals_used)
     }
     problems += _repeated(rows)
     refuse(file, sorted(problems, key=_line_of))
@@ -133,7 +133,7 @@ def _task_number(text: str) -> int:
 
 
 def _check_fields(file: Path, first: Row, policies: Sequence[Policy]) -> None:
-    wanted = dict.fromkeys(f"{_FIELD}{name}" for each in policies for name in each.fields_used())
+    wanted = dict.fromkeys(f"{_FIELD}{name}" for each in policies for name in each.fields_used)
     missing = [name for name in wanted if name not in first.values]
     if missing:
         raise DataFileError(
@@ -144,7 +144,7 @@ def _check_fields(file: Path, first: Row, policies: Sequence[Policy]) -> None:
 
 def _fields(rows: Sequence[Row], policies: Sequence[Policy]) -> dict[str, ObjectArray]:
     """Values read as the same words in a policy file are: 3 is a number, true a truth value."""
-    names = dict.fromkeys(name for each in policies for name in each.fields_used())
+    names = dict.fromkeys(name for each in policies for name in each.fields_used)
     return {name: _read(rows, f"{_FIELD}{name}", plain_value) for name in names}
 
 

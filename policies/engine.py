@@ -122,10 +122,10 @@ def _unanswered(draft: Draft, policy: Policy) -> None:
 
 def _routes(draft: Draft, policy: Policy) -> None:
     candidates = draft.candidates
-    missing = [field for field in policy.fields_used() if field not in candidates.fields]
+    missing = [field for field in policy.fields_used if field not in candidates.fields]
     if missing:
         raise ValueError(f"the policy looks at task fields not given: {missing}")
-    unknown = [signal for signal in policy.signals_used() if signal not in candidates.signals]
+    unknown = [signal for signal in policy.signals_used if signal not in candidates.signals]
     if unknown:
         raise ValueError(f"the policy's routes look at signals not given: {unknown}")
     signals = Signals(candidates, policy.salt)

@@ -161,8 +161,8 @@ def _candidates(policy: Policy, trial: Trial) -> Candidates:
         labels=_column(label),
         scores=_figure(score),
         problems=_column(None),
-        fields={name: _column(trial.data.get(name)) for name in policy.fields_used()},
-        signals={name: _figure(figures[name]) for name in policy.signals_used()},
+        fields={name: _column(trial.data.get(name)) for name in policy.fields_used},
+        signals={name: _figure(figures[name]) for name in policy.signals_used},
     )
 
 

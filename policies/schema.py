@@ -7,6 +7,7 @@ Field types and ranges are said here; what holds between fields is said in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -253,6 +254,7 @@ class Policy(Section):
         """All simple conditions of the routes, those inside all, any and not too."""
         return tuple(condition for _, condition in leaves(self.routes))
 
+    @cached_property
     def fields_used(self) -> tuple[str, ...]:
         """The task fields that the policy looks at, each once: ``Candidates.fields`` holds them.
 
@@ -275,6 +277,7 @@ class Policy(Section):
         """Whether people may see what the model says: of preferences only with ``prerank``."""
         return self.preferences is None or self.preferences.prerank
 
+    @cached_property
     def signals_used(self) -> tuple[str, ...]:
         """What is looked at beside label and score: what ``Candidates.signals`` must hold.
 

@@ -272,6 +272,8 @@ def _spread(found: ControlAnswers, good: BoolArray, problems: ObjectArray) -> Pr
 
 def _placed(values: Array, good: BoolArray, empty: float | None) -> Array:
     """The values at the places that are good, ``empty`` at the others."""
+    if len(values) == len(good):
+        return values
     placed = np.full((len(good), *values.shape[1:]), empty, dtype=values.dtype)
     placed[good] = values
     return placed

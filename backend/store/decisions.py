@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.store.ledger import Grounds, LedgerEntry, entry_of
@@ -178,7 +179,11 @@ _STANDING_OF = (
 )
 _STANDING = _STANDING_OF.where(_TASKS.task_id.in_(bindparam("task_ids", expanding=True)))
 # A task that a person opens comes alone: a list of one is written anew each time it is asked.
-_STANDING_OF_ONE = _STANDING_OF.where(_TASKS.task_id == bindparam("task_ids"))
+_STANDING_OF_ONE = _STANDING_OF.where(_TASKS.task_id == bindparam("task_id"))
+# And so is one of a thousand. Label Studio asks for tasks in their order.
+_STANDING_BETWEEN = _STANDING_OF.where(
+    _TASKS.task_id.between(bindparam("first"), bindparam("last"))
+)
 
 
 def decisions_of(
@@ -191,9 +196,12 @@ def decisions_of(
     found: dict[int, StandingDecision] = {}
     for start in range(0, len(task_ids), _IDS_PER_STATEMENT):
         chunk = list(task_ids[start : start + _IDS_PER_STATEMENT])
-        asked = (_STANDING_OF_ONE, chunk[0]) if len(chunk) == 1 else (_STANDING, chunk)
-        rows = session.execute(asked[0], {"project_id": project_id, "task_ids": asked[1]})
+        statement, which = _question(chunk)
+        rows = session.execute(statement, {"project_id": project_id, **which})
+        asked = set(chunk)
         for task_id, outcome, purpose, label, in_doubt in rows:
+            if task_id not in asked:
+                continue
             found[task_id] = StandingDecision(
                 outcome=Outcome(outcome),
                 purpose=Purpose(purpose),
@@ -201,6 +209,16 @@ def decisions_of(
                 in_doubt=bool(in_doubt),
             )
     return found
+
+
+def _question(task_ids: list[int]) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement for these tasks and what it is asked with; its rows may be of others too."""
+    if len(task_ids) == 1:
+        return _STANDING_OF_ONE, {"task_id": task_ids[0]}
+    first, last = min(task_ids), max(task_ids)
+    if last - first < 2 * len(task_ids):
+        return _STANDING_BETWEEN, {"first": first, "last": last}
+    return _STANDING, {"task_ids": task_ids}
 
 
 def model_answers(

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-READS = "labelgate_reads"
+READS, LONE = "labelgate_reads", "labelgate_lone_statement"
 _ASK_AGAIN_MS = 4
 _LOCK_WAIT_MS = 20_000
 # A statement that takes longer holds a thread for nobody; a process that stands still in the middle
@@ -88,6 +88,17 @@ def make_sessions(engine: Engine) -> tuple[sessionmaker[Session], sessionmaker[S
     )
 
 
+def for_lone_statements(reads: sessionmaker[Session]) -> Engine:
+    """The engine of these sessions for reads of one statement, which need no transaction.
+
+    A statement sees one state of the database by itself. What ``/predict`` reads for a task that
+    a person opens takes a fifth less so, and on PostgreSQL two ways there and back less.
+    """
+    engine: Engine = reads.kw["bind"]
+    alone = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+    return engine.execution_options(**{LONE: True}, **alone)
+
+
 def _postgresql(url: URL) -> Engine:
     """Times are UTC; whoever waits for a lock gives up when SQLite would."""
     given = url.query.get("options", ())
@@ -123,7 +134,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another writer was
     # faster, whatever the busy timeout; so writers queue at the start instead.
-    if connection.get_execution_options().get(READS):
+    options = connection.get_execution_options()
+    if options.get(LONE):
+        return
+    if options.get(READS):
         connection.exec_driver_sql("BEGIN")
         return
     # SQLite itself asks for the lock less and less often, down to every 100 ms, so that of many

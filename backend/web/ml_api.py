@@ -93,7 +93,7 @@ def _standing(project: int) -> Standing:
 
     def read(task_ids: Sequence[int]) -> Mapping[int, StandingDecision]:
         try:
-            with web().runtime.reads.kw["bind"].connect() as connection:
+            with web().lone_reads.connect() as connection:
                 return decisions_of(connection, project, task_ids)
         except OperationalError as error:
             logger.warning("predict.no_decisions project=%d error=%s", project, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import current_app
+from sqlalchemy import Engine
 
 from backend.inferences.turns import Turns
 from backend.readiness import Lookout
@@ -22,13 +23,14 @@ NAME = "labelgate"
 class Web:
     """The runtime, the snapshots that predictions are answered from, and the counters.
 
-    ``turns`` are those of inferences that come in, ``password_turns`` those of passwords that are
-    looked at, which takes memory and time; ``attempts`` are those to sign in; ``proofs`` is what
-    programs prove themselves with; ``rates`` is how many requests an address may send; ``lookout``
-    says whether requests can be answered.
+    ``lone_reads`` is for reads of one statement; ``turns`` are those of inferences that come in,
+    ``password_turns`` those of passwords that are looked at, which takes memory and time;
+    ``attempts`` are those to sign in; ``proofs`` is what programs prove themselves with; ``rates``
+    is how many requests an address may send; ``lookout`` says whether requests can be answered.
     """
 
     runtime: Runtime
+    lone_reads: Engine
     snapshots: Snapshots
     metrics: Metrics
     turns: Turns

@@ -144,7 +144,7 @@ def _sampled(
     session: Session, project_id: int, policy: Policy, bounds: Bounds
 ) -> tuple[DecidedTasks, Sample]:
     numbers = drawable(session, project_id)
-    with_data = bool(policy.fields_used())
+    with_data = bool(policy.fields_used)
 
     def look_up(drawn: list[int]) -> DecidedTasks:
         return decided_tasks(session, project_id, numbers.numbers, drawn, data=with_data)
@@ -190,7 +190,7 @@ def _settled(
     votes = human_votes_among(session, project_id, among)
     labels = final_labels(session, project_id, votes, among)
     known = answered[np.array([task_id in labels for task_id in among], bool)]
-    with_data = bool(policy.fields_used())
+    with_data = bool(policy.fields_used)
     found = [
         decided_tasks(session, project_id, Numbers.TASKS, chunk, data=with_data)
         for chunk in _chunks(known)
@@ -233,8 +233,8 @@ def _candidates(
         labels=labels,
         scores=scores,
         problems=_problems(tasks, missing),
-        fields={name: _field(tasks, name) for name in policy.fields_used()},
-        signals={name: _signal(tasks, name) for name in policy.signals_used()},
+        fields={name: _field(tasks, name) for name in policy.fields_used},
+        signals={name: _signal(tasks, name) for name in policy.signals_used},
         predictors=column([each or MODEL for each in tasks.predictors]),
         mentions=_mentions(labeling, labels),
         listed=labeling.is_list,

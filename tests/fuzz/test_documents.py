@@ -139,9 +139,9 @@ def _decided(policy: Policy) -> None:
     ]
     rows.append((len(rows) + 1, None, math.nan, "no model yet", None))
     made = make_candidates(rows)
-    fields = dict.fromkeys(policy.fields_used(), made.fields["source"])
+    fields = dict.fromkeys(policy.fields_used, made.fields["source"])
     half: FloatArray = np.full(len(rows), 0.5)
-    signals = dict.fromkeys(policy.signals_used(), half)
+    signals = dict.fromkeys(policy.signals_used, half)
     candidates = Candidates(
         task_ids=made.task_ids,
         labels=made.labels,

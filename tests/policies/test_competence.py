@@ -101,7 +101,7 @@ def test_a_label_that_the_tier_may_not_decide_goes_to_the_next_that_may() -> Non
 )
 def test_types_of_task_bind_and_a_task_without_one_is_of_any(value: object, tier: str) -> None:
     policy = limited({"task_types": ["mail", "7"]}, {"task_types": ["mail"]})
-    assert policy.fields_used() == ("task_type",)
+    assert policy.fields_used == ("task_type",)
     decision = one(policy, task_type=value)
     assert decision.tier == tier
     told = f"; general takes no tasks of type {value!r}, senior does"

@@ -270,8 +270,8 @@ def candidates_for(policy: Policy, n: int) -> Candidates:
         labels=column(["cat"] * n),
         scores=np.full(n, 0.99),
         problems=np.full(n, None, object),
-        fields={name: np.full(n, None, object) for name in policy.fields_used()},
-        signals={name: np.full(n, np.nan) for name in policy.signals_used()},
+        fields={name: np.full(n, None, object) for name in policy.fields_used},
+        signals={name: np.full(n, np.nan) for name in policy.signals_used},
     )
 
 

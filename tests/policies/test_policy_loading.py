@@ -195,6 +195,6 @@ def test_tiers_and_fields() -> None:
     assert policy.tier_names == ("general", "senior")
     assert [policy.order(name) for name in policy.tier_names] == [0, 1]
     assert policy.tier("senior").reviewers == ("c@x.org",)
-    assert policy.fields_used() == ("source",)
+    assert policy.fields_used == ("source",)
     with pytest.raises(KeyError, match="no tier 'boss'"):
         policy.tier("boss")

@@ -143,4 +143,4 @@ def test_what_was_read_is_written_and_read_again() -> None:
 def test_the_ledger_keeps_the_signals_that_the_quotas_need(
     section: str, signals: tuple[str, ...]
 ) -> None:
-    assert parse_policy(f"{GOOD}sampling: {section}\n").signals_used() == signals
+    assert parse_policy(f"{GOOD}sampling: {section}\n").signals_used == signals

@@ -260,8 +260,8 @@ def test_a_signal_that_the_policy_names_must_be_given() -> None:
     policy = make_policy(
         routes=[{"any": [{"kind": "margin", "below": 0.1}, PRESS], "tier": "senior"}]
     )
-    assert policy.signals_used() == ("margin",)
-    assert policy.fields_used() == ("source",)
+    assert policy.signals_used == ("margin",)
+    assert policy.fields_used == ("source",)
     with pytest.raises(ValueError, match="signals not given: \\['margin'\\]"):
         decide(policy, make_candidates([(1, "cat", 0.9, None, None)]))
 
@@ -347,7 +347,7 @@ def as_candidates(policy: Policy, rows: list[dict[str, Any]]) -> Candidates:
     plain = [(row["id"], row["label"], row["score"], None, row["value"]) for row in rows]
     signals = {name: [row[name] for row in rows] for name in SIGNALS}
     made = make_candidates(plain, **signals)
-    made.fields.update(dict.fromkeys(policy.fields_used(), made.fields["source"]))
+    made.fields.update(dict.fromkeys(policy.fields_used, made.fields["source"]))
     return made
 
 

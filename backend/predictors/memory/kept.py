@@ -89,7 +89,7 @@ def needed_of(policy: Policy) -> tuple[str, ...]:
 def wanted_of(policy: Policy) -> tuple[str, ...]:
     """What a version is to keep of its examples: for decisions, quotas, and what is monitored."""
     monitored = {each.kind for each in conditions_of(policy)}
-    return _kept_for(policy, frozenset(policy.signals_used()) | monitored)
+    return _kept_for(policy, frozenset(policy.signals_used) | monitored)
 
 
 def _kept_for(policy: Policy, signals: frozenset[str]) -> tuple[str, ...]:
