@@ -53,7 +53,7 @@ def problems_of(errors: list[ErrorDetails], document: Document) -> list[Problem]
     """One problem for each validation error of ``Policy``, with its line in the document."""
     problems = []
     for error in errors:
-        path = _path_in(error["loc"])
+        path = _path_in(error["loc"], document)
         value = path[-1] if _is_about_a_key(error) else at(document.values, path)
         follows_from_another = error["type"] == "too_short" and value
         if error["type"] != INCONSISTENT and not follows_from_another:
@@ -109,13 +109,19 @@ def _choices(error: ErrorDetails) -> list[str]:
     return [part.strip(" '()") for part in listed.replace(" or ", ", ").split(",")]
 
 
-def _path_in(loc: tuple[str | int, ...]) -> Path:
+def _path_in(loc: tuple[str | int, ...], document: Document) -> Path:
     """The error's place in the document, without the union branches it went through."""
     path: Path = ()
     for part in loc:
-        if not str(part).startswith("(") and part != _OF_A_KEY:
+        branch = str(part).startswith("(") and not _is_key(part, at(document.values, path))
+        if not branch and part != _OF_A_KEY:
             path = (*path, part)
     return path
+
+
+def _is_key(part: str | int, value: Any) -> bool:
+    """Whether it stands there: a label, or a key that nobody knows, may begin with a bracket."""
+    return isinstance(value, Mapping) and part in value
 
 
 def _is_about_a_key(error: ErrorDetails) -> bool:

@@ -54,6 +54,21 @@ def test_any_text_gives_a_policy_or_a_policy_error(text: str) -> None:
     assert str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["(", "(((((project", "(stakes)", "(0)"])
+def test_a_key_that_begins_with_a_bracket_is_told_in_its_place(key: str) -> None:
+    """As pydantic names the branches of a union."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(yaml.safe_dump({key: "web", **policy_document()}, sort_keys=False))
+    assert f"1  {key}  is not a known key" in str(caught.value)
+
+
+def test_a_label_that_begins_with_a_bracket_is_told_in_its_place() -> None:
+    labels = {"(other)": {"max_error_rate": 5}}
+    accept = {"max_error_rate": 0.1, "confidence": 0.95, "labels": labels}
+    with pytest.raises(PolicyError, match=r"auto_accept\.labels\.\(other\)\.max_error_rate"):
+        parse_policy(yaml.safe_dump(policy_document(auto_accept=accept)))
+
+
 _values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
