@@ -1,13 +1,15 @@
 """How time and memory grow with the rows: every work at 10,000, 100,000 and 1,000,000 of them.
 
+At 10,000,000 those of ``AT_LARGEST``: sync, decide, the measures, the audit, the pages.
+
 Each work runs at each size in a process of its own. The exponent is that of ``time ~ rows ** x``
 between the two largest sizes at which it ran: 1 is linear, 0 does not depend on the rows at all.
 What takes less than a tenth of a second, or 20 MB, at the largest size has none.
 
-The normal form stops a size earlier for what hashes or measures every row (``DEAR``); with
-``--sizes`` given all run at all of them: ``--sizes 10000,100000,1000000,10000000`` is the full
-form. ``--only PART`` takes the works with this in their names, ``--postgresql`` keeps the filled
-stores in a real PostgreSQL, as the tests find or start one.
+The normal form stops at 100,000 for what hashes or measures every row (``DEAR``); with ``--sizes``
+given all run at all of them: ``--sizes 10000,100000,1000000,10000000`` is the full form. ``--only
+PART`` takes the works with this in their names, ``--postgresql`` keeps the filled stores in a real
+PostgreSQL, as the tests find or start one.
 Run: ``python -m benchmarks.growth``.
 """
 
@@ -25,7 +27,8 @@ from benchmarks.growth.works import COLUMNS, OWN, STORED
 from benchmarks.results import Row, finish, is_quick, told
 from tests.real_servers import new_database, postgresql
 
-SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (1_000, 10_000)
+LARGEST = 10_000_000
+SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000, LARGEST), (1_000, 10_000)
 MOST_EXPONENT = 1.2  # sorting, and rows that no longer fit the processor's memory
 LEAST_S, LEAST_MB = 0.1, 20.0
 # Minutes each at a million rows, on a quiet machine: hashes, resamples, three measured looks.
@@ -40,6 +43,22 @@ DEAR = frozenset(
         "job route, one task more",
     }
 )
+AT_LARGEST = frozenset(
+    {
+        "decide",
+        "agreement of ratings",
+        "consensus",
+        "threshold",
+        "sync, all new",
+        "nothing",
+        "job audit",
+        "job counts",
+        "page /projects/{project}",
+        "page /projects/{project}/decisions",
+        "page /projects/{project}/decisions?label=refund",
+        "page /projects/{project}/models",
+    }
+)
 
 
 def main() -> None:
@@ -52,17 +71,23 @@ def main() -> None:
     asked = parser.parse_args()
     normal = QUICK_SIZES if is_quick() else SIZES
     sizes = sorted(int(size) for size in asked.sizes.split(",")) if asked.sizes else normal
-    left_out = DEAR if asked.sizes is None and not is_quick() else frozenset[str]()
+    chosen = asked.sizes is not None or is_quick()
     found: dict[str, list[Measured]] = {}
     for size in sizes:
-        skipped = left_out if size == max(sizes) else frozenset[str]()
-        names = [
-            name for name in (*COLUMNS, *OWN, *STORED) if asked.only in name and name not in skipped
-        ]
+        names = [name for name in _works(size, every=chosen) if asked.only in name]
         for each in _at(size, names, asked):
             found.setdefault(each.work, []).append(each)
             print(_line(each), flush=True)
     finish([_row(work, runs) for work, runs in found.items()])
+
+
+def _works(size: int, *, every: bool) -> list[str]:
+    """What runs at a size: all, or what the normal form has time for."""
+    return [
+        name
+        for name in (*COLUMNS, *OWN, *STORED)
+        if every or (name in AT_LARGEST if size >= LARGEST else size < SIZES[2] or name not in DEAR)
+    ]
 
 
 def _at(size: int, names: Sequence[str], asked: argparse.Namespace) -> Iterator[Measured]:
@@ -87,7 +112,9 @@ def _row(work: str, runs: Sequence[Measured]) -> Row:
     last = runs[-1]
     time = exponent(runs, [each.cpu_s for each in runs], LEAST_S)
     memory = exponent(runs, [each.own_mb for each in runs], LEAST_MB)
-    figure = f"{last.cpu_s:.2f} s of the processor, {last.own_mb:,.0f} MB at {last.size:,} rows"
+    seconds = ", ".join(f"{run.cpu_s:.2f}" for run in runs)
+    sizes = ", ".join(f"{run.size:,}" for run in runs)
+    figure = f"{seconds} s at {sizes} rows; {last.own_mb:,.0f} MB at the last"
     if time is None and memory is None:
         return told(work, figure=figure)
     grows = ", ".join(
