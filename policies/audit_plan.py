@@ -187,16 +187,13 @@ def _told(
     drawn: tuple[FloatArray, IntArray, BoolArray],
 ) -> ObjectArray:
     shares, reasons, picked = drawn
-    told = [
-        "; drawn for audit (" + _why(audit, plan, label, (share, reason)) + ")"
-        for label, share, reason in zip(
-            _strata(accepts)[picked].tolist(),
-            shares[picked].tolist(),
-            reasons[picked].tolist(),
-            strict=True,
-        )
-    ]
-    return np.array(told, object)
+    columns = (_strata(accepts), shares, reasons)
+    rows = list(zip(*(column[picked].tolist() for column in columns), strict=True))
+    words = {  # most rows say the same
+        (label, share, reason): (f"; drawn for audit ({_why(audit, plan, label, (share, reason))})")
+        for label, share, reason in set(rows)
+    }
+    return np.array([words[row] for row in rows], object)
 
 
 def _why(audit: Audit, plan: AuditPlan, label: str | None, found: tuple[float, int]) -> str:
