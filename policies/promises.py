@@ -159,15 +159,12 @@ def groups_of(rule: AutoAccept, keys: Sequence[Group], answers: Candidates) -> I
     what was proved for the others.
     """
     places = {key: place for place, key in enumerate(keys)}
-    known: dict[Group, int] = {}
-
-    def place(answer: Group) -> int:
-        if answer not in known:
-            known[answer] = places.get((answer[0], rule.group_label(answer[1])), -1)
-        return known[answer]
-
-    pairs = zip(answers.predictors.tolist(), answers.labels.tolist(), strict=True)
-    return np.fromiter(map(place, pairs), np.int64, len(answers))
+    said = list(zip(answers.predictors.tolist(), answers.labels.tolist(), strict=True))
+    known = {
+        (predictor, label): places.get((predictor, rule.group_label(label)), -1)
+        for predictor, label in set(said)
+    }
+    return np.fromiter(map(known.__getitem__, said), np.int64, len(said))
 
 
 def least_answers(promise: Promise | AutoAccept) -> int:

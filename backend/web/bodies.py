@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import orjson
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -13,6 +14,19 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from backend.web.errors import RequestError
 from backend.web.numbers import LARGEST_PROJECT_ID
 
+
+class _Task(msgspec.Struct):
+    data: msgspec.Raw
+    id: Any = None
+
+
+class _Asked(msgspec.Struct):
+    tasks: list[_Task]
+    project: Any = None
+    label_config: Any = None
+
+
+_ASKED = msgspec.json.Decoder(_Asked)
 _PROJECT = re.compile(r"([0-9]{1,10})(\.[0-9]{1,20})?")  # "ID.CREATED", as Label Studio names it
 
 
@@ -22,10 +36,36 @@ def json_object() -> dict[str, Any]:
     Raises ``RequestError`` (400) where it is none, ``RequestEntityTooLarge`` (413) where it is
     larger than ``LABELGATE_MAX_BODY_MB``.
     """
+    return _object(_content())
+
+
+def asked_of_model() -> dict[str, Any]:
+    """The same of a request to a model: of each task nothing but its id and data.
+
+    Label Studio sends twenty fields a task. What is read of none of them need not be made: a batch
+    of a thousand takes half the time so. A body that is not as Label Studio sends it is read whole,
+    so that it is refused, or answered in part, with the same words as any other.
+    """
+    body = _content()
+    try:
+        asked = _ASKED.decode(body)
+        tasks = [
+            {"id": task.id, "data": orjson.loads(memoryview(task.data))} for task in asked.tasks
+        ]
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _object(body)
+    return {"tasks": tasks, "project": asked.project, "label_config": asked.label_config}
+
+
+def _content() -> bytes:
     body = request.get_data(cache=False)
     limit = request.max_content_length or 0
     if request.content_length is None and len(body) >= limit:
         raise RequestEntityTooLarge  # sent in chunks, and cut off at the limit
+    return body
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -19,7 +19,7 @@ from backend.store.decisions import StandingDecision, decisions_of
 from backend.store.models import champion
 from backend.store.projects import all_projects
 from backend.web.access import Role, needs
-from backend.web.bodies import json_object, optional_text, project_id
+from backend.web.bodies import asked_of_model, json_object, optional_text, project_id
 from backend.web.errors import RequestError, json_response
 from backend.web.state import web
 from connectors.label_studio.labeling import parse_labeling
@@ -49,7 +49,7 @@ def setup() -> Response:
 def predict() -> Response:
     """One entry a task: a prediction, or ``[]``, for which Label Studio stores nothing."""
     state = web()
-    body = json_object()
+    body = asked_of_model()
     snapshot = state.snapshots.get(project_id(body.get("project")))
     config = optional_text(body, "label_config")
     labeling = snapshot.labeling if config is None else parse_labeling(config)

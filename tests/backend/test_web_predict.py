@@ -55,6 +55,33 @@ def answers(client: FlaskClient, tasks: Any, **more: Any) -> dict[str, Any]:
     return body
 
 
+STRANGE = [
+    b'{"text": "a", "n": 123456789012345678901234567890}',
+    b'{"text": 123456789012345678901234567890}',
+    b'{"text": "\\ud83d\\ude00 \\u0000"}',
+    b'{"text": "a", "text": "b"}',
+    b'{"text": "half \\ud83d"}',
+    b'{"text": NaN}',
+    b'{"text": "a", "deep": ' + b"[" * 2_000 + b"]" * 2_000 + b"}",
+    b'["a"]',
+    b"null",
+    b'"a"',
+    b"{",
+]
+
+
+@pytest.mark.parametrize("data", STRANGE)
+def test_what_stands_beside_a_task_changes_no_answer(trained: FlaskClient, data: bytes) -> None:
+    """Two ways read a body: as Label Studio sends it, and whole where one field is otherwise."""
+    task = b'{"id": 7, "meta": {"a": [1]}, "data": ' + data + b"}"
+    as_sent = b'{"project": "' + PROJECT.encode() + b'", "tasks": [' + task + b"]}"
+    otherwise = as_sent.replace(b'"tasks": [', b'"tasks": [3, ')
+    one, both = (trained.post("/predict", data=body) for body in (as_sent, otherwise))
+    assert one.status_code == both.status_code < 500
+    if one.status_code == 200:
+        assert orjson.loads(one.data)["results"] == orjson.loads(both.data)["results"][1:]
+
+
 def error_of(response: TestResponse) -> tuple[int, str]:
     body = orjson.loads(response.data)
     assert set(body) == {"error"}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-from policies.domain import FloatArray, IntArray
+from policies.domain import BoolArray, FloatArray, IntArray
 
 # Chinese and Japanese write no spaces: every character is a word there, and so are its pairs.
 WORD = r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\w"
@@ -31,6 +31,7 @@ _find_words = re.compile(WORD).findall
 _SPACED = "".join(
     chr(code).lower() if chr(code).isalnum() or code == ord("_") else " " for code in range(128)
 )
+_SIEVE = 8  # places for each listed pair: one unlisted pair of eight is looked up in vain
 # Words whose runs are remembered, and the longest of them: 20,000 take about 10 MB.
 _MOST_REMEMBERED, _LONGEST_REMEMBERED = 20_000, 40
 
@@ -48,6 +49,7 @@ class WordTerms:
     singles: IntArray  # its column
     pairs: IntArray  # first number * words + second, rising
     pair_columns: IntArray
+    sieve: BoolArray  # true where the hash of a listed pair falls: most pairs are not looked up
 
     def columns(self, text: str) -> IntArray:
         """The column of each term of a text, as often as it stands there."""
@@ -74,9 +76,14 @@ class WordTerms:
         first, second = found[:-1], found[1:]
         if not len(self.pairs):
             return np.full(len(first), self.size)
-        wanted = np.where((first < 0) | (second < 0), -1, first * len(self.numbers) + second)
-        places = np.minimum(self.pairs.searchsorted(wanted), len(self.pairs) - 1)
-        return np.where(self.pairs[places] == wanted, self.pair_columns[places], self.size)
+        wanted = first * len(self.numbers) + second
+        columns = np.full(len(wanted), self.size)
+        likely = np.flatnonzero(self.sieve[_hashed(wanted, len(self.sieve))] & (first >= 0))
+        likely = likely[second[likely] >= 0]
+        places = np.minimum(self.pairs.searchsorted(wanted[likely]), len(self.pairs) - 1)
+        found = self.pairs[places] == wanted[likely]
+        columns[likely[found]] = self.pair_columns[places[found]]
+        return columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +165,8 @@ def word_terms(listed: str) -> WordTerms:
     parts = np.array(pairs, dtype=np.int64).reshape(-1, 3)
     keys = parts[:, 0] * len(numbers) + parts[:, 1]
     order = np.argsort(keys)
+    sieve = np.zeros(1 << (_SIEVE * max(len(keys), 1) - 1).bit_length(), dtype=np.bool_)
+    sieve[_hashed(keys, len(sieve))] = True
     return WordTerms(
         listed=listed,
         size=len(terms),
@@ -165,7 +174,15 @@ def word_terms(listed: str) -> WordTerms:
         singles=singles,
         pairs=keys[order],
         pair_columns=parts[order, 2],
+        sieve=sieve,
     )
+
+
+def _hashed(keys: IntArray, size: int) -> IntArray:
+    """A place below ``size``, a power of two, for each key (Knuth, TAOCP 6.4)."""
+    mixed = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    places: IntArray = (mixed >> np.uint64(65 - size.bit_length())).astype(np.int64)
+    return places
 
 
 def character_terms(listed: str, runs: tuple[int, int] = CHARACTER_RUNS) -> CharacterTerms:
