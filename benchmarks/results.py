@@ -90,7 +90,8 @@ def line_of(row: Row) -> str:
 
 def written(rows: Iterable[Row]) -> bytes:
     """Rows as lines of JSON."""
-    return b"".join(orjson.dumps(asdict(row)) + b"\n" for row in rows)
+    numpy = orjson.OPT_SERIALIZE_NUMPY  # a comparison of numpy's numbers is no bool of Python's
+    return b"".join(orjson.dumps(asdict(row), option=numpy) + b"\n" for row in rows)
 
 
 def read(path: Path) -> list[Row]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS, chosen, run
@@ -47,7 +48,12 @@ def test_a_limit_holds_up_to_itself_and_no_further() -> None:
 
 
 def test_rows_survive_their_file(tmp_path: Path) -> None:
-    rows = [SLOW, FAST, told("memory", figure="3 MB"), asserted("equal", figure="no", held=False)]
+    of_numpy = np.float64(0.5)
+    rows = [
+        *(SLOW, FAST, told("memory", figure="3 MB"), asserted("equal", figure="no", held=False)),
+        at_most("half", figure="", peer="", ratio=of_numpy, limit=np.float64(1.0)),
+        asserted("alike", figure="", held=of_numpy < 1),
+    ]
     (tmp_path / "rows").write_bytes(written(rows))
     assert read(tmp_path / "rows") == rows
     assert read(tmp_path / "never written") == []
