@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_rows_survive_their_file(tmp_path: Path) -> None:
     rows = [
         *(SLOW, FAST, told("memory", figure="3 MB"), asserted("equal", figure="no", held=False)),
         at_most("half", figure="", peer="", ratio=of_numpy, limit=np.float64(1.0)),
-        asserted("alike", figure="", held=of_numpy < 1),
+        asserted("alike", figure="", held=cast("bool", of_numpy < 1)),
     ]
     (tmp_path / "rows").write_bytes(written(rows))
     assert read(tmp_path / "rows") == rows
