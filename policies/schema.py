@@ -254,6 +254,13 @@ class Policy(Section):
         """All simple conditions of the routes, those inside all, any and not too."""
         return tuple(condition for _, condition in leaves(self.routes))
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Pydantic's, without what was worked out of the parts that it may have replaced."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("fields_used", "signals_used"):
+            copied.__dict__.pop(name, None)
+        return copied
+
     @cached_property
     def fields_used(self) -> tuple[str, ...]:
         """The task fields that the policy looks at, each once: ``Candidates.fields`` holds them.

@@ -262,6 +262,9 @@ def test_a_signal_that_the_policy_names_must_be_given() -> None:
     )
     assert policy.signals_used == ("margin",)
     assert policy.fields_used == ("source",)
+    without = policy.model_copy(update={"routes": ()})
+    assert (without.signals_used, without.fields_used) == ((), ())
+    assert policy.signals_used == ("margin",)
     with pytest.raises(ValueError, match="signals not given: \\['margin'\\]"):
         decide(policy, make_candidates([(1, "cat", 0.9, None, None)]))
 
