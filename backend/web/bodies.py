@@ -43,8 +43,8 @@ def asked_of_model() -> dict[str, Any]:
     """The same of a request to a model: of each task nothing but its id and data.
 
     Label Studio sends twenty fields a task. What nobody reads need not be made: a batch of a
-    thousand is read in two thirds of the time so. A body that is not as Label Studio sends it is read whole,
-    so that it is refused, or answered in part, with the same words as any other.
+    thousand is read in two thirds of the time so. A body that is not as Label Studio sends it is
+    read whole, so that it is refused, or answered in part, with the same words as any other.
     """
     body = _content()
     try:
