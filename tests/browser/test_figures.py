@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Thread
 
 import pytest
 from playwright.sync_api import expect
-from werkzeug.serving import make_server
 
 from tests.browser.pages import Opens, accessible
+from tests.browser.serving import serving
 from tests.fakes.measured_project import measured_project
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     project = measured_project(tmp_path_factory.mktemp("measured"))
-    server = make_server("127.0.0.1", 0, project.app(), threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with serving(project.app()) as at:
+        yield at
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

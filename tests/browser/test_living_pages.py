@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import expect
-from werkzeug.serving import make_server
 
 from policies.stages import Stage
 from tests.browser.pages import Opens, accessible
+from tests.browser.serving import serving
 from tests.fakes.shown_loops import ShownLoops, every_state
 from tests.fakes.web_project import WebProject, web_project
 
@@ -28,12 +27,8 @@ def loops(project: WebProject) -> ShownLoops:
 
 @pytest.fixture
 def address(project: WebProject) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, project.app(), threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with serving(project.app()) as at:
+        yield at
 
 
 def test_what_changed_appears_and_what_is_in_use_stays(

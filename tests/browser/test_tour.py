@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from backend import accounts
 from backend.app import create_app
@@ -24,6 +22,7 @@ from backend.store.acts import newest_acts
 from backend.store.models import champion
 from benchmarks.large_store import Filled, fill, reopened
 from tests.browser.pages import Opens, accessible
+from tests.browser.serving import serving
 from tests.fakes.visitors import PASSWORD
 
 PHONE = {"width": 360, "height": 740}
@@ -46,13 +45,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 @pytest.fixture(scope="module")
 def address(filled: Filled) -> Iterator[str]:
     """A server in this process: its clock is the story's."""
-    server = make_server("127.0.0.1", 0, create_app(filled.stage.runtime), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(create_app(filled.stage.runtime)) as at:
+        yield at
 
 
 def arrive(page: Page, name: str = "ada") -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Page, Route, expect
-from werkzeug.serving import make_server
 
 from backend.app import create_app
 from tests.browser.pages import Opens, accessible
+from tests.browser.serving import serving
 from tests.fakes.worked_project import worked_policy, worked_project
 
 POLICY = "/projects/1/policy"
@@ -25,14 +23,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     worked.add(["fruit", "motor"] * 60)
     worked.promote(certified=False)
     worked.settle()
-    app: Flask = create_app(worked.runtime)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(create_app(worked.runtime)) as at:
+        yield at
 
 
 @pytest.fixture
