@@ -15,11 +15,13 @@ from xdist.remote import Producer
 
 from backend.store.engine import make_engine
 from backend.store.schema import migrate
+from benchmarks.large_store import Filled
 from connectors.label_studio.connection import Connection
 from connectors.label_studio.local_server import start_label_studio
 from tests.fakes.databases import database_at, empty
 from tests.fakes.migrated import close_engines
 from tests.fuzz.campaign import summary
+from tests.large_stores import large_store
 from tests.real_servers import (
     DATABASE_VARIABLE,
     REDIS_VARIABLE,
@@ -75,6 +77,12 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLa
             url=server.url, token=server.token, version=server.version, admin=admin
         )
         admin._http.close()  # a socket left open is a warning, and warnings are errors
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """A large store, to be read; who changes it takes a copy."""
+    return large_store(tmp_path_factory.mktemp("large") / "store")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,11 @@ def start_redis(folder: Path, port: int | None = None) -> ServerProcess:
 
 
 def end(server: ServerProcess) -> None:
-    """Ask the server to end, and wait until it has."""
-    server.process.terminate()
+    """Ask the server to end, and wait until it has.
+
+    SIGINT: on SIGTERM PostgreSQL would wait until every client has gone by itself.
+    """
+    server.process.send_signal(signal.SIGINT)
     try:
         server.process.wait(_PATIENCE_S)
     except subprocess.TimeoutExpired:

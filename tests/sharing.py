@@ -18,7 +18,7 @@ _SERVER = (
     "tests/guides/test_tutorial.py",
 )
 _INSTALLATION = ("tests/faults/",)  # one of their own, Label Studio included, that they hurt
-_STORE = ("tests/browser/test_tour.py",)
+_STORE = ("tests/benchmarks/test_large_store.py", "tests/browser/test_tour.py")
 _FILES = ("tests/browser/", "tests/benchmarks/", "tests/test_wheel.py", "tests/guides/")
 
 

@@ -19,12 +19,14 @@ def until(
 ) -> Found:
     """What ``look`` finds, as soon as it finds anything; fails with ``what`` after a while.
 
-    ``every_s`` is short where the moment matters, and where a look costs nothing.
+    ``every_s`` is short where the moment matters, and where a look costs nothing. One that takes
+    long is taken seldom: it would hold up what is waited for.
     """
     deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline:
+    while (began := time.monotonic()) < deadline:
         found = look()
         if found:
             return found
-        time.sleep(every_s)  # between looks; the condition ends the wait
+        took_s = time.monotonic() - began
+        time.sleep(max(every_s, 2 * took_s))  # between looks; the condition ends the wait
     raise AssertionError(f"waited {patience_s:g} s in vain: {what}")

@@ -5,6 +5,6 @@ gate, escalation, the breaker, the jobs. Made up are the texts, what the models 
 what people answer; see ``benchmarks.large_store.worlds``.
 """
 
-from benchmarks.large_store.filling import Filled, fill, reopened
+from benchmarks.large_store.filling import FEWEST, Filled, fill, reopened
 
-__all__ = ["Filled", "fill", "reopened"]
+__all__ = ["FEWEST", "Filled", "fill", "reopened"]

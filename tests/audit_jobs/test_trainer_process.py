@@ -136,16 +136,17 @@ def killed_at(worked: WorkedProject, stage: str) -> bool:
     return isinstance(job.ended, ProcessError) and newest(worked).request.open
 
 
+@pytest.mark.parametrize("most", [3, pytest.param(25, marks=pytest.mark.long)])
 def test_a_trainer_killed_again_and_again_leaves_one_version_a_request(
-    worked: WorkedProject,
+    worked: WorkedProject, most: int
 ) -> None:
-    """Five kills at random stages: whatever was served is served on, and no work is doubled."""
+    """Kills at random stages: whatever was served is served on, and no work is doubled."""
     rng = random.Random(SEED)  # noqa: S311  # when a process dies: nothing secret
     kills, number = 0, 1
-    while kills < 5:
+    while kills < most:
         ask(worked)
         deaths = 0
-        while deaths < MOST_ATTEMPTS - 1 and kills < 5 and killed_at(worked, rng.choice(STAGES)):
+        while deaths < MOST_ATTEMPTS - 1 and kills < most and killed_at(worked, rng.choice(STAGES)):
             deaths, kills = deaths + 1, kills + 1
             champion_serves(worked, f"v{number}")
             assert "was killed" in newest(worked).says

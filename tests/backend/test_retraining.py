@@ -223,9 +223,9 @@ def test_promoted_and_kept_are_said_once(tmp_path: Path) -> None:
         assert told(request, alive=False) == says
 
 
-# ---- 10,000 events, lost, doubled, in any order -------------------------------------------------
+# ---- thousands of events, lost, doubled, in any order -------------------------------------------
 
-EVENTS, EVERY, LEAST = 10_000, 150, 200
+EVERY, LEAST = 150, 200
 
 
 @dataclass
@@ -257,12 +257,12 @@ def hints(random: Random, actions: list[dict[str, Any]]) -> list[dict[str, Any]]
     return arrived
 
 
-def answered(worked: WorkedProject, random: Random) -> Iterator[dict[str, Any]]:
+def answered(worked: WorkedProject, random: Random, events: int) -> Iterator[dict[str, Any]]:
     """People at work: answers, changed answers, deleted answers; each with its webhook's body."""
-    waiting = worked.add(["fruit", "motor"] * (EVENTS // 4))
+    waiting = worked.add(["fruit", "motor"] * (events // 4))
     random.shuffle(waiting)
     given: list[tuple[int, int]] = []
-    for _ in range(EVENTS):
+    for _ in range(events):
         dice = random.random()
         body: dict[str, Any] = {"project": {"id": worked.project_id}}
         if waiting and (dice < 0.5 or not given):
@@ -293,8 +293,9 @@ def hurry(worked: WorkedProject) -> None:
     event.listen(worked.runtime.sessions.kw["bind"], "checkout", prepare)
 
 
-def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
-    tmp_path: Path,
+@pytest.mark.parametrize("events", [2_500, pytest.param(10_000, marks=pytest.mark.long)])
+def test_webhooks_give_just_the_trainings_that_the_policy_implies(
+    tmp_path: Path, events: int
 ) -> None:
     random = Random(20261128)  # noqa: S311  # a test's dice
     policy = worked_policy(
@@ -309,11 +310,11 @@ def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
     oracle = Oracle()
     late: list[dict[str, Any]] = []
     actions: list[dict[str, Any]] = []
-    for number, action in enumerate(answered(worked, random), start=1):
+    for number, action in enumerate(answered(worked, random, events), start=1):
         actions.append(action)
-        if random.random() < 0.006 or number == EVENTS:
+        if random.random() < 0.006 or number == events:
             arrived = hints(random, actions) + late
-            cut = 0 if number == EVENTS else random.randrange(1 + len(arrived) // 10)
+            cut = 0 if number == events else random.randrange(1 + len(arrived) // 10)
             late, arrived = arrived[:cut], arrived[cut:]  # some come after the next look
             actions = []
             for body in arrived:
@@ -336,4 +337,4 @@ def test_ten_thousand_webhooks_give_just_the_trainings_that_the_policy_implies(
         assert count_new_labels(session, worked.project_id) == standing
     begun = [row.human_labels for row in rows if row.state not in (QUEUED, RUNNING)]
     assert begun == oracle.trainings
-    assert len(begun) > 8
+    assert len(begun) > events // 1_250

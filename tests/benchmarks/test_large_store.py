@@ -18,13 +18,7 @@ from backend.store.tables import DecisionRow
 from backend.versions import file_problem
 from benchmarks.large_store import Filled, fill
 from policies.stages import Stage
-
-DECISIONS = 20_000
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    return fill(tmp_path_factory.mktemp("filled"), decisions=DECISIONS)
+from tests.large_stores import DECISIONS
 
 
 def test_every_ledger_holds(filled: Filled) -> None:

@@ -48,11 +48,10 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_sort_of_page_can_be_read_by_all_and_asks_nobody_else(
-    address: str, opens: Opens, scheme: str
+    address: str, opens: Opens
 ) -> None:
-    page = opens(address, color_scheme=scheme)
+    page = opens(address)
     foreign: list[str] = []
     page.on(
         "request",

@@ -19,12 +19,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield at
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_figures_are_accessible_and_never_wider_than_the_page(
-    address: str, opens: Opens, scheme: str, width: int
+    address: str, opens: Opens, width: int
 ) -> None:
-    page = opens(address, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = opens(address, viewport={"width": width, "height": 800})
     page.goto("/projects/1")
     expect(page.locator(".chart")).to_have_count(16)
     assert accessible(page) == []

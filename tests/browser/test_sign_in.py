@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page
 
 from backend.store.accounts import ADMIN
@@ -29,15 +28,14 @@ def scrolls_sideways(page: Page) -> bool:
     return bool(page.evaluate(f"{root}.scrollWidth > {root}.clientWidth"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_admin_shares_a_project_and_a_stranger_sees_it_and_no_more(
-    tmp_path: Path, opens: Opens, scheme: str
+    tmp_path: Path, opens: Opens
 ) -> None:
     project = web_project(tmp_path)
     project.connect()
     add_account(project, "ann", ADMIN)
     with started(tmp_path) as server:
-        page = opens(server.url, color_scheme=scheme, viewport=PHONE)
+        page = opens(server.url, viewport=PHONE)
         page.goto("/account/share")
         assert accessible(page) == []
         sign_in(page, "/account/share")
@@ -47,7 +45,7 @@ def test_an_admin_shares_a_project_and_a_stranger_sees_it_and_no_more(
         assert accessible(page) == []
         assert not scrolls_sideways(page)
 
-        stranger = opens(server.url, color_scheme=scheme)
+        stranger = opens(server.url)
         stranger.goto(address)
         assert stranger.url == f"{server.url}/projects/1"
         assert stranger.get_by_text("Read-only, by a link").is_visible()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,32 +19,28 @@ from backend.app import create_app
 from backend.store.accounts import ADMIN, VIEWER
 from backend.store.acts import newest_acts
 from backend.store.models import champion
-from benchmarks.large_store import Filled, fill, reopened
+from benchmarks.large_store import Filled
 from tests.browser.pages import Opens, accessible
 from tests.browser.serving import serving
 from tests.fakes.visitors import PASSWORD
+from tests.large_stores import copied
 
 PHONE = {"width": 360, "height": 740}
-DECISIONS = int(os.environ.get("LABELGATE_TEST_DECISIONS", "100000"))
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    """A store of LABELGATE_TEST_DECISIONS, or a copy of the one in LABELGATE_TEST_STORE."""
-    folder = tmp_path_factory.mktemp("large") / "store"
-    if kept := os.environ.get("LABELGATE_TEST_STORE"):
-        made = reopened(Path(shutil.copytree(kept, folder)))
-    else:
-        made = fill(folder, decisions=DECISIONS)
+def toured(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """A copy of the large store, with an admin and a viewer."""
+    made = copied(filled.stage.runtime.settings.data_dir, tmp_path_factory.mktemp("tour") / "store")
     for name, role in (("ada", ADMIN), ("vic", VIEWER)):
         accounts.add(made.stage.runtime, name, role, PASSWORD, "the test")
     return made
 
 
 @pytest.fixture(scope="module")
-def address(filled: Filled) -> Iterator[str]:
+def address(toured: Filled) -> Iterator[str]:
     """A server in this process: its clock is the story's."""
-    with serving(create_app(filled.stage.runtime)) as at:
+    with serving(create_app(toured.stage.runtime)) as at:
         yield at
 
 
@@ -73,7 +68,7 @@ def page(address: str, opens: Opens) -> Page:
     return found
 
 
-def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
+def test_from_the_start_page_to_a_rollback(page: Page, toured: Filled) -> None:
     picture(page, "overview")
     page.get_by_role("link", name="Support mail", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Support mail")
@@ -91,7 +86,7 @@ def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
     expect(page.get_by_role("main")).to_contain_text("verified")
     picture(page, "decision")
 
-    page.goto(f"/projects/{filled.large}/policy")
+    page.goto(f"/projects/{toured.large}/policy")
     share = page.get_by_label("Largest error rate").first
     before = float(share.input_value())
     expect(page.get_by_role("table", name="The whole project")).to_be_visible()
@@ -106,14 +101,14 @@ def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
     page.get_by_role("link", name=re.compile("Roll back to")).click()
     page.get_by_label(re.compile("Why")).fill("refunds were answered too boldly this week")
     picture(page, "rollback")
-    with filled.stage.runtime.reads() as session:
-        served = champion(session, filled.large)
+    with toured.stage.runtime.reads() as session:
+        served = champion(session, toured.large)
     page.get_by_role("button", name=re.compile("Roll back to")).click()
     expect(page.get_by_text("refunds were answered too boldly this week").first).to_be_visible()
     expect(page.get_by_text("rolled back by ada")).to_be_visible()
-    with filled.stage.runtime.reads() as session:
-        serves = champion(session, filled.large)
-        (act, *_) = newest_acts(session, filled.large, 1)
+    with toured.stage.runtime.reads() as session:
+        serves = champion(session, toured.large)
+        (act, *_) = newest_acts(session, toured.large, 1)
     assert served is not None
     assert serves is not None
     assert serves.version != served.version
@@ -124,7 +119,7 @@ def test_from_the_start_page_to_a_rollback(page: Page, filled: Filled) -> None:
     picture(page, "jobs")
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("/sign-in"))
-    page.goto(f"/projects/{filled.large}")
+    page.goto(f"/projects/{toured.large}")
     expect(page).to_have_url(re.compile("/sign-in"))
 
 
@@ -143,13 +138,10 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_readable_by_all(
-    filled: Filled, address: str, opens: Opens, scheme: str
-) -> None:
-    page = opens(address, color_scheme=scheme)
+def test_every_page_is_readable_by_all(toured: Filled, address: str, opens: Opens) -> None:
+    page = opens(address)
     arrive(page)
-    names = {"large": filled.large, "tripped": filled.tripped, "new": filled.new}
+    names = {"large": toured.large, "tripped": toured.tripped, "new": toured.new}
     found = {}
     for path in PAGES:
         page.goto(path.format(**names))
@@ -159,11 +151,11 @@ def test_every_page_is_readable_by_all(
 
 
 def test_on_a_phone_no_page_is_wider_than_the_screen(
-    filled: Filled, address: str, opens: Opens
+    toured: Filled, address: str, opens: Opens
 ) -> None:
     page = opens(address, viewport=PHONE)
     arrive(page)
-    names = {"large": filled.large, "tripped": filled.tripped, "new": filled.new}
+    names = {"large": toured.large, "tripped": toured.tripped, "new": toured.new}
     for path in PAGES:
         page.goto(path.format(**names))
         root = "document.documentElement"
@@ -171,14 +163,14 @@ def test_on_a_phone_no_page_is_wider_than_the_screen(
 
 
 def test_a_viewer_sees_all_of_it_and_is_offered_no_change(
-    filled: Filled, address: str, opens: Opens
+    toured: Filled, address: str, opens: Opens
 ) -> None:
     page = opens(address)
     arrive(page, "vic")
     for path in ("models", "policy", "decisions"):
-        page.goto(f"/projects/{filled.large}/{path}")
+        page.goto(f"/projects/{toured.large}/{path}")
         assert page.get_by_role("heading", level=1).count() == 1
         assert page.locator("main form[method=post]").count() == 0
     assert page.get_by_role("link", name=re.compile("Roll back")).count() == 0
-    refused = page.request.post(f"{address}/projects/{filled.large}/rollback", form={"why": "mine"})
+    refused = page.request.post(f"{address}/projects/{toured.large}/rollback", form={"why": "mine"})
     assert refused.status == 403

@@ -129,13 +129,11 @@ def test_without_scripts_the_form_does_the_same(opens: Opens, address: str) -> N
     expect(page.get_by_role("spinbutton", name="Confidence")).to_have_value("90")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_it_is_readable_by_everybody(opens: Opens, address: str, scheme: str, width: int) -> None:
+def test_it_is_readable_by_everybody(opens: Opens, address: str, width: int) -> None:
     page = opens(
         address,
         provokes="a status of 422",  # what the second of the paths is answered with
-        color_scheme=scheme,
         viewport={"width": width, "height": 800},
     )
     for path in ("?audit_percent=20", "?audit_percent=200", "/draft?audit_percent=20"):

@@ -63,6 +63,7 @@ class ModelServerOnLoopback(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ModelServerOnLoopback
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body go apart: the body would wait 40 ms
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
