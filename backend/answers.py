@@ -57,6 +57,8 @@ class _Readable:
     data: list[dict[str, Any]]
 
 
+# The place in the batch, the label, its score and those of its parts, and the task's data.
+_Shown = tuple[int, str, float, tuple[float, ...], dict[str, Any]]
 Standing = Callable[[Sequence[int]], Mapping[int, StandingDecision]]
 
 
@@ -80,13 +82,46 @@ def answer(
     be drawn. Raises what ``read_inputs`` raises: Label Studio is down while an uploaded file is
     needed.
     """
-    results: list[Any] = [NOTHING] * len(tasks)
     readable, problems = _readable(tasks)
     silent = snapshot.project.config_problem is not None or not snapshot.policy.shows_answers
     nobody = silent or (snapshot.predictor is None and not snapshot.policy.automation)
     if nobody or not readable.indices:
+        results = [NOTHING] * len(tasks)
         return Answers(results=results, problems=problems, predicted=0, blind=0)
+    candidates = _candidates(snapshot, labeling, readable, download)
+    purposes = _purposes(snapshot, candidates)
+    known = standing(readable.task_ids)
 
+    shown: list[_Shown] = []
+    blind = 0
+    for index, task_id, data, problem, purpose, label, score, scores in zip(
+        readable.indices,
+        readable.task_ids,
+        readable.data,
+        candidates.problems.tolist(),
+        purposes,
+        candidates.labels.tolist(),
+        candidates.scores.tolist(),
+        _part_scores(candidates),
+        strict=True,
+    ):
+        if problem is not None:
+            problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
+        elif (
+            task_id in snapshot.gold
+            or INFERENCE_KEY in data  # decided or not yet: people verify another model
+            or _blind(purpose, label, known.get(task_id))
+        ):
+            blind += 1
+        else:
+            shown.append((index, label, score, scores, data))
+    results = _results(snapshot, labeling, len(tasks), shown)
+    return Answers(results=results, problems=problems, predicted=len(shown), blind=blind)
+
+
+def _candidates(
+    snapshot: Snapshot, labeling: Labeling, readable: _Readable, download: Download
+) -> Candidates:
     asked = Asked(
         labeling=labeling,
         label_config=snapshot.project.label_config,
@@ -94,55 +129,39 @@ def answer(
         data=readable.data,
         download=download,
     )
-    candidates = with_class_support(
-        candidates_of(snapshot.policy, snapshot.predictor, asked), snapshot.model
-    )
+    found = candidates_of(snapshot.policy, snapshot.predictor, asked)
+    return with_class_support(found, snapshot.model)
+
+
+def _purposes(snapshot: Snapshot, candidates: Candidates) -> list[Purpose]:
+    """What each task is for, were it decided now."""
     certification = None if snapshot.certified is None else snapshot.certified.certification
+    safeguards = Safeguards(suspended=snapshot.suspended, audits=widest(snapshot.policy.drift.most))
     decisions = decide(
         snapshot.policy,
         candidates,
         certification,
         model_version=snapshot.model_version,
-        safeguards=Safeguards(
-            suspended=snapshot.suspended, audits=widest(snapshot.policy.drift.most)
-        ),
+        safeguards=safeguards,
     )
-    known = standing(readable.task_ids)
+    purposes: list[Purpose] = decisions.purposes.tolist()
+    return purposes
 
-    parts = _part_scores(candidates)
-    made: dict[str, Any] = {}
-    listed = labeling.is_list
-    blind = predicted = 0
-    gold, version = snapshot.gold, snapshot.model_version
-    for index, task_id, data, problem, purpose, label, score, scores in zip(
-        readable.indices,
-        readable.task_ids,
-        readable.data,
-        candidates.problems.tolist(),
-        decisions.purposes.tolist(),
-        candidates.labels.tolist(),
-        candidates.scores.tolist(),
-        parts,
-        strict=True,
-    ):
-        if problem is not None:
-            problems.append(TaskProblem(index=index, task_id=task_id, message=problem))
-        elif (
-            task_id in gold
-            or INFERENCE_KEY in data  # decided or not yet: people verify another model
-            or _blind(purpose, label, known.get(task_id))
-        ):
-            blind += 1
-        else:
-            if listed and label not in made:
-                made[label] = result_of(labeling, label)
-            results[index] = {
-                "result": made.get(label) or result_of(labeling, label, scores, data),
-                "score": score,
-                "model_version": version,
-            }
-            predicted += 1
-    return Answers(results=results, problems=problems, predicted=predicted, blind=blind)
+
+def _results(snapshot: Snapshot, labeling: Labeling, n: int, shown: Sequence[_Shown]) -> list[Any]:
+    """The predictions at their places in the batch of ``n`` tasks."""
+    results: list[Any] = [NOTHING] * n
+    listed, version = labeling.is_list, snapshot.model_version
+    made: dict[str, Any] = {}  # of a list of labels each has one result
+    for index, label, score, scores, data in shown:
+        if listed and label not in made:
+            made[label] = result_of(labeling, label)
+        results[index] = {
+            "result": made.get(label) or result_of(labeling, label, scores, data),
+            "score": score,
+            "model_version": version,
+        }
+    return results
 
 
 def _part_scores(candidates: Candidates) -> list[tuple[float, ...]]:

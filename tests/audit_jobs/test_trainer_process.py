@@ -168,10 +168,10 @@ def test_a_trainer_killed_again_and_again_leaves_one_version_a_request(
 
 
 def test_one_that_needs_too_much_memory_says_how_much_it_may_have(tmp_path: Path) -> None:
-    """Texts without a word in common, 200,000 words each: three attempts, then it is given up."""
+    """Texts without a word in common, 100,000 words each: three attempts, then it is given up."""
     worked = worked_project(tmp_path, worked_policy())
     for number in range(60):
-        text = " ".join(f"{number:02}{word:06x}" for word in range(200_000))
+        text = " ".join(f"{number:02}{word:06x}" for word in range(100_000))
         (task_id,) = worked.server.add_tasks(worked.project_id, [{"text": text}])
         worked.server.submit(worked.people["ann"], task_id, "AB"[number % 2])
     synchronise(worked.runtime, worked.project)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 _CHUNK = 65_536
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +50,23 @@ class Wire:
     @contextmanager
     def running(self) -> Iterator[Wire]:
         """Carry, in a thread of its own, until the block ends."""
-        server = self._loop.run_until_complete(asyncio.start_server(self._carry, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
+        # All in that thread: a browser that other tests share has a loop in this one.
         thread = threading.Thread(target=self._loop.run_forever, name="wire")
         thread.start()
         try:
-            yield self
+            server = self._in_loop(asyncio.start_server(self._carry, "127.0.0.1", 0))
+            self.port = server.sockets[0].getsockname()[1]
+            try:
+                yield self
+            finally:
+                self._in_loop(self._end(server))
         finally:
-            asyncio.run_coroutine_threadsafe(self._end(server), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
             self._loop.close()
+
+    def _in_loop(self, what: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
 
     @contextmanager
     def in_trouble(self, trouble: Trouble) -> Iterator[None]:
