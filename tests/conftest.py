@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import scipy.linalg  # noqa: F401
+from flask import Flask
 from hypothesis import HealthCheck, settings
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import make_url, text
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 from xdist.remote import Producer
@@ -50,6 +52,23 @@ os.environ.setdefault("LABELGATE_RATE_LIMIT", "0")
 # because only libraries that are there already are limited.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for processes that tests start
 threadpool_limits(limits=1)
+
+
+class _Compiled(BytecodeCache):
+    """Templates that were compiled in this process: each of hundreds of apps would do it anew."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._codes:
+            bucket.bytecode_from_string(self._codes[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": _Compiled()}
 
 # The same examples in every run, here as in CI: a run that fails can be repeated, and one that was
 # green stays so. `--hypothesis-profile default` looks for new ones.

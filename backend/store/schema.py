@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -28,13 +29,12 @@ def make_anew(connection: Connection, revision: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         _prepare_postgresql(connection, _ALONE)
-    config = _config(connection)
-    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision not in known:
+    if revision not in _revisions().known:
         raise SchemaError(
             f"schema {revision!r} is not known to this version of Labelgate: install the version "
             "that wrote it, or a newer one"
         )
+    config = _config(connection)
     if MigrationContext.configure(connection).get_current_revision() is not None:
         command.downgrade(config, "base")
     command.upgrade(config, revision)
@@ -102,13 +102,12 @@ class SchemaState:
 
 def schema_state(connection: Connection) -> SchemaState:
     """Look at a database's schema without changing it."""
-    scripts = ScriptDirectory.from_config(_config(connection))
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
+    revisions = _revisions()
     return SchemaState(
         current=current,
-        head=scripts.get_current_head(),
-        is_known=current is None or current in known,
+        head=revisions.head,
+        is_known=current is None or current in revisions.known,
     )
 
 
@@ -126,6 +125,20 @@ def require_newest(engine: Engine) -> None:
                 else "install the version that wrote it, or a newer one"
             )
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Revisions:
+    head: str | None
+    known: frozenset[str]
+
+
+@cache
+def _revisions() -> _Revisions:
+    """Those that this program brings; read once, because each is a file that has to be run."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    known = frozenset(script.revision for script in scripts.walk_revisions())
+    return _Revisions(head=scripts.get_current_head(), known=known)
 
 
 def _config(connection: Connection) -> Config:
