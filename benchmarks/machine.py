@@ -13,12 +13,16 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "flask", "gunicorn", "sqlalchemy")
 
 
 def described() -> Sequence[tuple[str, str]]:
-    """Processor, memory, system and versions; no name of the machine and no path of it."""
+    """Processor, memory, system and versions; no name of the machine and no path of it.
+
+    Of the kernel its version, without who built it and how often: that makes no other machine.
+    """
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    kernel = platform.release().partition("-")[0]
     return (
         ("Processor", f"{_processor()}, {os.cpu_count()} cores"),
         ("Memory", f"{_memory_bytes() / 2**30:.0f} GiB"),
-        ("System", f"{platform.system()} {platform.release()}, {platform.machine()}"),
+        ("System", f"{platform.system()} {kernel}, {platform.machine()}"),
         ("Python", f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}"),
         ("Packages", packages),
     )
