@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http.server import HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,8 @@ def _whole(app: WSGIApplication) -> WSGIApplication:
 
 
 @contextmanager
-def serving(app: Flask) -> Iterator[str]:
-    """The address at which the app answers, until the end of the block."""
-    server = make_server("127.0.0.1", 0, _whole(app), threaded=True)
+def answering(server: HTTPServer) -> Iterator[str]:
+    """The address at which this server answers, until the end of the block."""
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -40,3 +40,10 @@ def serving(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The same of a server for this app."""
+    with answering(make_server("127.0.0.1", 0, _whole(app), threaded=True)) as address:
+        yield address
